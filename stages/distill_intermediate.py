@@ -1,0 +1,30 @@
+"""Task distillation, step 1: the general student learns the fine-tuned teacher's inside (§3.2)."""
+
+from pathlib import Path
+
+from transformers import AutoModel
+
+from tinybert import encode, errors, params, pretrained, student, train
+from tinybert.layer_loss import LayerLoss
+
+
+def main(name: str) -> None:
+    settings = params.load()
+    tokenizer = pretrained.load_tokenizer("models/pretrained")
+    file = Path(f"data/augmented/{name}/rows.parquet")
+    teacher = pretrained.load(AutoModel, f"models/{name}/teacher")
+    pupil = student.load_general(Path("models/general"))
+    projection = student.load_projection(Path("models/general"))
+    train.fit(
+        LayerLoss(pupil, teacher, projection, settings.layer_loss.layer_map),
+        encode.read_rows(file, tokenizer, settings.encode.max_length),
+        settings.intermediate,
+        seed=settings.seed,
+        precision=settings.precision,
+        log=Path(f"metrics/distill_intermediate/{name}"),
+    )
+    student.save(Path(f"models/{name}/intermediate"), pupil, tokenizer)
+
+
+if __name__ == "__main__":
+    errors.run(main)

@@ -1,0 +1,36 @@
+"""Task distillation, step 2: the student learns the teacher's predictions (paper eq. 10)."""
+
+from pathlib import Path
+
+import numpy as np
+
+from tinybert import encode, errors, params, predict, pretrained, student, task, train
+from tinybert.logit_loss import PredictionLoss
+
+
+def main(name: str) -> None:
+    settings = params.load()
+    step, length = settings.prediction, settings.encode.max_length
+    tokenizer = pretrained.load_tokenizer("models/pretrained")
+    described = task.load(Path(f"data/tasks/{name}"))
+    logits = np.load(f"data/labels/{name}/logits.npy")
+    file = Path(f"data/augmented/{name}/rows.parquet")
+    dev = encode.read_rows(Path(f"data/tasks/{name}/dev.parquet"), tokenizer, length)
+    folder = Path(f"models/{name}/intermediate")
+    pupil = student.load_classifier(folder, described.head(), settings.seed)
+    train.fit(
+        PredictionLoss(pupil, step.temperature, step.hard_label_weight),
+        encode.read_rows(file, tokenizer, length, teacher_logits=logits),
+        step,
+        seed=settings.seed,
+        precision=settings.precision,
+        log=Path(f"metrics/distill_prediction/{name}"),
+        score=predict.scorer(
+            pupil, dev, described, settings.evaluate.batch_size, settings.precision
+        ),
+    )
+    student.save(Path(f"models/{name}/student"), pupil, tokenizer)
+
+
+if __name__ == "__main__":
+    errors.run(main)

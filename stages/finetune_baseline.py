@@ -1,0 +1,18 @@
+"""What distillation must beat: the same student, from random weights, on the labels alone."""
+
+from pathlib import Path
+
+from tinybert import errors, finetune, params, student, task
+
+
+def main(name: str) -> None:
+    settings = params.load()
+    head = task.load(Path(f"data/tasks/{name}")).head()
+    baseline = student.random_classifier(
+        Path("models/pretrained"), settings.student, head, settings.seed
+    )
+    finetune.run(baseline, name, "baseline", settings, settings.baseline)
+
+
+if __name__ == "__main__":
+    errors.run(main)

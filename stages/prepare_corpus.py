@@ -1,0 +1,22 @@
+"""General text, cleaned and tokenised into segments, for general distillation."""
+
+from pathlib import Path
+
+from tinybert import corpus, errors, params, pretrained
+
+
+def main() -> None:
+    settings = params.load()
+    counts = corpus.prepare(
+        Path(settings.corpus.path),
+        Path("data/corpus"),
+        pretrained.load_tokenizer("models/pretrained"),
+        settings.corpus.max_length,
+        settings.corpus.max_tokens,
+        settings.seed,
+    )
+    print(", ".join(f"{name} {count:,}" for name, count in counts.items()))
+
+
+if __name__ == "__main__":
+    errors.run(main)

@@ -1,0 +1,74 @@
+"""Queries, keys and hidden states of any encoder, through transformers' attention interface.
+
+transformers returns attention *probabilities*, and only in its slow eager mode. TinyBERT needs the
+unnormalised scores, so an attention function registered here keeps queries and keys and then calls
+SDPA: no model is re-implemented.
+"""
+
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
+
+from tinybert.errors import InputError
+
+NAME = "tinybert_capture"
+_kept: ContextVar[list | None] = ContextVar("kept", default=None)
+
+
+@dataclass
+class QK:
+    """Queries and keys of one layer, each (batch, heads, length, head width), and their scaling."""
+
+    query: Tensor
+    key: Tensor
+    scaling: float
+
+    def scores(self) -> Tensor:
+        """Unnormalised attention scores, (batch, heads, length, length)."""
+        return self.query @ self.key.transpose(-1, -2) * self.scaling
+
+
+@dataclass
+class Inside:
+    """hidden_states: M + 1 of (batch, length, width), the embedding output first; attention: M."""
+
+    hidden_states: tuple[Tensor, ...]
+    attention: list[QK]
+
+
+def _attention(module: nn.Module, query, key, value, attention_mask, **kwargs):
+    kept = _kept.get()
+    if kept is not None:
+        scaling = kwargs.get("scaling")
+        kept.append(QK(query, key, query.shape[-1] ** -0.5 if scaling is None else scaling))
+    return sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
+
+
+AttentionInterface.register(NAME, _attention)
+AttentionMaskInterface.register(NAME, sdpa_mask)
+
+
+def capture(model: PreTrainedModel, inputs: dict[str, Tensor]) -> Inside:
+    """Runs an encoder and returns what is inside it.
+
+    inputs: input_ids and attention_mask, each (batch, length), and token_type_ids where used.
+    Raises InputError if the model does not go through transformers' attention interface.
+    """
+    if model.config._attn_implementation != NAME:
+        model.set_attn_implementation(NAME)
+    kept: list[QK] = []
+    token = _kept.set(kept)
+    try:
+        hidden_states = model(**inputs, output_hidden_states=True).hidden_states
+    finally:
+        _kept.reset(token)
+    if len(kept) != len(hidden_states) - 1:
+        raise InputError(
+            f"{type(model).__name__} has {len(hidden_states) - 1} layers, but {len(kept)} of them "
+            "called transformers' attention interface; this architecture cannot be distilled"
+        )
+    return Inside(hidden_states, kept)

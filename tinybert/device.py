@@ -1,0 +1,17 @@
+"""Where and how precisely to compute: Accelerate decides the device, the hardware the precision."""
+
+import torch
+from accelerate import Accelerator
+
+
+def accelerator(precision: str) -> Accelerator:
+    """precision: "fp32", "bf16", or "auto": bf16 where the hardware multiplies in it."""
+    bf16 = precision == "bf16" or (precision == "auto" and has_bf16())
+    return Accelerator(mixed_precision="bf16" if bf16 else "no")
+
+
+def has_bf16() -> bool:
+    if torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    can = torch.cpu.get_capabilities()
+    return any(can.get(name) for name in ("amx_bf16", "avx512_bf16", "bf16"))

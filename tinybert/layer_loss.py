@@ -1,0 +1,114 @@
+"""The losses of transformer distillation: attention, hidden states, embeddings (paper §3.1).
+
+Every mean runs over real tokens only, so padding a batch further changes nothing.
+"""
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from tinybert.capture import QK, capture
+from tinybert.encode import model_inputs
+from tinybert.errors import InputError
+from tinybert.layer_map import layer_map
+
+
+def attention_loss(student: QK, teacher: QK, mask: Tensor) -> Tensor:
+    """Mean squared difference of unnormalised attention scores (paper eq. 7).
+
+    student, teacher: queries and keys, each (batch, heads, length, head width); widths may differ.
+    mask: (batch, length), 1 for real tokens. Only pairs of real tokens count.
+    Returns a scalar. Raises InputError if the numbers of heads differ.
+    """
+    if student.query.shape[1] != teacher.query.shape[1]:
+        raise InputError(
+            f"the student has {student.query.shape[1]} attention heads, the teacher "
+            f"{teacher.query.shape[1]}; set student.num_attention_heads to the teacher's"
+        )
+    pairs = mask[:, None, :, None] * mask[:, None, None, :]  # (batch, 1, length, length)
+    difference = (student.scores().float() - teacher.scores().float()) * pairs
+    return difference.square().sum() / (pairs.sum() * student.query.shape[1])
+
+
+def hidden_loss(projected: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
+    """Mean squared difference of hidden states (paper eq. 8; eq. 9 for the embedding output).
+
+    projected, teacher: (batch, length, teacher's width). mask: (batch, length). Returns a scalar.
+    """
+    difference = (projected.float() - teacher.float()) * mask[..., None]
+    return difference.square().sum() / (mask.sum() * teacher.shape[-1])
+
+
+class Projection(nn.Module):
+    """The linear maps from the student's width to the teacher's (W_h and W_e of paper eq. 8, 9).
+
+    kind: "shared" has one map for the embedding output and all layers, "per_layer" one for each.
+    """
+
+    def __init__(self, kind: str, student_layers: int, student_width: int, teacher_width: int):
+        super().__init__()
+        count = {"shared": 1, "per_layer": student_layers + 1}[kind]
+        self.maps = nn.ModuleList(nn.Linear(student_width, teacher_width) for _ in range(count))
+
+    def forward(self, hidden_state: Tensor, layer: int) -> Tensor:
+        """(batch, length, student's width) -> (batch, length, teacher's width)."""
+        return self.maps[layer % len(self.maps)](hidden_state)
+
+
+class LayerLoss(nn.Module):
+    """The student's inside against the teacher's: embeddings + hidden states + attention.
+
+    layers: "uniform" or a list, as in layer_map. The teacher is frozen and stays in eval mode.
+    Raises InputError before training if heads, layers or widths cannot be matched.
+    """
+
+    def __init__(
+        self,
+        student: PreTrainedModel,
+        teacher: PreTrainedModel,
+        projection: Projection,
+        layers: str | list[int],
+    ):
+        super().__init__()
+        pupil, master = student.config, teacher.config
+        if pupil.num_attention_heads != master.num_attention_heads:
+            raise InputError(
+                f"student.num_attention_heads is {pupil.num_attention_heads}, the teacher has "
+                f"{master.num_attention_heads}: attention is compared head by head. Set "
+                f"student.num_attention_heads to {master.num_attention_heads} and "
+                "student.hidden_size to a multiple of it"
+            )
+        shape = (pupil.hidden_size, master.hidden_size)
+        for linear in projection.maps:
+            if (linear.in_features, linear.out_features) != shape:
+                raise InputError(
+                    f"the projection maps width {linear.in_features} to {linear.out_features}; "
+                    f"student and teacher have {shape[0]} and {shape[1]}"
+                )
+        self.layers = layer_map(layers, pupil.num_hidden_layers, master.num_hidden_layers)
+        self.student = student
+        self.teacher = teacher.requires_grad_(False)
+        self.projection = projection
+
+    def train(self, mode: bool = True) -> "LayerLoss":
+        super().train(mode)
+        self.teacher.eval()  # dropout in the targets is a defect of the reference code
+        return self
+
+    def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """batch: an encoder's inputs. Returns scalars: loss = embedding + hidden + attention."""
+        inputs, mask = model_inputs(batch), batch["attention_mask"].float()
+        with torch.no_grad():
+            teacher = capture(self.teacher, inputs)
+        student = capture(self.student, inputs)
+        taught = [0, *self.layers]
+        hidden = [
+            hidden_loss(self.projection(state, m), teacher.hidden_states[taught[m]], mask)
+            for m, state in enumerate(student.hidden_states)
+        ]
+        attention = [
+            attention_loss(qk, teacher.attention[n - 1], mask)
+            for qk, n in zip(student.attention, self.layers, strict=True)
+        ]
+        parts = {"embedding": hidden[0], "hidden": sum(hidden[1:]), "attention": sum(attention)}
+        return {"loss": sum(parts.values()), **parts}

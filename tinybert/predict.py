@@ -1,0 +1,45 @@
+"""A classifier's logits for many rows."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from tqdm import tqdm
+from transformers import PreTrainedModel
+
+from tinybert.device import accelerator
+from tinybert.encode import Rows, inference_batches, model_inputs
+from tinybert.scores import scores
+from tinybert.task import Task
+
+
+def logits(
+    model: PreTrainedModel, rows: Rows, batch_size: int, precision: str, title: str | None = None
+) -> np.ndarray:
+    """(rows, classes) in float32, in the order of the rows; (rows, 1) for regression.
+
+    title: of the progress bar; None: no bar. The model is in eval mode, and put back after.
+    """
+    machine = accelerator(precision)
+    training, model = model.training, model.to(machine.device).eval()
+    found = np.empty((len(rows), model.config.num_labels), dtype=np.float32)
+    batches = inference_batches(rows, batch_size)
+    with torch.inference_mode(), machine.autocast():
+        for indices in tqdm(batches, desc=title, unit="batch", disable=title is None):
+            inputs = model_inputs(rows.batch(indices))
+            inputs = {name: tensor.to(machine.device) for name, tensor in inputs.items()}
+            found[indices] = model(**inputs).logits.float().cpu().numpy()
+    model.train(training)
+    return found
+
+
+def scorer(
+    model: PreTrainedModel, rows: Rows, task: Task, batch_size: int, precision: str
+) -> Callable[[], float]:
+    """What train.fit asks after each epoch: the task's metric of the model as it then is."""
+
+    def score() -> float:
+        found = logits(model, rows, batch_size, precision)
+        return scores(found, rows.columns[task.target])[task.metric]
+
+    return score
