@@ -95,16 +95,17 @@ def _distinct(texts: Iterable[str], seen: set[bytes], counts: dict[str, int]) ->
 def _segments(
     texts: Iterable[str], tokenizer: PreTrainedTokenizerBase, max_length: int
 ) -> Iterator[list[int]]:
-    room = max_length - tokenizer.num_special_tokens_to_add()
+    first, last = tokenizer("")["input_ids"]  # [CLS] and [SEP], or what the model has for them
+    room = max_length - 2
     held: list[int] = []
     for group in _grouped(texts, CHUNK):
         for ids in tokenizer(group, add_special_tokens=False, verbose=False)["input_ids"]:
             held += ids
         while len(held) >= room:
-            yield tokenizer.build_inputs_with_special_tokens(held[:room])
+            yield [first, *held[:room], last]
             held = held[room:]
     if held:
-        yield tokenizer.build_inputs_with_special_tokens(held)
+        yield [first, *held, last]
 
 
 def _grouped(items: Iterable, size: int) -> Iterator[list]:
