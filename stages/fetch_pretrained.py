@@ -6,10 +6,8 @@ from tinybert import errors, params, pretrained
 
 
 def main() -> None:
-    settings = params.load().pretrained
-    pretrained.fetch(
-        settings.model, settings.revision, settings.sha256, out=Path("models/pretrained")
-    )
+    source = params.load().pretrained
+    pretrained.fetch(source.model, source.revision, source.sha256, out=Path("models/pretrained"))
 
 
 if __name__ == "__main__":
