@@ -21,9 +21,7 @@ from tqdm import tqdm
 
 MIN_CHARACTERS, MAX_CHARACTERS = 60, 4000  # of a paragraph
 CONTAINMENT = 0.5  # near-duplicates share this part of the shorter one's word 3-grams
-NOT_ITS_OWN = set(
-    ["test", "tests", "testing", "_testing", "vendor", "_vendor", "vendored", "_vendored", "extern", "external", "externals", "_external", "_externals", "third_party", "array_api_compat", "array_api_extra"]
-)
+NOT_ITS_OWN = r"_?tests?|_?testing|_?vendor(ed)?|_?externals?|extern|third_party|array_api_\w+"
 NICKNAMES = {  # what a library is called besides its import name
     "huggingface_hub": ["hugging face", "huggingface", "hf"],
     "matplotlib": ["pyplot", "pylab", "plt", "mpl"],
@@ -46,9 +44,11 @@ NO_PROSE = [  # what to replace in a whole docstring, in this order
     (r"^ *(?:#+ |\||\+[-=]|[=\-]{2,} +[=\-]{2}).*$", ""),  # other titles, tables
 ]
 BULLET = r"(?:[-*+•]|\(?(?:\d{1,2}|[a-zA-Z])[.)]|#\.) +"
-NUMPY_HEADER = r"[\w*`\"'{][^:]{0,60}? :(?: +|$)"  # "x : int, optional"
-TYPED_HEADER = r"[\w.,*/`\"'\[\]-]+ *\(.*?\) *(?::|--)(?: +|$)"  # "x (int): the width"
-HEADER = r"[\w.,*/`\"'-]+(?:\[.*?\])?(?: *->.*)?:(?: +|$)"  # "x: the width", "Returns:"
+HEADER = (
+    r"(?:[\w.,*/`\"'\[\]-]+ *\(.*?\) *(?::|--)"  # "x (int): the width"
+    r"|[\w*`\"'{][^:(]{0,60}? :"  # "x : int, optional"
+    r"|[\w.,*/`\"'-]+(?:\[.*?\])?(?: *->.*)?:)(?: +|$)"  # "x: the width", "Returns:"
+)
 INLINE = [  # markup within a paragraph, in this order
     (r"``(.+?)``", r"\1"),
     (r"(?::[\w+.-]+)+:(?=`)", ""),  # :class:
@@ -66,9 +66,7 @@ INLINE = [  # markup within a paragraph, in this order
 ]
 NEVER = r"[\x00-\x1f\x7f-\x9f\ufeff\ud800-\udfff`{}]|://|>>>|%\(|\\[a-z]|[Cc]opyright"
 WORD = r"[(\"'\[]*[A-Za-z][A-Za-z'’-]*[)\]\"',.;:!?]*"
-FUNCTION_WORDS = set(
-    ["the", "a", "an", "of", "to", "in", "is", "are", "be", "for", "and", "or", "if", "with", "as", "by", "on", "from", "that", "this", "it", "not"]
-)
+FUNCTION_WORD = r"(?i:the|an?|of|to|in|is|are|be|for|and|or|if|with|as|by|on|from|that|this|it|not)"
 
 
 def paragraphs(package: str) -> list[str]:
@@ -161,16 +159,17 @@ def _folder(package: str) -> Path:
 def _docstrings(package: str) -> list[str]:
     folder, found, unreadable = _folder(package), [], []
     for parts in sorted(path.relative_to(folder).parts for path in folder.rglob("*.py")):
-        if NOT_ITS_OWN.isdisjoint(parts):
-            gc.disable()  # halves the time: a tree is many objects, none of them in a cycle
-            try:
-                with warnings.catch_warnings(action="ignore"):  # invalid escapes in old sources
-                    tree = ast.parse(folder.joinpath(*parts).read_bytes())
-                found += _docstrings_in(tree)
-            except (SyntaxError, ValueError):  # ValueError: null bytes
-                unreadable.append("/".join(parts))
-            finally:
-                gc.enable()
+        if any(re.fullmatch(NOT_ITS_OWN, part) for part in parts):
+            continue
+        gc.disable()  # halves the time: a tree is many objects, none of them in a cycle
+        try:
+            with warnings.catch_warnings(action="ignore"):  # invalid escapes in old sources
+                tree = ast.parse(folder.joinpath(*parts).read_bytes())
+            found += _docstrings_in(tree)
+        except (SyntaxError, ValueError):  # ValueError: null bytes
+            unreadable.append("/".join(parts))
+        finally:
+            gc.enable()
     if unreadable:
         warnings.warn(f"{package}: left out what does not parse: {unreadable}", stacklevel=2)
     return found
@@ -206,26 +205,28 @@ def _clean(doc: str) -> list[str]:
 def _blocks(lines: list[str]) -> list[list[str]]:
     """The lines of each paragraph, list item and description, without bullets and headers."""
     blocks, start = [[]], 0  # start: the indentation of the last block
-    headed = hanging = False  # it follows a header "x:"; its other lines may be indented deeper
+    headed = ""  # the header "x (int):" that it follows
+    hanging = False  # its other lines may be indented deeper
     for line in lines:
         text, indent = line.strip(), _indent(line)
         if not text or indent < start:
             blocks.append([])
-        bullet = re.match(BULLET, text)
-        typed = numpy = header = None
+        bullet, header = re.match(BULLET, text), None
         if not bullet and (not blocks[-1] or (headed and indent <= start)):
-            typed, numpy = re.match(TYPED_HEADER, text), re.match(NUMPY_HEADER, text)
-            header = typed or numpy or re.match(HEADER, text)
+            header = re.match(HEADER, text)
         if marker := bullet or header:
             blocks.append([])
             text = text[marker.end() :]
         if not blocks[-1]:
-            start = indent + bool(bullet)
-            headed, hanging = bool(header), bool(bullet or typed)
-        elif indent > start and not hanging:
-            if len(blocks[-1]) == 1 and ((headed and numpy) or len(blocks[-1][0].split()) < 8):
-                blocks[-1], start = [], indent  # a term or a type, and now comes what it means
-            hanging = True
+            start, headed = indent + bool(bullet), header[0] if header else ""
+            hanging = bool(bullet) or "(" in headed
+        elif (
+            indent > start
+            and not hanging
+            and len(blocks[-1]) == 1
+            and (" :" in headed or len(blocks[-1][0].split()) < 8)
+        ):
+            blocks[-1], start, headed = [], indent, ""  # a term or type; now what it means
         if text and not (bullet and " " not in text):
             blocks[-1].append(text)
     return blocks
@@ -238,14 +239,14 @@ def _indent(line: str) -> int:
 def _is_prose(text: str) -> bool:
     words = text.split()
     plain = sum(bool(re.fullmatch(WORD, word)) for word in words)
-    function = sum(word.lower() in FUNCTION_WORDS for word in words)
+    function = sum(bool(re.fullmatch(FUNCTION_WORD, word)) for word in words)
     return (
         MIN_CHARACTERS <= len(text) <= MAX_CHARACTERS
         and text[0].isalpha()
         and not re.search(NEVER, text)
         and plain >= 0.75 * len(words)
         and function >= 0.12 * len(words)
-        and words[-1].lower() not in FUNCTION_WORDS  # goes on in code that was left out
+        and not re.fullmatch(FUNCTION_WORD, words[-1])  # goes on in code that was left out
     )
 
 
@@ -275,7 +276,7 @@ def _draw(candidates: dict[str, list[int]], rows: int, rng: random.Random) -> li
     for n, label in enumerate(sorted(available, key=available.get)):  # others make up for small
         quota = min(available[label], (rows - len(placed)) // (len(available) - n))
         chosen = rng.sample(candidates[label], quota)
-        placed += [((place + 0.5) / quota, i) for place, i in enumerate(chosen)]
+        placed += [(place / quota, i) for place, i in enumerate(chosen)]
     return [i for _, i in sorted(placed)]
 
 

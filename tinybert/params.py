@@ -92,7 +92,6 @@ class Student(Section):
     num_attention_heads: Positive
     """Must be the teacher's: attention is compared head by head."""
     intermediate_size: Positive
-    dropout: Annotated[float, Field(ge=0, lt=1)]
 
     @model_validator(mode="after")
     def _heads_divide(self) -> "Student":
@@ -122,6 +121,8 @@ class Training(Section):
     """Share of the steps in which lr rises from 0; then it falls to 0."""
     weight_decay: Share
     max_grad_norm: Annotated[float, Field(gt=0)]
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    """Of hidden states and of attention, while this stage trains."""
 
 
 class Augment(Section):
@@ -164,6 +165,15 @@ class Params(Section):
     prediction: Prediction
     evaluate: Evaluate
 
+    @model_validator(mode="after")
+    def _distinct_tasks(self) -> "Params":
+        for name in self.tasks:
+            if self.tasks.count(name) > 1:
+                raise ValueError(f"tasks: {name} stands there twice")
+            if name in ("general", "pretrained"):
+                raise ValueError(f"tasks: {name} is a folder of models/; give the task another name")
+        return self
+
 
 def load(path: str | Path = "params.yaml") -> Params:
     """Reads and checks a params file.
@@ -188,6 +198,8 @@ def load(path: str | Path = "params.yaml") -> Params:
 
 def _describe(problem: dict) -> str:
     key = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "value_error":  # ours; it names the keys
+        return f"{key}: {problem['ctx']['error']}" if key else str(problem["ctx"]["error"])
     if problem["type"] == "extra_forbidden":
         *parents, name = problem["loc"]
         nearest = ".".join([*map(str, parents), _nearest(str(name), _section(parents))])

@@ -32,8 +32,6 @@ def config(teacher: AutoConfig, settings, **head):
         "hidden_size": settings.hidden_size,
         "num_attention_heads": settings.num_attention_heads,
         "intermediate_size": settings.intermediate_size,
-        "hidden_dropout_prob": settings.dropout,
-        "attention_probs_dropout_prob": settings.dropout,
     }
     return type(teacher)(**{**kept, **sizes, **head})
 

@@ -36,6 +36,9 @@ def fit(
     Raises FloatingPointError if the loss is NaN or infinite: step, rows and learning rate named.
     """
     set_seed(seed)
+    for module in objective.student.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = settings.dropout
     machine = accelerator(precision)
     loader, sampler = training_batches(rows, settings.batch_size, seed)
     optimizer = torch.optim.AdamW(
@@ -49,7 +52,7 @@ def fit(
 
     with (
         Live(str(log), dvcyaml=None, report=None, save_dvc_exp=False) as live,
-        tqdm(total=steps, desc=log.name, unit="step", mininterval=1) as bar,
+        tqdm(total=steps, desc="/".join(log.parts[-2:]), unit="step", mininterval=1) as bar,
     ):
         for epoch in range(settings.epochs):
             model.train()
@@ -62,7 +65,7 @@ def fit(
                     raise FloatingPointError(
                         f"the loss is {values['loss']} in epoch {epoch + 1}, step {step + 1} of "
                         f"{steps}, lr {lr:.3g}, rows {batch['row'].tolist()}; a lower lr or "
-                        f"max_grad_norm may help ({log.name})"
+                        f"max_grad_norm may help ({log})"
                     )
                 machine.backward(losses["loss"])
                 machine.clip_grad_norm_(model.parameters(), settings.max_grad_norm)

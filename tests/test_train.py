@@ -1,0 +1,157 @@
+"""The training loop: what it minimises, what it keeps, what it refuses."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from conftest import tiny_config
+from torch import nn
+from transformers import BertForSequenceClassification
+
+from tinybert import train
+from tinybert.encode import encode
+from tinybert.logit_loss import GoldLoss
+from tinybert.params import Training
+
+GOOD = ["good film", "great story", "brilliant music", "the actor is great", "good good good"]
+BAD = ["bad film", "dull plot", "terrible scene", "the story is boring", "very very bad"]
+
+
+def settings(**changes) -> Training:
+    values = {
+        "epochs": 12,
+        "batch_size": 4,
+        "lr": 1e-2,
+        "warmup": 0.1,
+        "weight_decay": 0.01,
+        "max_grad_norm": 1.0,
+        "dropout": 0.1,
+    }
+    return Training(**{**values, **changes})
+
+
+@pytest.fixture
+def rows(tokenizer):
+    label = np.array([1] * len(GOOD) + [0] * len(BAD))
+    return encode(GOOD + BAD, None, tokenizer, 32, label=label)
+
+
+def classifier(**changes) -> BertForSequenceClassification:
+    torch.manual_seed(0)
+    return BertForSequenceClassification(tiny_config(**{"num_labels": 2, **changes}))
+
+
+def fit(objective, rows, tmp_path, score=None, **changes):
+    train.fit(
+        objective,
+        rows,
+        settings(**changes),
+        seed=1,
+        precision="fp32",
+        log=tmp_path / "log",
+        score=score,
+    )
+
+
+def test_it_learns_and_writes_curves(rows, tmp_path):
+    model = classifier(initializer_range=0.2)
+    fit(GoldLoss(model), rows, tmp_path, dropout=0.0, epochs=30)
+    batch = rows.batch(list(range(len(rows))))
+    predicted = model.eval()(batch["input_ids"], batch["attention_mask"]).logits.argmax(1)
+    assert predicted.tolist() == batch["label"].tolist()
+    curves = tmp_path / "log/plots/metrics"
+    loss = pd.read_csv(curves / "loss.tsv", sep="\t")
+    assert loss["step"].tolist() == list(range(1, 3 * 30 + 1))  # 10 rows in batches of 4: 3
+    assert loss["loss"].iloc[-1] < loss["loss"].iloc[0] / 2
+    rate = pd.read_csv(curves / "lr.tsv", sep="\t")["lr"]
+    assert rate.max() == pytest.approx(1e-2) and rate.idxmax() == 9  # 90 steps, a tenth of them warm-up
+    assert rate.iloc[0] == 0 and rate.iloc[-1] == pytest.approx(1e-2 / 81)
+    assert json.loads((tmp_path / "log/metrics.json").read_text())["step"] == 90
+
+
+def test_the_same_seed_gives_the_same_weights(rows, tmp_path):
+    found = []
+    for name in ("a", "b"):
+        model = classifier()
+        fit(GoldLoss(model), rows, tmp_path / name, epochs=2)
+        found.append(model.state_dict())
+    assert all(torch.equal(found[0][key], found[1][key]) for key in found[0])
+
+
+def test_the_best_epoch_is_kept_even_if_scores_never_rise_above_zero(rows, tmp_path):
+    model, seen, scores = classifier(), [], iter([-3.0, -1.0, -2.0])
+
+    def score() -> float:
+        seen.append({k: v.clone() for k, v in model.state_dict().items()})
+        return next(scores)
+
+    fit(GoldLoss(model), rows, tmp_path, score, epochs=3)
+    assert len(seen) == 3
+    kept = model.state_dict()
+    assert all(torch.equal(kept[key], seen[1][key]) for key in kept)
+    assert not all(torch.equal(kept[key], seen[2][key]) for key in kept)
+
+
+def test_a_single_row_trains(tokenizer, tmp_path):
+    """The reference code drops the last partial batch: a small set then trains nothing."""
+    rows = encode(["good film"], None, tokenizer, 32, label=np.array([1]))
+    model = classifier()
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    fit(GoldLoss(model), rows, tmp_path, epochs=2, batch_size=32, warmup=0.0)
+    after = model.state_dict()
+    assert any(not torch.equal(before[key], after[key]) for key in before)
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_dropout_is_that_of_the_stage(rows, tmp_path, dropout):
+    model = classifier()
+    fit(GoldLoss(model), rows, tmp_path, epochs=1, dropout=dropout)
+    model.train()
+    batch = rows.batch(list(range(8)))
+    once, again = (model(batch["input_ids"], batch["attention_mask"]).logits for _ in range(2))
+    assert torch.equal(once, again) == (dropout == 0)
+
+
+def test_only_what_requires_gradients_is_trained(rows, tmp_path):
+    model = classifier()
+    model.bert.embeddings.requires_grad_(False)
+    before = model.bert.embeddings.word_embeddings.weight.clone()
+    fit(GoldLoss(model), rows, tmp_path, epochs=1)
+    assert torch.equal(before, model.bert.embeddings.word_embeddings.weight)
+
+
+class Broken(nn.Module):
+    """Loses its mind in the third step."""
+
+    def __init__(self, value: float):
+        super().__init__()
+        self.student, self.value, self.calls = nn.Linear(1, 1), value, 0
+
+    def forward(self, batch):
+        self.calls += 1
+        loss = self.student.weight.sum()
+        return {"loss": loss * self.value if self.calls == 3 else loss}
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_loss_that_is_not_finite_stops_the_run_and_is_located(rows, tmp_path, value):
+    with pytest.raises(FloatingPointError, match=r"epoch 1, step 3 of 36, lr .*rows \[\d+(, \d+)+\]"):
+        fit(Broken(value), rows, tmp_path)
+
+
+def test_gradients_are_clipped(tokenizer, tmp_path, monkeypatch):
+    """The norm that reaches the optimizer is at most max_grad_norm."""
+    norms = []
+    step = torch.optim.AdamW.step
+
+    def spy(self, *args, **kwargs):
+        gradients = [p.grad for g in self.param_groups for p in g["params"] if p.grad is not None]
+        norms.append(torch.cat([g.flatten() for g in gradients]).norm().item())
+        return step(self, *args, **kwargs)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", spy)
+    rows = encode(GOOD, None, tokenizer, 32, label=np.zeros(len(GOOD), dtype=np.int64))
+    fit(GoldLoss(classifier()), rows, tmp_path, epochs=2, max_grad_norm=1e-3)
+    assert norms and max(norms) <= 1.01e-3
