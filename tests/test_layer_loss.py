@@ -26,7 +26,8 @@ def numpy_attention_loss(student: QK, teacher: QK, lengths) -> float:
     for b, n in enumerate(lengths):
         for h in range(student.query.shape[1]):
             scores = [
-                qk.query[b, h].detach().numpy() @ qk.key[b, h].detach().numpy().T
+                qk.query[b, h].detach().numpy()
+                @ qk.key[b, h].detach().numpy().T
                 / np.sqrt(qk.query.shape[-1])
                 for qk in (student, teacher)
             ]
@@ -75,7 +76,9 @@ def test_without_padding_it_is_the_mean_over_batch_heads_and_positions():
     """The definition of the reference code: MSELoss over whole tensors."""
     student, teacher = random_qk(2, 4), random_qk(2, 6)
     whole = torch.nn.functional.mse_loss(student.scores(), teacher.scores())
-    assert attention_loss(student, teacher, mask_of([5, 5, 5])).item() == pytest.approx(whole.item())
+    assert attention_loss(student, teacher, mask_of([5, 5, 5])).item() == pytest.approx(
+        whole.item()
+    )
     a, b = torch.randn(2, 3, 5, 6)
     whole = torch.nn.functional.mse_loss(a, b)
     assert hidden_loss(a, b, mask_of([5, 5, 5])).item() == pytest.approx(whole.item(), rel=1e-6)
@@ -108,8 +111,14 @@ def test_the_whole_loss_equals_numpy_from_the_models_own_outputs(projection):
     hidden = []
     for m, n in enumerate([0, 2, 4]):
         linear = loss.projection.maps[0 if projection == "shared" else m]
-        weight, bias = linear.weight.detach().double().numpy(), linear.bias.detach().double().numpy()
-        h_s, h_t = pupil.hidden_states[m].double().numpy(), teacher.hidden_states[n].double().numpy()
+        weight, bias = (
+            linear.weight.detach().double().numpy(),
+            linear.bias.detach().double().numpy(),
+        )
+        h_s, h_t = (
+            pupil.hidden_states[m].double().numpy(),
+            teacher.hidden_states[n].double().numpy(),
+        )
         error = [h_s[b, :k] @ weight.T + bias - h_t[b, :k] for b, k in enumerate(lengths)]
         hidden.append(sum((e**2).sum() for e in error) / (sum(lengths) * 8))
     attention = [

@@ -59,7 +59,11 @@ def test_off_is_a_string_and_named_in_the_error(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("  lr: ", "  learning_rat: ", r"general.learning_rat: unknown key; did you mean general.lr"),
+        (
+            "  lr: ",
+            "  learning_rat: ",
+            r"general.learning_rat: unknown key; did you mean general.lr",
+        ),
         ("\nseed: ", "\nsead: ", r"sead: unknown key; did you mean seed"),
         ("  copies: ", "  copys: ", r"augment.copys: unknown key; did you mean augment.copies"),
         ("  copies: ", "  # copies: ", r"augment.copies: missing"),

@@ -97,7 +97,9 @@ def test_a_wider_student_or_factorised_embeddings_cannot_be_projected(sample):
     sizes = {"vocab_size": len(VOCABULARY), "embedding_size": 4, "intermediate_size": 16}
     heads = {"hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2}
     with pytest.raises(ValueError, match="student.init: random"):
-        student.create(ElectraModel(ElectraConfig(**sizes, **heads)), settings(), "shared", sample, 0)
+        student.create(
+            ElectraModel(ElectraConfig(**sizes, **heads)), settings(), "shared", sample, 0
+        )
 
 
 def test_sizes_are_those_of_the_settings(sample):
@@ -120,7 +122,10 @@ def test_what_is_saved_is_loaded_bit_for_bit(tmp_path, tokenizer, sample, kind):
     maps = student.load_projection(tmp_path).state_dict()
     assert maps.keys() == projection.state_dict().keys()
     assert all(torch.equal(maps[k], v) for k, v in projection.state_dict().items())
-    assert AutoTokenizer.from_pretrained(tmp_path)("good")["input_ids"] == tokenizer("good")["input_ids"]
+    assert (
+        AutoTokenizer.from_pretrained(tmp_path)("good")["input_ids"]
+        == tokenizer("good")["input_ids"]
+    )
 
 
 def test_the_next_step_starts_from_the_student_of_the_step_before(tmp_path, tokenizer, sample):

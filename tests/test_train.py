@@ -66,7 +66,9 @@ def test_it_learns_and_writes_curves(rows, tmp_path):
     assert loss["step"].tolist() == list(range(1, 3 * 30 + 1))  # 10 rows in batches of 4: 3
     assert loss["loss"].iloc[-1] < loss["loss"].iloc[0] / 2
     rate = pd.read_csv(curves / "lr.tsv", sep="\t")["lr"]
-    assert rate.max() == pytest.approx(1e-2) and rate.idxmax() == 9  # 90 steps, a tenth of them warm-up
+    assert (
+        rate.max() == pytest.approx(1e-2) and rate.idxmax() == 9
+    )  # 90 steps, a tenth of them warm-up
     assert rate.iloc[0] == 0 and rate.iloc[-1] == pytest.approx(1e-2 / 81)
     assert json.loads((tmp_path / "log/metrics.json").read_text())["step"] == 90
 
@@ -137,7 +139,9 @@ class Broken(nn.Module):
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_loss_that_is_not_finite_stops_the_run_and_is_located(rows, tmp_path, value):
-    with pytest.raises(FloatingPointError, match=r"epoch 1, step 3 of 36, lr .*rows \[\d+(, \d+)+\]"):
+    with pytest.raises(
+        FloatingPointError, match=r"epoch 1, step 3 of 36, lr .*rows \[\d+(, \d+)+\]"
+    ):
         fit(Broken(value), rows, tmp_path)
 
 

@@ -171,7 +171,9 @@ class Params(Section):
             if self.tasks.count(name) > 1:
                 raise ValueError(f"tasks: {name} stands there twice")
             if name in ("general", "pretrained"):
-                raise ValueError(f"tasks: {name} is a folder of models/; give the task another name")
+                raise ValueError(
+                    f"tasks: {name} is a folder of models/; give the task another name"
+                )
         return self
 
 

@@ -88,14 +88,17 @@ def prepare(raw: Path, out: Path) -> Task:
 
     metric = "pearson" if kind == "regression" else "accuracy"
     task = Task(kind, labels, pair, metric, list(tables))
-    out.mkdir(parents=True, exist_ok=True)
+    canonical = {}
     for split, table in tables.items():
         columns = {"text_a": pa.array(table["text_a"].tolist(), pa.string())}
         second = table["text_b"].tolist() if pair else [None] * len(table)
         columns["text_b"] = pa.array(second, pa.string())
         if split != "unlabeled":
             columns[target] = _targets(table, task, files[split])
-        pq.write_table(pa.table(columns), out / f"{split}.parquet")
+        canonical[split] = pa.table(columns)
+    out.mkdir(parents=True, exist_ok=True)
+    for split, columns in canonical.items():
+        pq.write_table(columns, out / f"{split}.parquet")
     text = json.dumps(asdict(task), ensure_ascii=False, indent=2)
     (out / "task.json").write_text(text + "\n", encoding="utf-8")
     return task

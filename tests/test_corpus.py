@@ -1,0 +1,78 @@
+"""Text to segments."""
+
+import json
+
+import numpy as np
+import pytest
+
+from tinybert import corpus
+from tinybert.encode import read_segments
+
+TEXT = "good film\nwith a great plot\n\nbad film\n\ngood film\nwith a great plot\n\nthe music was dull\n"
+
+
+@pytest.fixture
+def source(tmp_path):
+    folder = tmp_path / "source"
+    folder.mkdir()
+    (folder / "a.txt").write_text(TEXT, encoding="utf-8")
+    return folder
+
+
+def prepare(source, tmp_path, tokenizer, max_length=8, max_tokens=1000, seed=0):
+    counts = corpus.prepare(source, tmp_path / "out", tokenizer, max_length, max_tokens, seed)
+    rows = read_segments(tmp_path / "out/segments.arrow", tokenizer.pad_token_id)
+    segments = [
+        rows.tokens[a:b].tolist() for a, b in zip(rows.starts[:-1], rows.starts[1:], strict=True)
+    ]
+    return counts, segments
+
+
+def test_segments_hold_all_distinct_text_in_order(source, tmp_path, tokenizer):
+    counts, segments = prepare(source, tmp_path, tokenizer)
+    expected = tokenizer(
+        "good film with a great plot bad film the music was dull", add_special_tokens=False
+    )["input_ids"]
+    assert [token for s in segments for token in s[1:-1]] == expected
+    assert all(s[0] == tokenizer.cls_token_id and s[-1] == tokenizer.sep_token_id for s in segments)
+    assert [len(s) for s in segments] == [8, 8]
+    assert counts["paragraphs"] == 4 and counts["duplicates"] == 1
+    assert counts["segments"] == 2 and counts["tokens"] == counts["tokens_found"] == 16
+    assert json.loads((tmp_path / "out/summary.json").read_text()) == counts
+    assert {file.name for file in (tmp_path / "out").iterdir()} == {
+        "segments.arrow",
+        "summary.json",
+    }
+
+
+def test_without_blank_lines_each_line_is_a_paragraph(tmp_path):
+    file = tmp_path / "lines.txt"
+    file.write_text("\ufeffone  two\r\nthree\x00 \u0065\u0301\n", encoding="utf-8")
+    assert list(corpus.paragraphs(file)) == ["one two", "three \u00e9"]
+
+
+def test_max_tokens_keeps_a_random_part(source, tmp_path, tokenizer):
+    random = np.random.default_rng(0)
+    words = " ".join(random.choice(["good", "bad", "film", "plot", "dull"], 300))
+    (source / "b.txt").write_text(words, encoding="utf-8")
+    _, everything = prepare(source, tmp_path, tokenizer)
+    counts, some = prepare(source, tmp_path, tokenizer, max_tokens=100)
+    _, others = prepare(source, tmp_path, tokenizer, max_tokens=100, seed=1)
+    assert counts["tokens"] == sum(map(len, some)) <= 100 < sum(map(len, some)) + 8
+    places = [everything.index(s) for s in some]  # all distinct
+    assert places == sorted(set(places))
+    assert some != others
+
+
+def test_no_text_and_no_folder_are_errors(tmp_path, tokenizer):
+    with pytest.raises(ValueError, match=r"corpus\.path: .* is no folder"):
+        prepare(tmp_path / "nowhere", tmp_path, tokenizer)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match=r"corpus\.path: .* holds no text"):
+        prepare(tmp_path / "empty", tmp_path, tokenizer)
+
+
+def test_what_is_not_utf8_is_named(source, tmp_path, tokenizer):
+    (source / "latin.txt").write_bytes(b"caf\xe9\n")
+    with pytest.raises(ValueError, match=r"latin\.txt is not UTF-8"):
+        prepare(source, tmp_path, tokenizer)
