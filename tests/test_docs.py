@@ -164,6 +164,19 @@ def test_items_and_descriptions_are_paragraphs_without_their_headers(package, li
     assert docs.paragraphs(package("mango", sources([doc]))) == [THIRD, PROSE, OTHER]
 
 
+@pytest.mark.parametrize(
+    "doc",
+    [
+        "Args:\n        width (int): The width\n            of {0}",  # short, but no type or term
+        "The width of\n    box: it is given by {0}",  # within a paragraph this is no header
+    ],
+)
+def test_what_only_looks_like_a_header_or_a_term_stays(package, doc):
+    rest = "that box, in points, and it is never less than that of the text in it."
+    start = "The width of " if "Args" in doc else "The width of box: it is given by "
+    assert docs.paragraphs(package("mango", sources([doc.format(rest)]))) == [start + rest]
+
+
 def test_unparseable_files_are_reported_and_old_escapes_are_not(package):
     old = f'"""{PROSE}"""\nx = "\\d"\n'
     name = package("mango", {"a.py": "print 'x'\n", "b.py": b"x = '\xff'\n", "old.py": old})

@@ -14,6 +14,7 @@ from transformers import PreTrainedTokenizerBase
 
 CHUNK = 10_000  # texts given to the tokenizer at once
 NO_LABEL = -100  # the class of a row without a gold label, as in torch.nn.functional
+PAD_TO = 8  # a multiple: fewer different shapes, for each of which the CPU's kernels are built anew
 POOL = 50  # batches among whose rows similar lengths are looked for
 
 
@@ -39,10 +40,11 @@ class Rows:
         return np.diff(self.starts)
 
     def batch(self, indices: list[int]) -> dict[str, Tensor]:
-        """input_ids, attention_mask, token_type_ids: (batch, longest of these rows); the columns;
-        and `row`, (batch,), the indices themselves."""
+        """input_ids, attention_mask, token_type_ids: (batch, longest of these rows, rounded up to
+        PAD_TO); the columns; and `row`, (batch,), the indices themselves."""
         lengths = self.lengths[indices]
-        real = np.arange(lengths.max()) < lengths[:, None]  # (batch, length)
+        length = -(-lengths.max() // PAD_TO) * PAD_TO
+        real = np.arange(length) < lengths[:, None]  # (batch, length)
         source = np.concatenate([np.arange(self.starts[i], self.starts[i + 1]) for i in indices])
 
         def padded(values: np.ndarray, filler: int) -> Tensor:

@@ -1,0 +1,1 @@
+"""What backs the numbers of the README: one command each."""
