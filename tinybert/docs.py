@@ -19,6 +19,8 @@ import numpy as np
 from sklearn.feature_extraction.text import CountVectorizer
 from tqdm import tqdm
 
+from tinybert.errors import InputError
+
 MIN_CHARACTERS, MAX_CHARACTERS = 60, 4000  # of a paragraph
 CONTAINMENT = 0.5  # near-duplicates share this part of the shorter one's word 3-grams
 NOT_ITS_OWN = r"_?tests?|_?testing|_?vendor(ed)?|_?externals?|extern|third_party|array_api_\w+"
@@ -73,7 +75,7 @@ def paragraphs(package: str) -> list[str]:
     """The prose paragraphs of a package's docstrings, 60 to 4000 characters, in source order.
 
     package: the import name. A docstring repeated within the package counts once. Files that this
-    Python cannot parse are left out, with a warning. Raises ValueError if it is not installed.
+    Python cannot parse are left out, with a warning. Raises InputError if it is not installed.
     """
     return [text for doc in dict.fromkeys(_docstrings(package)) for text in _clean(doc)]
 
@@ -105,10 +107,10 @@ def harvest(settings, seed: int, task_folder: Path, corpus_folder: Path) -> None
     own library, which is its label. All splits have the same share of each library: equal ones,
     where none is too small. The corpus is every paragraph, one a line, that is not in dev or test.
     No two paragraphs are near-duplicates. Removes the corpus folder's older text files.
-    Raises ValueError if a library is not installed or there are too few paragraphs.
+    Raises InputError if a library is not installed or there are too few paragraphs.
     """
     if missing := set(settings.labels).difference(settings.packages):
-        raise ValueError(
+        raise InputError(
             f"docs.labels: add {sorted(missing)} to docs.packages, or remove them here"
         )
     for package in settings.packages:
@@ -149,7 +151,7 @@ def _folder(package: str) -> Path:
     # find_spec would import the parent of a dotted name
     spec = importlib.util.find_spec(package) if package.isidentifier() else None
     if package in sys.stdlib_module_names or spec is None or not spec.parent or not spec.origin:
-        raise ValueError(
+        raise InputError(
             f"docs.packages: {package!r} is not an installed package outside the standard library; "
             "pip install it, or remove it from params.yaml"
         )
@@ -267,7 +269,7 @@ def _draw(candidates: dict[str, list[int]], rows: int, rng: random.Random) -> li
     """`rows` candidates, so evenly mixed that any stretch has the same share of each library."""
     available = {label: len(found) for label, found in candidates.items()}
     if rows > sum(available.values()) or 0 in available.values():
-        raise ValueError(
+        raise InputError(
             f"docs.train_rows + docs.dev_rows + docs.test_rows are {rows}, but there are only "
             f"{sum(available.values())} paragraphs, {available}: ask for fewer rows, widen "
             "docs.min_characters to docs.max_characters, or change docs.labels"
