@@ -7,7 +7,10 @@ import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import BertConfig, BertTokenizer, PreTrainedTokenizerFast
 
-WORDS = ["good", "bad", "film", "great", "dull", "movie", "plot", "actor", "story", "boring", "brilliant", "terrible", "watch", "scene", "music", "the", "a", "is", "was", "and", "it", "of", "in", "this", "that", "very", "never", "always", "again", "one", "two", "three", "red", "blue", "green"]
+WORDS = (
+    "good bad film great dull movie plot actor story boring brilliant terrible watch scene music "
+    "the a is was and it of in this that very never always again one two three red blue green"
+).split()
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, "##s", "##ing"]
 
 

@@ -8,7 +8,8 @@ import pytest
 from tinybert import corpus
 from tinybert.encode import read_segments
 
-TEXT = "good film\nwith a great plot\n\nbad film\n\ngood film\nwith a great plot\n\nthe music was dull\n"
+GOOD = "good film\nwith a great plot\n\n"
+TEXT = f"{GOOD}bad film\n\n{GOOD}the music was dull\n"
 
 
 @pytest.fixture

@@ -62,7 +62,7 @@ def test_packages_without_a_model_are_errors(name, tmp_path):
 
 
 def test_a_hub_model_is_asked_for_with_its_revision(monkeypatch, tmp_path, checkpoint):
-    """The hub's cache, filled by hand, stands in for the hub: transformers' own loading reads it."""
+    """The hub's cache, filled by hand, stands in for the hub: transformers itself reads it."""
     source = checkpoint(BertModel(tiny_config()))
     commit = "a" * 40
     repo = tmp_path / "hub/models--someone--some-bert"
