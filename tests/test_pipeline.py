@@ -1,0 +1,302 @@
+"""DVC's behaviour on the smoke recipe, in a scratch clone: what runs, what does not, what one reads.
+
+The tests share one clone and one cache; each leaves the workspace as it found it.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from ruamel.yaml import YAML
+from safetensors.torch import load_file
+from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer, pipeline
+
+ROOT = Path(__file__).parent.parent
+ALL = {
+    "data/dvc.yaml:harvest_docs",
+    "fetch_pretrained",
+    "prepare_corpus",
+    "prepare_task@pydocs",
+    "distill_general",
+    "finetune_teacher@pydocs",
+    "finetune_baseline@pydocs",
+    "augment@pydocs",
+    "distill_intermediate@pydocs",
+    "label@pydocs",
+    "distill_prediction@pydocs",
+    "evaluate@pydocs",
+    "report",
+}
+EVAL = "metrics/eval/pydocs.json"
+
+
+class Clone:
+    """A clone of what is tracked here (as it is now, committed or not), with the smoke recipe."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        names = subprocess.run(
+            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+            cwd=ROOT,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout.split("\0")
+        for name in filter(None, names):
+            made_by_dvc = name.startswith("metrics/") or name.endswith("dvc.lock")
+            if (ROOT / name).is_file() and not made_by_dvc:
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(ROOT / name, folder / name)
+        shutil.copy(ROOT / "recipes/smoke.yaml", folder / "params.yaml")
+        self.git("init", "--quiet")
+        self.git("config", "user.email", "test@example.org")
+        self.git("config", "user.name", "test")
+        self.commit("start")
+
+    def run(self, *words: str, ok: bool = True) -> str:
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        done = subprocess.run(
+            words,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1"},
+        )
+        output = done.stdout + done.stderr
+        assert (done.returncode == 0) == ok, output
+        return output
+
+    def git(self, *words: str) -> str:
+        return self.run("git", *words)
+
+    def dvc(self, *words: str, ok: bool = True) -> str:
+        return self.run(sys.executable, "-m", "dvc", *words, ok=ok)
+
+    def repro(self) -> set[str]:
+        """Runs dvc repro and returns the stages that it ran."""
+        return set(re.findall(r"Running stage '(.+)':", self.dvc("repro")))
+
+    def commit(self, message: str) -> None:
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message", message)
+
+    def read(self, name: str) -> dict:
+        return json.loads((self.folder / name).read_text(encoding="utf-8"))
+
+    def set(self, key: str, value) -> None:
+        yaml = YAML()
+        params = yaml.load(self.folder / "params.yaml")
+        section, name = key.split(".")
+        params[section][name] = value
+        yaml.dump(params, self.folder / "params.yaml")
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory) -> Clone:
+    made = Clone(tmp_path_factory.mktemp("clone"))
+    assert made.repro() == ALL
+    made.commit("ran")
+    return made
+
+
+def test_the_second_repro_runs_nothing(clone):
+    assert clone.repro() == set()
+    assert "up to date" in clone.dvc("status")
+
+
+def test_git_sees_only_locks_and_metrics(clone):
+    """What DVC keeps is ignored by git, and no stage changed a tracked file."""
+    shown = clone.git("show", "--name-only", "--format=", "HEAD").split()
+    assert all(name.startswith("metrics/") or name.endswith("dvc.lock") for name in shown)
+    assert {"dvc.lock", "data/dvc.lock", EVAL, "metrics/summary.json"} <= set(shown)
+
+
+def test_metrics_hold_what_they_promise(clone):
+    result = clone.read(EVAL)
+    assert (result["split"], result["rows"], result["metric"]) == ("test", 60, "accuracy")
+    for model in ("baseline", "teacher", "student"):
+        assert set(result[model]) == {"accuracy", "f1_macro"}
+        assert 0 <= result[model]["accuracy"] <= 1
+    retention = result["student"]["accuracy"] / result["teacher"]["accuracy"]
+    assert result["retention"]["accuracy"] == pytest.approx(retention, abs=2e-4)
+    speed = clone.read("metrics/speed/pydocs.json")
+    student = AutoModelForSequenceClassification.from_pretrained(clone.folder / "models/pydocs/student")
+    assert speed["student"]["parameters"] == sum(p.numel() for p in student.parameters())
+    assert speed["teacher"]["latency_ms"] > 0 and speed["student"]["rows_per_second"] > 0
+    data = clone.read("metrics/data/pydocs.json")
+    assert {split: facts["rows"] for split, facts in data.items()} == {
+        "train": 90, "dev": 60, "test": 60, "unlabeled": 60
+    }  # fmt: skip
+    assert data["train"]["labels"] == {"matplotlib": 30, "networkx": 30, "pandas": 30}
+
+
+def test_every_model_loads_with_plain_transformers(clone):
+    models = clone.folder / "models"
+    for name in ("pretrained", "general", "pydocs/intermediate"):
+        AutoTokenizer.from_pretrained(models / name)
+        AutoModel.from_pretrained(models / name)
+    for name in ("teacher", "baseline", "student"):
+        folder = models / "pydocs" / name
+        model = AutoModelForSequenceClassification.from_pretrained(folder)
+        assert model.config.id2label == {0: "matplotlib", 1: "networkx", 2: "pandas"}
+    classify = pipeline("text-classification", model=str(models / "pydocs/student"))
+    [found] = classify("Draws a line between two axes of the figure.")
+    assert found["label"] in ("matplotlib", "networkx", "pandas")
+
+
+def test_each_step_starts_from_the_student_of_the_step_before(clone):
+    """With no training to speak of, what went in comes out: the chain is in the weights."""
+    clone.set("intermediate.lr", 1e-30)
+    clone.set("prediction.lr", 1e-30)
+    clone.repro()
+    models = clone.folder / "models"
+    general = load_file(models / "general/model.safetensors")
+    intermediate = load_file(models / "pydocs/intermediate/model.safetensors")
+    student = load_file(models / "pydocs/student/model.safetensors")
+    assert general.keys() == intermediate.keys()
+    for name, tensor in general.items():
+        assert torch.equal(intermediate[name], tensor), name
+        assert torch.equal(student[f"bert.{name}"], tensor), name
+    restore(clone)
+
+
+def restore(clone: Clone) -> None:
+    """Takes an edit back: everything comes from the cache."""
+    clone.git("checkout", "--", ".")
+    assert clone.repro() == set()
+    assert clone.git("status", "--porcelain") == ""
+
+
+AFTER_PREDICTION = {"distill_prediction@pydocs", "evaluate@pydocs"}
+AFTER_INTERMEDIATE = {"distill_intermediate@pydocs", *AFTER_PREDICTION}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("prediction.temperature", 2.0, AFTER_PREDICTION),
+        ("general.lr", 1e-3, {"distill_general", *AFTER_INTERMEDIATE}),
+        ("augment.copies", 2, {"augment@pydocs", "label@pydocs", *AFTER_INTERMEDIATE}),
+        ("evaluate.speed_rows", 8, {"evaluate@pydocs"}),
+    ],
+)
+def test_an_edit_reruns_what_depends_on_it_and_nothing_else(clone, key, value, expected):
+    before = clone.read(EVAL)
+    clone.set(key, value)
+    ran = clone.repro()
+    # The report depends on the scores: it runs if they changed.
+    assert ran == expected | ({"report"} if clone.read(EVAL) != before else set())
+    restore(clone)
+
+
+def test_editing_the_prediction_loss_leaves_the_intermediate_step_alone(clone):
+    """A comment changes no result: the stages that use the module run, those after them do not."""
+    file = clone.folder / "tinybert/logit_loss.py"
+    file.write_text(file.read_text(encoding="utf-8") + "# edited\n", encoding="utf-8")
+    assert clone.repro() == {
+        "finetune_teacher@pydocs",
+        "finetune_baseline@pydocs",
+        "distill_prediction@pydocs",
+    }
+    restore(clone)
+
+
+def experiments(clone: Clone) -> dict[str, dict]:
+    """The experiments on HEAD by name, as dvc exp show has them."""
+    shown = json.loads(clone.dvc("exp", "show", "--json"))
+    found = {}
+    for baseline in shown:
+        for experiment in baseline["experiments"] or []:
+            for revision in experiment["revs"]:
+                found[revision["name"]] = revision["data"]
+    return found
+
+
+def test_experiments_in_the_workspace_in_a_copy_and_in_the_queue(clone):
+    clone.dvc("exp", "run", "--name", "here", "-S", "prediction.temperature=3")
+    restore(clone)
+    clone.dvc("exp", "run", "--temp", "--name", "apart", "-S", "prediction.lr=3e-3")
+    clone.dvc("exp", "run", "--queue", "-S", "prediction.epochs=1,3")
+    clone.dvc("queue", "start")
+    wait_for_queue(clone)
+    assert clone.git("status", "--porcelain") == ""
+    found = experiments(clone)
+    assert len(found) == 4
+    settings = [data["params"]["params.yaml"]["data"]["prediction"] for data in found.values()]
+    assert sorted((s["temperature"], s["lr"], s["epochs"]) for s in settings) == [
+        (1.0, 1e-3, 1), (1.0, 1e-3, 3), (1.0, 3e-3, 2), (3.0, 1e-3, 2)
+    ]  # fmt: skip
+    assert all(set(data["metrics"]) == {EVAL} for data in found.values())
+
+    diff = json.loads(clone.dvc("metrics", "diff", "--json", "here", "apart"))
+    assert set(diff) <= {EVAL}
+    shown = json.loads(clone.dvc("metrics", "diff", "--all", "--json", "here", "apart"))
+    models = ("baseline", "teacher", "student", "retention")
+    columns = {f"{model}.{metric}" for model in models for metric in ("accuracy", "f1_macro")}
+    assert set(shown[EVAL]) == {*columns, "rows", "split", "metric"}
+
+    out = clone.folder / "plots"
+    clone.dvc("plots", "diff", "here", "apart", "--out", str(out))
+    page = (out / "index.html").read_text(encoding="utf-8")
+    assert "distill_prediction" in page and '"rev": "here"' in page and '"rev": "apart"' in page
+    shutil.rmtree(out)
+
+
+def wait_for_queue(clone: Clone) -> None:
+    import time
+
+    for _ in range(240):
+        status = clone.dvc("queue", "status")
+        if "Queued" not in status and "Running" not in status:
+            assert "Failed" not in status, status
+            return
+        time.sleep(1)
+    raise AssertionError(status)
+
+
+def test_a_misspelt_key_ends_in_an_error_before_any_stage_works(clone):
+    said = clone.dvc("exp", "run", "-S", "general.learning_rat=1", ok=False)
+    assert "general.learning_rat" in said and "Running stage" not in said
+    said = clone.dvc("exp", "run", "-S", "+general.learning_rat=1", ok=False)
+    assert "general.learning_rat: unknown key; did you mean general.lr?" in said
+    assert "Traceback" not in said and "step/s" not in said
+    restore(clone)
+
+
+def test_a_number_in_exponent_form_reaches_the_stage(clone):
+    clone.set("general.lr", "KEY")
+    file = clone.folder / "params.yaml"
+    file.write_text(file.read_text(encoding="utf-8").replace("lr: KEY", "lr: 3e-5"))
+    said = clone.dvc("params", "diff", "--json")
+    assert json.loads(said)["params.yaml"]["general.lr"]["new"] == 3e-5
+    restore(clone)
+
+
+def test_ones_own_task_and_corpus_need_no_docs(clone, tmp_path_factory):
+    """In a clone of the clone, which shares its cache: the pretrained model is there already."""
+    other = Clone(tmp_path_factory.mktemp("own"))
+    other.dvc("cache", "dir", "--local", str(clone.folder / ".dvc/cache"))
+    raw = other.folder / "data/raw"
+    (raw / "mycorpus").mkdir(parents=True)
+    (raw / "mycorpus/some.txt").write_text("A graph has nodes.\nEdges join them.\n" * 20)
+    (raw / "mine").mkdir()
+    rows = [f"{word} number {i}\t{word}" for i in range(20) for word in ("graph", "figure")]
+    for split in ("train", "dev"):
+        (raw / f"mine/{split}.tsv").write_text("\n".join(["text\tlabel", *rows]) + "\n")
+    text = (other.folder / "params.yaml").read_text(encoding="utf-8")
+    text = text.replace("tasks: [pydocs]", "tasks: [mine]")
+    text = text.replace("path: data/raw/docs_corpus", "path: data/raw/mycorpus")
+    (other.folder / "params.yaml").write_text(text, encoding="utf-8")
+    ran = other.repro()
+    expected = {name.replace("@pydocs", "@mine") for name in ALL} - {"data/dvc.yaml:harvest_docs"}
+    assert ran | {"fetch_pretrained"} == expected
+    assert not (raw / "pydocs").exists()
+    assert other.read("metrics/eval/mine.json")["split"] == "dev"
+    other.dvc("add", "data/raw/mine", "data/raw/mycorpus")
+    assert "data/raw/mine.dvc" in other.git("status", "--porcelain", "--untracked-files=all")
