@@ -1,4 +1,4 @@
-"""DVC's behaviour on the smoke recipe, in a scratch clone: what runs, what does not, what one reads.
+"""DVC's behaviour on the smoke recipe, in a scratch clone: what runs, what does not, what one sees.
 
 The tests share one clone and one cache; each leaves the workspace as it found it.
 """
@@ -126,7 +126,9 @@ def test_metrics_hold_what_they_promise(clone):
     retention = result["student"]["accuracy"] / result["teacher"]["accuracy"]
     assert result["retention"]["accuracy"] == pytest.approx(retention, abs=2e-4)
     speed = clone.read("metrics/speed/pydocs.json")
-    student = AutoModelForSequenceClassification.from_pretrained(clone.folder / "models/pydocs/student")
+    student = AutoModelForSequenceClassification.from_pretrained(
+        clone.folder / "models/pydocs/student"
+    )
     assert speed["student"]["parameters"] == sum(p.numel() for p in student.parameters())
     assert speed["teacher"]["latency_ms"] > 0 and speed["student"]["rows_per_second"] > 0
     data = clone.read("metrics/data/pydocs.json")
