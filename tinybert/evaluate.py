@@ -91,7 +91,7 @@ def speed(
     latency = {name: [] for name in models}
     throughput = {name: [] for name in models}
     for model in models.values():
-        _seconds(model, rows, singles[:3])  # the first calls allocate
+        _seconds(model.cpu(), rows, singles[:3])  # the first calls allocate
     for single in tqdm(singles, desc="latency", unit="row"):
         for name, model in models.items():
             latency[name].append(_seconds(model, rows, [single]))

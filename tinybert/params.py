@@ -58,8 +58,8 @@ class Docs(Section):
     test_rows: Positive
     unlabeled_rows: Count
     """At most so many."""
-    min_characters: Positive
-    max_characters: Positive
+    min_characters: Annotated[Positive, Field(ge=60, le=4000)]
+    max_characters: Annotated[Positive, Field(ge=60, le=4000)]
 
     @model_validator(mode="after")
     def _consistent(self) -> "Docs":
