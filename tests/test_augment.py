@@ -93,7 +93,7 @@ def test_neighbours_are_the_nearest_by_cosine(candidates):
     model = BertModel(tiny_config())
     found = candidates(model, count=4)
     vectors = model.embeddings.word_embeddings.weight.detach().double().numpy()
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True).clip(min=1e-12)  # [PAD] is zero
     own = found.single["good"]
     others = [i for i in found.words if i != own]
     nearest = sorted(others, key=lambda i: -vectors[i] @ vectors[own])[:4]

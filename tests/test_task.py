@@ -64,13 +64,13 @@ def test_a_bom_windows_line_ends_and_no_final_newline_are_fine(raw, tmp_path):
 
 def test_json_lines_pairs_and_scores(raw, tmp_path):
     lines = [
-        {"text_a": "a", "text_b": "b\nc", "score": 1.5},
+        {"text_a": "a", "text_b": "b\nc\u2028d", "score": 1.5},
         {"text_a": "d", "text_b": "e", "score": 3},
     ]
-    text = "\n".join(map(json.dumps, lines))
+    text = "\n".join(map(lambda line: json.dumps(line, ensure_ascii=False), lines))
     prepared = task.prepare(raw(train__jsonl=text, dev__jsonl=text), tmp_path / "out")
     assert (prepared.kind, prepared.pair, prepared.metric) == ("regression", True, "pearson")
-    assert column(tmp_path / "out", "train", "text_b") == ["b\nc", "e"]
+    assert column(tmp_path / "out", "train", "text_b") == ["b\nc\u2028d", "e"]
     assert column(tmp_path / "out", "dev", "score") == [1.5, 3.0]
     assert prepared.head() == {"num_labels": 1, "problem_type": "regression"}
 

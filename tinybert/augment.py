@@ -37,6 +37,7 @@ class Candidates:
         self.model = pretrained.load(AutoModelForMaskedLM if self.masked else AutoModel, folder)
         self.words = _whole_words(self.tokenizer)  # token id -> word
         self.single = {word: token for token, word in self.words.items()}
+        self.looked_at = min(count + 1, len(self.words))  # one more: the word itself is left out
 
     def places(self, texts: list[str]) -> list[Places]:
         """For each text, its replaceable words and their candidates, in order."""
@@ -64,7 +65,7 @@ class Candidates:
             pieces = self.tokenizer(group, add_special_tokens=False)["input_ids"]
             own = torch.stack([table[p].mean(0) if p else table[0] * 0 for p in pieces])
             likeness = torch.nn.functional.normalize(own, dim=-1) @ known.T
-            best = likeness.topk(self.count + 1).indices
+            best = likeness.topk(self.looked_at).indices
             for word, row in zip(group, best, strict=True):
                 others = [other for i in row if (other := self.words[int(ids[i])]) != word]
                 found[word] = others[: self.count]
@@ -101,7 +102,7 @@ class Candidates:
                 which, first = at.any(1).nonzero()[:, 0], at.int().argmax(1)
                 hidden = model.base_model(**batch).last_hidden_state[which, first[which]]
                 likeness = _head(model)(hidden)[:, ids].float()
-            best = likeness.topk(self.count + 1).indices
+            best = likeness.topk(self.looked_at).indices
             for place, row in zip(which.tolist(), best.cpu(), strict=True):
                 i, j = asked[indices[place]]
                 start, end, word = spelled[i][j]

@@ -180,7 +180,7 @@ def _csv(text: str, file: Path) -> pd.DataFrame:
 
 def _jsonl(text: str, file: Path) -> pd.DataFrame:
     rows = []
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.rstrip("\r\n").split("\n"), start=1):
         try:
             row = json.loads(line)
         except json.JSONDecodeError as error:
