@@ -21,8 +21,14 @@ MODELS = ("baseline", "teacher", "student")
 def run(seed: int) -> str:
     """Runs the pipeline with a seed and returns the experiment's name."""
     name = f"seed-{seed}"
-    words = ["exp", "run", "--temp", "--force", "--name", name, "--set-param", f"seed={seed}"]
-    subprocess.run([sys.executable, "-m", "dvc", *words], check=True)
+    dvc = [sys.executable, "-m", "dvc", "exp"]
+    known = subprocess.run(
+        [*dvc, "list", "--name-only"], check=True, capture_output=True, text=True
+    )
+    if name in known.stdout.split():  # it may be of other settings; its results are in the cache
+        subprocess.run([*dvc, "remove", name], check=True)
+    words = ["run", "--temp", "--name", name, "--set-param", f"seed={seed}"]
+    subprocess.run([*dvc, *words], check=True)
     return name
 
 
