@@ -17,6 +17,8 @@ from ruamel.yaml import YAML
 from safetensors.torch import load_file
 from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer, pipeline
 
+from tinybert import params
+
 ROOT = Path(__file__).parent.parent
 ALL = {
     "data/dvc.yaml:harvest_docs",
@@ -91,10 +93,10 @@ class Clone:
 
     def set(self, key: str, value) -> None:
         yaml = YAML()
-        params = yaml.load(self.folder / "params.yaml")
+        values = yaml.load(self.folder / "params.yaml")
         section, name = key.split(".")
-        params[section][name] = value
-        yaml.dump(params, self.folder / "params.yaml")
+        values[section][name] = value
+        yaml.dump(values, self.folder / "params.yaml")
 
 
 @pytest.fixture(scope="module")
@@ -277,6 +279,18 @@ def test_a_number_in_exponent_form_reaches_the_stage(clone):
     file.write_text(file.read_text(encoding="utf-8").replace("lr: KEY", "lr: 3e-5"))
     said = clone.dvc("params", "diff", "--json")
     assert json.loads(said)["params.yaml"]["general.lr"]["new"] == 3e-5
+    assert params.load(file).general.lr == 3e-5
+    restore(clone)
+
+
+def test_a_number_set_on_the_command_line_is_read_as_dvc_reads_it(clone, tmp_path):
+    words = ("-S", "general.lr=3e-5", "-S", "corpus.max_tokens=1e4")
+    clone.dvc("exp", "run", "--queue", "--name", "exponents", *words)
+    queued = clone.git("show", "refs/exps/celery/stash:params.yaml")
+    (tmp_path / "params.yaml").write_text(queued, encoding="utf-8")
+    read = params.load(tmp_path / "params.yaml")
+    assert read.general.lr == 3e-5 and read.corpus.max_tokens == 10_000
+    clone.dvc("queue", "remove", "exponents")
     restore(clone)
 
 
