@@ -1,13 +1,14 @@
 """More text for task distillation: changed copies of the labelled rows (paper §3.3)."""
 
+import json
 from pathlib import Path
 
 from tinybert import augment, errors, params
 
 
 def main(name: str) -> None:
-    settings = params.load()
-    augment.run(
+    settings = params.load(name)
+    facts = augment.run(
         task=Path(f"data/tasks/{name}"),
         model=Path("models/pretrained"),
         out=Path(f"data/augmented/{name}"),
@@ -16,6 +17,10 @@ def main(name: str) -> None:
         precision=settings.precision,
         seed=settings.seed,
     )
+    metrics = Path(f"metrics/augment/{name}.json")
+    metrics.parent.mkdir(parents=True, exist_ok=True)
+    metrics.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    print(", ".join(f"{key.replace('_', ' ')}: {value}" for key, value in facts.items()))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""General distillation: a student learns the pretrained model's inside (paper §3.2)."""
+"""General distillation: a student learns the pretrained model's inside (paper §3.2).
+
+A published general TinyBERT is kept as it is: it has been through this.
+"""
 
 from pathlib import Path
 
@@ -13,17 +16,17 @@ def main() -> None:
     tokenizer = pretrained.load_tokenizer("models/pretrained")
     teacher = pretrained.load(AutoModel, "models/pretrained")
     rows = encode.read_segments(Path("data/corpus/segments.arrow"), tokenizer.pad_token_id)
-    pupil, projection = student.create(
-        teacher, settings.student, settings.layer_loss.projection, rows, settings.seed
-    )
-    train.fit(
-        LayerLoss(pupil, teacher, projection, settings.layer_loss.layer_map),
-        rows,
-        settings.general,
-        seed=settings.seed,
-        precision=settings.precision,
-        log=Path("metrics/distill_general"),
-    )
+    kind, layers = settings.layer_loss.projection, settings.layer_loss.layer_map
+    sizes, general, seed = settings.student, settings.general, settings.seed
+    log = Path("metrics/distill_general")
+    if sizes.init in student.NEW:
+        pupil, projection = student.create(teacher, sizes, kind, rows, seed)
+        loss = LayerLoss(pupil, teacher, projection, layers)
+        train.fit(loss, rows, general, seed=seed, precision=settings.precision, log=log)
+    else:
+        pupil, projection = student.load_published(sizes, teacher, tokenizer, kind, seed)
+        loss = LayerLoss(pupil, teacher, projection, layers)
+        train.write_once(train.mean_losses(loss, rows, general.batch_size), log)
     student.save(Path("models/general"), pupil, tokenizer, projection)
 
 

@@ -9,7 +9,7 @@ from tinybert.layer_loss import LayerLoss
 
 
 def main(name: str) -> None:
-    settings = params.load()
+    settings = params.load(name)
     tokenizer = pretrained.load_tokenizer("models/pretrained")
     file = Path(f"data/augmented/{name}/rows.parquet")
     teacher = pretrained.load(AutoModel, f"models/{name}/teacher")

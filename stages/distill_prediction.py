@@ -9,7 +9,7 @@ from tinybert.logit_loss import PredictionLoss
 
 
 def main(name: str) -> None:
-    settings = params.load()
+    settings = params.load(name)
     step, length = settings.prediction, settings.encode.max_length
     tokenizer = pretrained.load_tokenizer("models/pretrained")
     described = task.load(Path(f"data/tasks/{name}"))

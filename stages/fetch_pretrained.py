@@ -1,13 +1,21 @@
-"""The pretrained model, checked, at models/pretrained: everything downstream reads it there."""
+"""The pretrained model, checked, at models/pretrained: everything downstream reads it there.
+
+A student that could not learn from it is refused here, before anything is trained.
+"""
 
 from pathlib import Path
 
-from tinybert import errors, params, pretrained
+from transformers import AutoConfig
+
+from tinybert import errors, layer_map, params, pretrained
 
 
 def main() -> None:
-    source = params.load().pretrained
-    pretrained.fetch(source.model, source.revision, source.sha256, out=Path("models/pretrained"))
+    settings = params.load()
+    source, folder = settings.pretrained, Path("models/pretrained")
+    pretrained.fetch(source.model, source.revision, source.sha256, out=folder)
+    teacher = AutoConfig.from_pretrained(folder)
+    layer_map.check(teacher, settings.student, settings.layer_loss.layer_map)
 
 
 if __name__ == "__main__":

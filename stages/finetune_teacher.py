@@ -1,15 +1,23 @@
-"""The pretrained model, fine-tuned on the task's labels: the teacher of task distillation."""
+"""The pretrained model, fine-tuned on the task's labels: the teacher of task distillation.
+
+Or the task's own teacher, which is fine-tuned already and kept as it is.
+"""
 
 from pathlib import Path
 
-from tinybert import errors, finetune, params, student, task
+from tinybert import errors, finetune, params, student, task, teacher
 
 
 def main(name: str) -> None:
     settings = params.load()
-    head = task.load(Path(f"data/tasks/{name}")).head()
-    teacher = student.load_classifier(Path("models/pretrained"), head, settings.seed)
-    finetune.run(teacher, name, "teacher", settings, settings.teacher)
+    described = task.load(Path(f"data/tasks/{name}"))
+    if described.teacher:
+        model, training = teacher.load(described), None
+    else:
+        folder = Path("models/pretrained")
+        model = student.load_classifier(folder, described.head(), settings.seed)
+        training = settings.teacher
+    finetune.run(model, name, "teacher", settings, training)
 
 
 if __name__ == "__main__":

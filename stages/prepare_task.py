@@ -3,22 +3,23 @@
 import json
 from pathlib import Path
 
-from tinybert import errors, params, pretrained, task
+from tinybert import errors, params, pretrained, task, teacher
 
 
 def main(name: str) -> None:
     settings = params.load()
-    folder = Path(f"data/tasks/{name}")
-    prepared = task.prepare(Path(f"data/raw/{name}"), folder)
+    folder, length = Path(f"data/tasks/{name}"), settings.encode.max_length
+    described, counts = task.prepare(Path(f"data/raw/{name}"), folder, settings.task[name])
+    if described.teacher:
+        teacher.check(described, Path("models/pretrained"))
     tokenizer = pretrained.load_tokenizer("models/pretrained")
-    facts = task.describe(folder, prepared, tokenizer, settings.encode.max_length)
+    facts = task.describe(folder, described, tokenizer, length)
+    facts = {split: {**facts[split], **counts[split]} for split in facts}
     metrics = Path(f"metrics/data/{name}.json")
     metrics.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(facts, ensure_ascii=False, indent=2)
     metrics.write_text(text + "\n", encoding="utf-8")
-    for split, fact in facts.items():
-        cut = f", {fact['rows_cut']} cut at {settings.encode.max_length} tokens"
-        print(f"{split}: {fact['rows']} rows{cut if fact['rows_cut'] else ''}")
+    print(task.summary(described, facts, length))
 
 
 if __name__ == "__main__":

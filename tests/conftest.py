@@ -4,14 +4,32 @@ from pathlib import Path
 
 import pytest
 import torch
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-from transformers import BertConfig, BertTokenizer, PreTrainedTokenizerFast
+from tokenizers import (
+    ByteLevelBPETokenizer,
+    Tokenizer,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+)
+from transformers import (
+    BertConfig,
+    BertTokenizer,
+    ElectraConfig,
+    PreTrainedConfig,
+    PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
+    RobertaConfig,
+    RobertaTokenizer,
+)
 
 WORDS = (
     "good bad film great dull movie plot actor story boring brilliant terrible watch scene music "
     "the a is was and it of in this that very never always again one two three red blue green"
 ).split()
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, "##s", "##ing"]
+PIECES = 300  # of the byte-level vocabulary
+FAMILIES = ("bert", "roberta", "electra", "narrow electra")
 
 
 def tiny_config(**changes) -> BertConfig:
@@ -24,6 +42,22 @@ def tiny_config(**changes) -> BertConfig:
         "max_position_embeddings": 64,
     }
     return BertConfig(**{**sizes, **changes})
+
+
+def config_of(family: str, **changes) -> PreTrainedConfig:
+    """A tiny config of one of FAMILIES; narrow electra has embeddings of half the width."""
+    if family == "bert":
+        return tiny_config(**changes)
+    names = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
+    sizes = {name: getattr(tiny_config(), name) for name in names}
+    if family == "roberta":
+        kind = RobertaConfig
+        sizes |= {"vocab_size": PIECES, "max_position_embeddings": 66, "type_vocab_size": 1}
+    else:
+        kind = ElectraConfig
+        sizes |= {"vocab_size": len(VOCABULARY), "max_position_embeddings": 64}
+        sizes["embedding_size"] = 4 if family == "narrow electra" else 8
+    return kind(**{**sizes, **changes})
 
 
 @pytest.fixture(autouse=True)
@@ -51,13 +85,35 @@ def tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
+@pytest.fixture(scope="session")
+def byte_tokenizer(tmp_path_factory) -> RobertaTokenizer:
+    """Byte-level BPE, learnt from the words."""
+    core = ByteLevelBPETokenizer()
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    core.train_from_iterator([" ".join(WORDS)] * 3, vocab_size=PIECES, special_tokens=special)
+    folder = tmp_path_factory.mktemp("byte_level")
+    core.save_model(str(folder))
+    files = {"vocab": str(folder / "vocab.json"), "merges": str(folder / "merges.txt")}
+    return RobertaTokenizer(**files)
+
+
 @pytest.fixture
-def checkpoint(tmp_path, tokenizer):
-    """Saves a model with the tiny tokenizer beside it and returns the folder."""
+def tokenizer_of(tokenizer, byte_tokenizer):
+    """The tiny tokenizer of one of FAMILIES (or of a model_type)."""
+
+    def find(family: str) -> PreTrainedTokenizerBase:
+        return byte_tokenizer if family == "roberta" else tokenizer
+
+    return find
+
+
+@pytest.fixture
+def checkpoint(tmp_path, tokenizer_of):
+    """Saves a model with its family's tiny tokenizer beside it and returns the folder."""
 
     def save(model, name: str = "checkpoint") -> Path:
         model.save_pretrained(tmp_path / name)
-        tokenizer.save_pretrained(tmp_path / name)
+        tokenizer_of(model.config.model_type).save_pretrained(tmp_path / name)
         return tmp_path / name
 
     return save

@@ -6,12 +6,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import torch
 from conftest import WORDS, tiny_config
+from hypothesis import given
+from hypothesis import settings as settings_of
+from hypothesis import strategies as st
 from transformers import BertForMaskedLM, BertModel
 
 from tinybert import augment
-from tinybert.params import Augment
+from tinybert.encode import read_rows
+from tinybert.pretrained import load_tokenizer
+from tinybert.schema import Augment
 
 FIRST = ["A good film, very good!", "the plot was boring", "it is 42"]
 SECOND = ["bad movie", "great actor and music", "good story"]
@@ -28,18 +32,28 @@ def table(first=FIRST, second=None) -> pa.Table:
     )
 
 
+def settings(folder, **changes) -> Augment:
+    values = {"copies": 1, "replace_probability": 0.5, "candidates": 3, "language": "en"}
+    return Augment(**{**values, "word_vectors": str(folder), **changes})
+
+
 @pytest.fixture
 def candidates(checkpoint):
-    def make(model=None, count=3):
+    def make(model=None, count=3, **changes):
         folder = checkpoint(model or BertModel(tiny_config()))
-        return augment.Candidates(folder, count, 32, "fp32")
+        changes = {"candidates": count, **changes}
+        return augment.Candidates(folder, settings(folder, **changes), 32, "fp32")
 
     return make
 
 
+def grow(*words, **named) -> pa.Table:
+    return augment.augment(*words, **named)[0]
+
+
 @pytest.mark.parametrize("kind", [BertModel, BertForMaskedLM])
 def test_originals_are_kept_and_copies_differ_in_candidate_words_only(candidates, kind):
-    grown = augment.augment(table(), candidates(kind(tiny_config())), 4, 0.5, seed=0)
+    grown = grow(table(), candidates(kind(tiny_config())), 4, 0.5, seed=0)
     rows = list(zip(grown["text_a"].to_pylist(), grown["label"].to_pylist(), strict=True))
     assert len(set(rows)) == len(rows)
     for label, text in enumerate(FIRST):
@@ -57,8 +71,8 @@ def test_originals_are_kept_and_copies_differ_in_candidate_words_only(candidates
 
 def test_probability_one_replaces_every_candidate_and_zero_none(candidates):
     found = candidates()
-    assert augment.augment(table(), found, 5, 0.0, seed=0)["text_a"].to_pylist() == FIRST
-    grown = augment.augment(table(["good bad"]), found, 5, 1.0, seed=0)["text_a"].to_pylist()
+    assert grow(table(), found, 5, 0.0, seed=0)["text_a"].to_pylist() == FIRST
+    grown = grow(table(["good bad"]), found, 5, 1.0, seed=0)["text_a"].to_pylist()
     for copy in grown[1:]:
         first, second = copy.split()
         assert first != "good" and second != "bad"
@@ -71,11 +85,11 @@ def test_both_texts_of_a_pair_are_changed_from_their_originals(candidates):
         {
             text[a:b]: set(words)
             for text, places in zip(texts, found.places(texts), strict=True)
-            for a, b, words in places
+            for a, b, words in places.replaceable
         }
         for texts in (FIRST, SECOND)
     ]
-    grown = augment.augment(table(second=SECOND), found, 6, 0.7, seed=1)
+    grown = grow(table(second=SECOND), found, 6, 0.7, seed=1)
     changed = [0, 0]
     for *texts, label in zip(
         *(grown[c].to_pylist() for c in ("text_a", "text_b", "label")), strict=True
@@ -94,31 +108,54 @@ def test_neighbours_are_the_nearest_by_cosine(candidates):
     found = candidates(model, count=4)
     vectors = model.embeddings.word_embeddings.weight.detach().double().numpy()
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True).clip(min=1e-12)  # [PAD] is zero
-    own = found.single["good"]
-    others = [i for i in found.words if i != own]
-    nearest = sorted(others, key=lambda i: -vectors[i] @ vectors[own])[:4]
-    [[(start, end, words)]] = found.places(["so good"])
-    assert (start, end) == (3, 7)
-    assert words == [found.words[i] for i in nearest]
+    ids = {word: i for i, word in found.whole_words.items()}
+    others = [word for word in ids if word != "good"]
+    nearest = sorted(others, key=lambda word: -vectors[ids[word]] @ vectors[ids["good"]])[:4]
+    [places] = found.places(["so good"])
+    assert places.replaceable == [(3, 7, nearest)]
 
 
-def test_masked_words_are_the_models_own_first_choices(candidates, tokenizer):
-    model = BertForMaskedLM(tiny_config(initializer_range=0.5)).eval()
-    found = candidates(model, count=3)
-    [places] = found.places(["great film"])
-    for (start, end, words), position in zip(places, (1, 2), strict=True):
-        ids = torch.tensor([tokenizer("great film")["input_ids"]])
-        ids[0, position] = tokenizer.mask_token_id
-        with torch.no_grad():
-            order = model(ids).logits[0, position].argsort(descending=True).tolist()
-        own = "great film"[start:end]
-        expected = [found.words[i] for i in order if i in found.words and found.words[i] != own]
-        assert words == expected[:3]
+def test_a_file_of_word_vectors_takes_the_place_of_the_models_own(candidates, tmp_path):
+    file = tmp_path / "vectors.txt"
+    file.write_text("good 1 0\nFine 0.9 0.1\nworse -1 -0.1\nthe 1 0\nbad line\nfilm 0 1\n")
+    found = candidates(count=2, word_vectors=str(file))
+    [places] = found.places(["the good unheard film"])
+    near = {"the good unheard film"[a:b]: words for a, b, words in places.replaceable}
+    assert near == {"good": ["Fine", "film"], "unheard": [], "film": ["Fine", "good"]}
+    assert found.counts["words_without_candidates"] == 1
+    assert found.counts["word_vectors.bad_lines"] == 1
+    assert found.counts["word_vectors.words_kept"] == 4
+
+
+def test_the_masked_language_model_comes_first_and_vectors_take_what_it_cannot(candidates):
+    model = BertForMaskedLM(tiny_config(initializer_range=0.5))
+    found = candidates(model)
+    [places] = found.places(["great films"])
+    [great, films] = [words for *_, words in places.replaceable]
+    assert found.counts["words_by_masked_language_model"] == 1  # films is two tokens
+    near = found._nearest(["great", "films"], [])
+    assert films == near["films"] and great != near["great"]
+
+
+def test_the_share_of_replaced_words_is_counted(candidates):
+    found = candidates()
+    grown, share = augment.augment(table(["the good film", "it is 42"]), found, 1, 1.0, seed=0)
+    assert len(grown) == 3
+    assert share == pytest.approx(2 / 3)  # of the only copy's three words, all but "the"
+    assert augment.augment(table(), found, 0, 1.0, seed=0)[1] == 0
+
+
+def test_each_copy_names_the_row_that_it_comes_from(candidates):
+    grown = grow(table(), candidates(), 4, 0.5, seed=0)
+    source, label = grown["source"].to_pylist(), grown["label"].to_pylist()
+    for row, (origin, own) in enumerate(zip(source, label, strict=True)):
+        assert grown["text_a"][origin].as_py() == FIRST[own]
+        assert source[origin] == origin <= row
 
 
 def test_the_same_seed_gives_the_same_rows(candidates):
     found = candidates()
-    first, again, other = (augment.augment(table(), found, 4, 0.5, seed) for seed in (0, 0, 1))
+    first, again, other = (grow(table(), found, 4, 0.5, seed) for seed in (0, 0, 1))
     assert first.equals(again) and not first.equals(other)
 
 
@@ -128,11 +165,60 @@ def test_unlabelled_rows_join_without_a_label(checkpoint, tmp_path, copies):
     pq.write_table(table(), tmp_path / "train.parquet")
     raw = table(["more text", "and more"]).drop_columns(["label"])
     pq.write_table(raw, tmp_path / "unlabeled.parquet")
-    settings = Augment(copies=copies, replace_probability=0.5, candidates=3)
-    augment.run(tmp_path, folder, tmp_path / "out", settings, 32, "fp32", seed=0)
+    facts = augment.run(
+        tmp_path, folder, tmp_path / "out", settings(folder, copies=copies), 32, "fp32", seed=0
+    )
     rows = pq.read_table(tmp_path / "out/rows.parquet")
     assert rows["text_a"].to_pylist()[-2:] == ["more text", "and more"]
     assert rows["label"].to_pylist()[-2:] == [None, None]
+    assert rows["source"].to_pylist()[-2:] == [len(rows) - 2, len(rows) - 1]
     assert set(FIRST) < set(rows["text_a"].to_pylist())
     assert None not in rows["label"].to_pylist()[:-2]
     assert (len(rows) > 5) == (copies > 0)
+    assert facts["rows_in"] == 3 and facts["unlabeled_rows"] == 2
+    assert facts["rows_out"] == len(rows) - 2
+
+
+def test_multi_hot_labels_survive(checkpoint, tmp_path):
+    folder = checkpoint(BertModel(tiny_config()))
+    labels = [[1.0, 0.0], [0.0, 0.0], [1.0, 1.0]]
+    own = table().drop_columns(["label"])
+    own = own.append_column("labels", pa.array(labels, pa.list_(pa.float32(), 2)))
+    pq.write_table(own, tmp_path / "train.parquet")
+    pq.write_table(table(["more"]).drop_columns(["label"]), tmp_path / "unlabeled.parquet")
+    augment.run(tmp_path, folder, tmp_path / "out", settings(folder), 32, "fp32", seed=0)
+    rows = read_rows(tmp_path / "out/rows.parquet", load_tokenizer(folder), 32)
+    found = pq.read_table(tmp_path / "out/rows.parquet")
+    expected = [
+        labels[FIRST.index(found["text_a"][i].as_py())] for i in found["source"].to_pylist()[:-1]
+    ]
+    np.testing.assert_array_equal(rows.columns["labels"][:-1], expected)
+    assert np.isnan(rows.columns["labels"][-1]).all()
+
+
+ANY = st.lists(st.text(max_size=30), min_size=1, max_size=4)
+
+
+@settings_of(max_examples=30, deadline=None)
+@given(texts=ANY)
+def test_what_is_no_replaced_word_passes_through_unharmed(shared_candidates, texts):
+    """Emoji, marks, right-to-left text, full-width forms: whatever stands between words."""
+    grown = grow(table(texts), shared_candidates, 2, 1.0, seed=0)
+    for row, origin in enumerate(grown["source"].to_pylist()):
+        text, original = grown["text_a"][row].as_py(), grown["text_a"][origin].as_py()
+        [places] = shared_candidates.places([original])
+        kept, end = [], 0
+        for a, b, candidates in places.replaceable:
+            if candidates:
+                kept.append(re.escape(original[end:a]))
+                end = b
+        pattern = ".+".join([*kept, re.escape(original[end:])])
+        assert text == original or re.fullmatch(pattern, text, re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def shared_candidates(tmp_path_factory, tokenizer):
+    folder = tmp_path_factory.mktemp("model")
+    BertModel(tiny_config()).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return augment.Candidates(folder, settings(folder), 32, "fp32")

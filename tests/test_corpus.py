@@ -4,6 +4,8 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tinybert import corpus
 from tinybert.encode import read_segments
@@ -36,7 +38,6 @@ def test_segments_hold_all_distinct_text_in_order(source, tmp_path, tokenizer):
     )["input_ids"]
     assert [token for s in segments for token in s[1:-1]] == expected
     assert all(s[0] == tokenizer.cls_token_id and s[-1] == tokenizer.sep_token_id for s in segments)
-    assert [len(s) for s in segments] == [8, 8]
     assert counts["paragraphs"] == 4 and counts["duplicates"] == 1
     assert counts["segments"] == 2 and counts["tokens"] == counts["tokens_found"] == 16
     assert json.loads((tmp_path / "out/summary.json").read_text()) == counts
@@ -44,6 +45,54 @@ def test_segments_hold_all_distinct_text_in_order(source, tmp_path, tokenizer):
         "segments.arrow",
         "summary.json",
     }
+
+
+def test_segments_are_whole_sentences_where_these_fit(tmp_path, tokenizer):
+    folder = tmp_path / "source"
+    folder.mkdir()
+    long = "good bad film plot dull movie story great"
+    (folder / "a.txt").write_text(
+        f"Good film. The plot was dull! {long}. Great music.\n", encoding="utf-8"
+    )
+    _, segments = prepare(folder, tmp_path, tokenizer, max_length=8)
+    read = [" ".join(tokenizer.convert_ids_to_tokens(s[1:-1])) for s in segments]
+    assert read == [
+        "good film [UNK]",
+        "the plot was dull [UNK]",
+        "good bad film plot dull movie",  # more than fit: cut
+        "story great [UNK] great music [UNK]",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentences"),
+    [
+        ('He said: "No!" Then left… Really?!', ['He said: "No!"', "Then left…", "Really?!"]),
+        ("2.13不错。“真的吗？”他说……好", ["2.13不错。", "“真的吗？”", "他说……", "好"]),
+        ("हिन्दी है। दूसरा वाक्य।", ["हिन्दी है।", "दूसरा वाक्य।"]),
+        ("هل هذا صحيح؟ نعم.", ["هل هذا صحيح؟", "نعم."]),
+        ("torch 2.13.0 is out", ["torch 2.13.0 is out"]),
+        ("Ｆｕｌｌ！ 👩‍👩‍👧 ok? e\u0301", ["Ｆｕｌｌ！", "👩‍👩‍👧 ok?", "e\u0301"]),
+    ],
+)  # fmt: skip
+def test_sentences_end_in_any_script(text, sentences):
+    assert corpus.sentences(text) == sentences
+
+
+@given(st.text(max_size=200))
+def test_sentences_lose_nothing_but_spaces(text):
+    assert "".join("".join(corpus.sentences(text)).split()) == "".join(text.split())
+
+
+def test_wrapped_chinese_lines_join_without_a_space_and_english_ones_with_one(tmp_path):
+    file = tmp_path / "wrapped.txt"
+    file.write_text(
+        "第一行没有\n结束，第二行\nabc word\nwraps here。\n\nلا \u200fبأس 👩‍👩‍👧 ＡＢＣ e\u0327\n"
+    )
+    assert list(corpus.paragraphs(file)) == [
+        "第一行没有结束，第二行 abc word wraps here。",
+        "لا \u200fبأس 👩‍👩‍👧 ＡＢＣ \u0229",
+    ]
 
 
 def test_without_blank_lines_each_line_is_a_paragraph(tmp_path):

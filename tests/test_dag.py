@@ -48,7 +48,8 @@ def test_every_script_is_a_stage_and_every_module_is_used():
     scripts = {path.stem for path in (ROOT / "stages").glob("*.py")}
     assert scripts == set(STAGES)
     used = set().union(*(imported(ROOT / "stages" / f"{stage}.py") for stage in STAGES))
-    modules = {path for path in (ROOT / "tinybert").glob("*.py") if path.name != "__init__.py"}
+    own = {"__init__.py", "fetch.py"}  # a command of its own: `python -m tinybert.fetch`
+    modules = {path for path in (ROOT / "tinybert").glob("*.py") if path.name not in own}
     assert used == modules
 
 
@@ -84,7 +85,11 @@ def test_parameters_are_those_that_the_code_reads(stage):
                 )
                 if loaded or (isinstance(base, ast.Name) and base.id == "settings"):
                     read_sections.add(node.attr)
+            if isinstance(node, ast.Call) and ast.unparse(node) == "params.load(name)":
+                read_sections.add("task")  # a task's own settings stand in the sections
     if "${corpus.path}" in STAGES[stage]["deps"]:
         read_sections.add("corpus")
     tracked = {key.split(".")[0] for key in STAGES[stage]["params"]}
     assert tracked == read_sections
+    # Of the section `task`, only the stage's own task: adding one leaves the others alone.
+    assert "task" not in STAGES[stage]["params"]

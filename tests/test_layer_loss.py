@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from conftest import VOCABULARY, tiny_config
-from transformers import BertModel
+from conftest import FAMILIES, VOCABULARY, config_of
+from transformers import AutoModel
 
 from tinybert.capture import QK, capture
 from tinybert.layer_loss import LayerLoss, Projection, attention_loss, hidden_loss
@@ -84,19 +84,19 @@ def test_without_padding_it_is_the_mean_over_batch_heads_and_positions():
     assert hidden_loss(a, b, mask_of([5, 5, 5])).item() == pytest.approx(whole.item(), rel=1e-6)
 
 
-def make_loss(projection="per_layer", layers="uniform", **student) -> LayerLoss:
-    pupil = BertModel(tiny_config(**{"hidden_size": 4, **student}))
-    teacher = BertModel(tiny_config(num_hidden_layers=4))
+def make_loss(projection="per_layer", layers="uniform", family="bert", **student) -> LayerLoss:
+    pupil = AutoModel.from_config(config_of(family, **{"hidden_size": 4, **student}))
+    teacher = AutoModel.from_config(config_of(family, num_hidden_layers=4))
     maps = Projection(projection, pupil.config.num_hidden_layers, pupil.config.hidden_size, 8)
     return LayerLoss(pupil, teacher, maps, layers)
 
 
-def make_batch(padding: int = 0) -> dict[str, torch.Tensor]:
+def make_batch(padding: int = 0, padding_id: int = 0) -> dict[str, torch.Tensor]:
     lengths = torch.tensor([7, 4])
     generator = torch.Generator().manual_seed(7)
     ids = torch.randint(5, len(VOCABULARY), (2, 7), generator=generator)
     mask = (torch.arange(7 + padding) < lengths[:, None]).long()
-    ids = torch.nn.functional.pad(ids, (0, padding)) * mask
+    ids = torch.nn.functional.pad(ids, (0, padding)).where(mask == 1, padding_id)
     return {"input_ids": ids, "attention_mask": mask, "token_type_ids": torch.zeros_like(ids)}
 
 
@@ -131,18 +131,39 @@ def test_the_whole_loss_equals_numpy_from_the_models_own_outputs(projection):
     assert parts["loss"].item() == pytest.approx(sum(hidden) + sum(attention), rel=1e-5)
 
 
-def test_padding_changes_neither_loss_nor_gradient():
-    loss = make_loss().double().eval()
+@pytest.mark.parametrize("family", FAMILIES)
+def test_padding_changes_neither_loss_nor_gradient(family):
+    loss = make_loss(family=family).double().eval()
+    padding_id = loss.student.config.pad_token_id  # RoBERTa counts positions without it
     found = []
     for padding in (0, 9):
         loss.zero_grad()
-        value = loss(make_batch(padding))["loss"]
+        value = loss(make_batch(padding, padding_id))["loss"]
         value.backward()
         found.append((value, [p.grad.clone() for p in loss.parameters() if p.grad is not None]))
     assert found[0][0].item() == pytest.approx(found[1][0].item(), rel=1e-6)
     assert len(found[0][1]) == len(found[1][1]) > 10
     for a, b in zip(found[0][1], found[1][1], strict=True):
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_only_a_copy_of_the_teacher_has_no_loss(family):
+    """Of the teacher's sizes, with its weights, and maps that change nothing."""
+    teacher = AutoModel.from_config(config_of(family, initializer_range=0.5))
+    copy = AutoModel.from_config(teacher.config)
+    copy.load_state_dict(teacher.state_dict())
+    maps = Projection("per_layer", 2, 8, 8)
+    for linear in maps.maps:
+        torch.nn.init.eye_(linear.weight)
+        torch.nn.init.zeros_(linear.bias)
+    loss, batch = LayerLoss(copy, teacher, maps, "uniform").eval(), make_batch()
+    assert loss(batch)["loss"].item() == pytest.approx(0, abs=1e-9)
+    with torch.no_grad():
+        copy.encoder.layer[1].attention.self.key.weight.mul_(1.5)
+    changed = loss(batch)
+    assert changed["embedding"].item() == pytest.approx(0, abs=1e-9)
+    assert changed["attention"] > 1e-4 and changed["hidden"] > 1e-6
 
 
 def test_the_teacher_stays_in_eval_mode_and_gets_no_gradient():

@@ -1,8 +1,13 @@
 """Which teacher layer teaches which student layer."""
 
-import pytest
+import re
 
-from tinybert.layer_map import layer_map
+import pytest
+from conftest import config_of, tiny_config
+
+from tinybert.errors import InputError
+from tinybert.layer_map import check, layer_map
+from tinybert.schema import Student
 
 
 def test_uniform_is_the_papers():
@@ -28,3 +33,46 @@ def test_a_list_is_taken_as_it_is_and_needs_no_divisibility():
 def test_a_map_that_does_not_fit_is_an_error(spec, students, teachers, message):
     with pytest.raises(ValueError, match=message):
         layer_map(spec, students, teachers)
+
+
+def student(**changes) -> Student:
+    sizes = {"num_hidden_layers": 2, "hidden_size": 8, "num_attention_heads": 2}
+    values = {"init": "random", "revision": None, "intermediate_size": 16, **sizes}
+    return Student(**{**values, **changes})
+
+
+@pytest.mark.parametrize(
+    ("width", "heads", "teachers"),
+    [(312, 12, 16), (312, 12, 8), (8, 2, 12), (10, 5, 4), (768, 12, 16), (23, 1, 8), (1, 1, 12)],
+)
+def test_other_heads_are_an_error_whose_advice_works(width, heads, teachers):
+    teacher = tiny_config(num_attention_heads=teachers, hidden_size=teachers * 4)
+    with pytest.raises(InputError, match="student.num_attention_heads") as caught:
+        check(teacher, student(hidden_size=width, num_attention_heads=heads), "uniform")
+    advice = r"Set student.num_attention_heads: (\d+) and student.hidden_size .* such as (\d+)"
+    own, wide = map(int, re.search(advice, str(caught.value)).groups())
+    check(teacher, student(hidden_size=wide, num_attention_heads=own), "uniform")
+    assert abs(wide - width) <= max(teachers / 2, teachers - width)  # as near as there is
+
+
+@pytest.mark.parametrize(
+    ("layers", "spec", "message"),
+    [
+        (3, "uniform", "4 layers are a multiple of student.num_hidden_layers 3"),
+        (5, "uniform", "4 layers are a multiple of student.num_hidden_layers 5"),
+        (2, [1, 2, 4], "3 entries, the student has 2"),
+        (2, [2, 5], "between 1 and 4"),
+    ],
+)
+def test_a_student_whose_layers_have_no_teachers_is_an_error(layers, spec, message):
+    teacher = tiny_config(num_hidden_layers=4)
+    with pytest.raises(InputError, match=f"layer_loss.layer_map: .*{message}"):
+        check(teacher, student(num_hidden_layers=layers), spec)
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta", "narrow electra"])
+def test_what_fits_passes_both_as_settings_and_as_a_config(family):
+    teacher = config_of(family, num_hidden_layers=4)
+    check(teacher, student(), "uniform")
+    check(teacher, student(num_hidden_layers=3, hidden_size=6), [1, 2, 4])
+    check(teacher, config_of(family), "uniform")

@@ -7,12 +7,32 @@ from conftest import VOCABULARY, tiny_config
 from transformers import BertForSequenceClassification
 
 from tinybert.encode import NO_LABEL
-from tinybert.logit_loss import PredictionLoss, hard_cross_entropy, score_loss, soft_cross_entropy
+from tinybert.logit_loss import (
+    GoldLoss,
+    PredictionLoss,
+    hard_binary_cross_entropy,
+    hard_cross_entropy,
+    score_loss,
+    soft_binary_cross_entropy,
+    soft_cross_entropy,
+)
+
+NAN = float("nan")
+LABELS = torch.tensor([[1.0, 0.0, 1.0], [NAN, NAN, NAN], [0.0, 0.0, 0.0]])
 
 
 def log_softmax(x):
     x = x - x.max(axis=1, keepdims=True)
     return x - np.log(np.exp(x).sum(axis=1, keepdims=True))
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def binary_cross_entropy(x, target):
+    """Of logits, element by element."""
+    return -(target * np.log(sigmoid(x)) + (1 - target) * np.log(1 - sigmoid(x)))
 
 
 @pytest.mark.parametrize("t", [1.0, 3.0])
@@ -32,6 +52,45 @@ def test_gradient_of_soft_cross_entropy_vanishes_at_the_teacher():
     logits = torch.randn(4, 3, requires_grad=True)
     soft_cross_entropy(logits, logits.detach().clone(), 2.0).backward()
     assert logits.grad.abs().max() < 1e-6
+
+
+@pytest.mark.parametrize("t", [1.0, 3.0])
+def test_soft_binary_cross_entropy_and_gradient_equal_numpy_float64(t):
+    student = torch.randn(4, 3, dtype=torch.float64, requires_grad=True)
+    teacher = 3 * torch.randn(4, 3, dtype=torch.float64)
+    loss = soft_binary_cross_entropy(student, teacher, t)
+    loss.backward()
+    s, target = student.detach().numpy() / t, sigmoid(teacher.numpy() / t)
+    assert loss.item() == pytest.approx(binary_cross_entropy(s, target).mean() * t**2, rel=1e-6)
+    gradient = (sigmoid(s) - target) / 12 * t  # t² / t
+    np.testing.assert_allclose(student.grad.numpy(), gradient, rtol=1e-5, atol=1e-8)
+
+
+def test_a_high_temperature_shrinks_no_binary_gradient():
+    """It tends to a quarter of the difference of the logits."""
+    student = torch.randn(4, 3, requires_grad=True)
+    teacher = torch.randn(4, 3)
+    soft_binary_cross_entropy(student, teacher, 300.0).backward()
+    expected = (student.detach() - teacher) / 4 / 12
+    torch.testing.assert_close(student.grad, expected, rtol=0.02, atol=1e-4)
+
+
+def test_hard_binary_cross_entropy_and_gradient_are_those_of_the_labelled_rows():
+    logits = torch.randn(3, 3, dtype=torch.float64, requires_grad=True)
+    loss = hard_binary_cross_entropy(logits, LABELS)
+    loss.backward()
+    own, target = logits.detach().numpy()[[0, 2]], LABELS.double().numpy()[[0, 2]]
+    assert loss.item() == pytest.approx(binary_cross_entropy(own, target).mean(), rel=1e-6)
+    gradient = np.zeros((3, 3))
+    gradient[[0, 2]] = (sigmoid(own) - target) / 6
+    np.testing.assert_allclose(logits.grad.numpy(), gradient, rtol=1e-5, atol=1e-8)
+
+
+def test_without_any_labels_the_binary_loss_and_its_gradient_are_0():
+    logits = torch.full((2, 3), 1000.0, requires_grad=True)
+    loss = hard_binary_cross_entropy(logits, torch.full((2, 3), NAN))
+    loss.backward()
+    assert loss.item() == 0 and logits.grad.tolist() == [[0.0] * 3] * 2
 
 
 def test_hard_cross_entropy_is_the_mean_over_labelled_rows():
@@ -75,3 +134,41 @@ def test_prediction_loss_of_regression_is_squared_error_to_teacher_and_gold():
     soft = ((own - [0.5, 1.5, 2.5]) ** 2).mean()
     hard = ((own[[0, 2]] - [1.0, 2.0]) ** 2).mean()
     assert parts["loss"].item() == pytest.approx(0.5 * soft + 0.5 * hard, rel=1e-5)
+
+
+@pytest.mark.parametrize("w", [0.0, 0.25, 1.0])
+def test_prediction_loss_of_several_labels_is_binary(w):
+    model = BertForSequenceClassification(tiny_config(num_labels=3, initializer_range=0.5)).eval()
+    batch = make_batch(teacher_logits=torch.randn(3, 3), labels=LABELS)
+    parts = PredictionLoss(model, 2.0, w)(batch)
+    own = model(batch["input_ids"]).logits.detach().double().numpy()
+    target = sigmoid(batch["teacher_logits"].double().numpy() / 2)
+    soft = binary_cross_entropy(own / 2, target).mean() * 4
+    labelled = [0, 2]
+    hard = binary_cross_entropy(own[labelled], LABELS.double().numpy()[labelled]).mean()
+    assert parts["soft"].item() == pytest.approx(soft, rel=1e-5)
+    assert parts["hard"].item() == pytest.approx(hard, rel=1e-5)
+    assert parts["loss"].item() == pytest.approx((1 - w) * soft + w * hard, rel=1e-5)
+    parts["loss"].backward()
+    assert all(p.grad.isfinite().all() for p in model.parameters())
+    assert model.classifier.weight.grad.abs().max() > 0
+
+
+def test_gold_loss_is_that_of_the_batchs_target():
+    """Several labels: binary; one label: over the classes; a score: squared error."""
+    model = BertForSequenceClassification(tiny_config(num_labels=3, initializer_range=0.5)).eval()
+    batch = make_batch(labels=LABELS)
+    own = model(batch["input_ids"]).logits.detach().double().numpy()
+    labelled = [0, 2]
+    expected = binary_cross_entropy(own[labelled], LABELS.double().numpy()[labelled]).mean()
+    assert GoldLoss(model)(batch)["loss"].item() == pytest.approx(expected, rel=1e-5)
+    del batch["labels"]
+    batch["label"] = torch.tensor([2, NO_LABEL, 1])
+    expected = -(log_softmax(own)[0, 2] + log_softmax(own)[2, 1]) / 2
+    assert GoldLoss(model)(batch)["loss"].item() == pytest.approx(expected, rel=1e-5)
+    del batch["label"]
+    model = BertForSequenceClassification(tiny_config(num_labels=1, initializer_range=0.5)).eval()
+    batch["score"] = torch.tensor([0.5, NAN, 2.0])
+    own = model(batch["input_ids"]).logits[:, 0].detach().double().numpy()
+    expected = ((own[0] - 0.5) ** 2 + (own[2] - 2) ** 2) / 2
+    assert GoldLoss(model)(batch)["loss"].item() == pytest.approx(expected, rel=1e-5)

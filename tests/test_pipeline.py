@@ -306,7 +306,7 @@ def test_ones_own_task_and_corpus_need_no_docs(clone, tmp_path_factory):
     for split in ("train", "dev"):
         (raw / f"mine/{split}.tsv").write_text("\n".join(["text\tlabel", *rows]) + "\n")
     text = (other.folder / "params.yaml").read_text(encoding="utf-8")
-    text = text.replace("tasks: [pydocs]", "tasks: [mine]")
+    text = text.replace("tasks: [pydocs]", "tasks: [mine]").replace("  pydocs: {}", "  mine: {}")
     text = text.replace("path: data/raw/docs_corpus", "path: data/raw/mycorpus")
     (other.folder / "params.yaml").write_text(text, encoding="utf-8")
     ran = other.repro()
@@ -316,3 +316,29 @@ def test_ones_own_task_and_corpus_need_no_docs(clone, tmp_path_factory):
     assert other.read("metrics/eval/mine.json")["split"] == "dev"
     other.dvc("add", "data/raw/mine", "data/raw/mycorpus")
     assert "data/raw/mine.dvc" in other.git("status", "--porcelain", "--untracked-files=all")
+    add_a_task_with_a_teacher_of_its_own(other)
+
+
+def add_a_task_with_a_teacher_of_its_own(other: Clone) -> None:
+    """Only the new task's stages run, and its teacher is not trained; it has no dev file and no
+    header, and settings of its own."""
+    (other.folder / "data/raw/more").mkdir()
+    rows = [f"{word} of {i} things\t{word}" for i in range(20) for word in ("figure", "graph")]
+    (other.folder / "data/raw/more/train.txt").write_text("\n".join(rows) + "\n")
+    before = (other.folder / "models/mine/student/model.safetensors").read_bytes()
+    file = other.folder / "params.yaml"
+    text = file.read_text(encoding="utf-8").replace("tasks: [mine]", "tasks: [mine, more]")
+    more = "  more: {teacher: models/mine/teacher, augment: {copies: 0}}\n"
+    file.write_text(text.replace("  mine: {}", f"{more}  mine: {{}}"), encoding="utf-8")
+    own = {name.replace("@pydocs", "@more") for name in ALL if "@" in name}
+    assert other.repro() == {*own, "report"}
+    assert (other.folder / "models/mine/student/model.safetensors").read_bytes() == before
+    teacher, original = (
+        load_file(other.folder / f"models/{name}/teacher/model.safetensors")
+        for name in ("more", "mine")
+    )
+    assert all(torch.equal(teacher[key], original[key]) for key in original)
+    data = other.read("metrics/data/more.json")
+    assert data["dev"]["taken_from_train"] == 4 and data["train"]["rows"] == 36
+    assert other.read("metrics/augment/more.json")["rows_out"] == 36
+    assert set(other.read("metrics/summary.json")["tasks"]) == {"mine", "more"}

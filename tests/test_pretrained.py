@@ -2,13 +2,38 @@
 
 import json
 import sys
+from pathlib import Path
 
 import pytest
 import torch
-from conftest import tiny_config
-from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer, BertForMaskedLM, BertModel
+from conftest import FAMILIES, config_of, tiny_config
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from transformers import (
+    AutoModel,
+    AutoModelForMaskedLM,
+    AutoModelForPreTraining,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    BertForMaskedLM,
+    BertForPreTraining,
+    BertForSequenceClassification,
+    BertModel,
+)
 
 from tinybert import pretrained
+from tinybert.errors import InputError
+
+
+def rewrite(folder: Path, add: dict[str, Tensor] | None = None, drop: tuple[str, ...] = ()) -> None:
+    """Changes a checkpoint's file of weights."""
+    weights = {**load_file(folder / "model.safetensors"), **(add or {})}
+    kept = {name: tensor for name, tensor in weights.items() if name not in drop}
+    save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def same(found: dict[str, Tensor], expected: dict[str, Tensor]) -> bool:
+    return bool(found) and all(torch.equal(tensor, expected[k]) for k, tensor in found.items())
 
 
 @pytest.fixture
@@ -25,8 +50,7 @@ def test_a_package_is_found_checked_and_not_imported(package, tmp_path):
     sha256 = pretrained.file_sha256(package / "model.safetensors")
     pretrained.fetch("package:carries_a_bert", None, sha256, tmp_path / "out")
     loaded, source = AutoModel.from_pretrained(tmp_path / "out"), AutoModel.from_pretrained(package)
-    weights = source.state_dict()
-    assert all(torch.equal(v, weights[k]) for k, v in loaded.state_dict().items())
+    assert same(loaded.state_dict(), source.state_dict())
     assert AutoTokenizer.from_pretrained(tmp_path / "out").vocab_size > 0
     origin = json.loads((tmp_path / "out/source.json").read_text())
     assert origin == {"model": "package:carries_a_bert", "revision": None, "sha256": sha256}
@@ -43,8 +67,73 @@ def test_a_directory_keeps_its_masked_language_head(checkpoint, tmp_path):
     folder = checkpoint(source)
     pretrained.fetch(str(folder), None, None, tmp_path / "out")
     loaded = pretrained.load(AutoModelForMaskedLM, tmp_path / "out", new=())
-    weights = source.state_dict()
-    assert all(torch.equal(v, weights[k]) for k, v in loaded.state_dict().items())
+    assert same(loaded.state_dict(), source.state_dict())
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        AutoModel,
+        AutoModelForPreTraining,
+        AutoModelForMaskedLM,
+        AutoModelForSequenceClassification,
+    ],
+)
+def test_every_family_is_fetched_with_all_of_its_heads(checkpoint, tmp_path, family, kind):
+    source = kind.from_config(config_of(family))
+    folder = checkpoint(source)
+    pretrained.fetch(str(folder), None, None, tmp_path / "out")
+    weights = load_file(folder / "model.safetensors")
+    kept = load_file(tmp_path / "out/model.safetensors")
+    assert kept.keys() == weights.keys() and same(kept, weights)
+    encoder = source.base_model.state_dict()
+    loaded = pretrained.load(AutoModel, tmp_path / "out").state_dict()
+    pooler = {name for name in loaded if name.startswith("pooler.")}  # new where there was none
+    assert loaded.keys() - pooler == encoder.keys() - pooler
+    assert same({name: loaded[name] for name in encoder}, encoder)
+    tokenizers = [AutoTokenizer.from_pretrained(place) for place in (folder, tmp_path / "out")]
+    ids, again = (own("good films", "dulling it")["input_ids"] for own in tokenizers)
+    assert ids == again and len(ids) > 6
+
+
+@pytest.mark.parametrize("architecture", ["BertForPreTraining", "BertForMaskedLM"])
+def test_a_pooler_beside_a_masked_language_head_is_kept(checkpoint, tmp_path, architecture):
+    """Published BERTs hold both, and name either architecture in their config."""
+    source = BertForPreTraining(tiny_config())
+    folder = checkpoint(source)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "architectures": [architecture]}))
+    pretrained.fetch(str(folder), None, None, tmp_path / "out")
+    kept = load_file(tmp_path / "out/model.safetensors")
+    assert {"bert.pooler.dense.weight", "cls.predictions.bias"} <= kept.keys()
+    assert {"cls.predictions.transform.dense.weight", "cls.seq_relationship.bias"} <= kept.keys()
+    for loaded in (
+        AutoModel.from_pretrained(tmp_path / "out"),
+        pretrained.load(AutoModel, tmp_path / "out", new=()),
+    ):
+        assert torch.equal(loaded.pooler.dense.weight, source.bert.pooler.dense.weight)
+        assert same(loaded.state_dict(), source.bert.state_dict())
+    masked = pretrained.load(AutoModelForMaskedLM, tmp_path / "out", new=())
+    assert same(masked.cls.predictions.state_dict(), source.cls.predictions.state_dict())
+
+
+def test_the_names_of_the_first_berts_weights_are_understood(checkpoint, tmp_path):
+    """gamma and beta of LayerNorms; the numbers of the positions, which are no weights."""
+    source = BertForPreTraining(tiny_config())
+    for parameter in source.parameters():
+        torch.nn.init.normal_(parameter)  # LayerNorms would be 1 and 0, read or not
+    folder = checkpoint(source)
+    old = {"LayerNorm.weight": "LayerNorm.gamma", "LayerNorm.bias": "LayerNorm.beta"}
+    weights = {"bert.embeddings.position_ids": torch.arange(64)[None]}
+    for name, tensor in load_file(folder / "model.safetensors").items():
+        for new, first in old.items():
+            name = name.replace(new, first)
+        weights[name] = tensor
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    pretrained.fetch(str(folder), None, None, tmp_path / "out")
+    loaded = pretrained.load(AutoModel, tmp_path / "out", new=())
+    assert same(loaded.state_dict(), source.bert.state_dict())
 
 
 def test_pickled_weights_alone_are_refused(checkpoint, tmp_path):
@@ -82,3 +171,89 @@ def test_a_hub_model_is_asked_for_with_its_revision(monkeypatch, tmp_path, check
 def test_loading_is_in_float32(checkpoint):
     folder = checkpoint(BertModel(tiny_config()).to(torch.bfloat16))
     assert pretrained.load(AutoModel, folder).dtype == torch.float32
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_missing_weight_is_an_error_that_lists_it(checkpoint, tmp_path, family):
+    folder = checkpoint(AutoModel.from_config(config_of(family)))
+    gone = ("encoder.layer.1.output.dense.weight", "embeddings.LayerNorm.bias")
+    rewrite(folder, drop=gone)
+    for attempt in (
+        lambda: pretrained.load(AutoModel, folder),
+        lambda: pretrained.fetch(str(folder), None, None, tmp_path / "out"),
+    ):
+        with pytest.raises(InputError, match="lacks") as caught:
+            attempt()
+        assert all(name in str(caught.value) for name in gone)
+        assert "encoder.layer.0" not in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("prefix", ["", "bert."])
+def test_an_unexpected_weight_is_an_error_that_lists_it(checkpoint, tmp_path, prefix):
+    folder = checkpoint((BertForMaskedLM if prefix else BertModel)(tiny_config()))
+    rewrite(folder, add={f"{prefix}encoder.extra.weight": torch.ones(8, 8)})
+    for attempt in (
+        lambda: pretrained.load(AutoModel, folder),
+        lambda: pretrained.fetch(str(folder), None, None, tmp_path / "out"),
+    ):
+        with pytest.raises(InputError, match=r"unexpected: [a-z.]*encoder\.extra\.weight$"):
+            attempt()
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_weight_of_another_shape_is_an_error_that_lists_it(checkpoint, tmp_path):
+    folder = checkpoint(BertModel(tiny_config()))
+    rewrite(folder, add={"encoder.layer.1.output.dense.bias": torch.ones(9)})
+    for attempt in (
+        lambda: pretrained.load(AutoModel, folder),
+        lambda: pretrained.fetch(str(folder), None, None, tmp_path / "out"),
+    ):
+        with pytest.raises(InputError, match=r"encoder\.layer\.1\.output\.dense\.bias"):
+            attempt()
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_file_that_holds_no_weights_is_an_error(checkpoint, tmp_path):
+    """What a git clone without LFS leaves in the place of large files."""
+    folder = checkpoint(BertModel(tiny_config()))
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n"
+    (folder / "model.safetensors").write_text(pointer)
+    with pytest.raises(InputError, match=r"model\.safetensors"):
+        pretrained.fetch(str(folder), None, None, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "pooler.dense.weight",
+        "classifier.out_proj.weight",
+        "cls.predictions.transform.dense.weight",
+        "lm_head.layer_norm.bias",
+        "discriminator_predictions.dense.weight",
+        "generator_predictions.dense.weight",
+    ],
+)
+def test_heads_may_be_there_unused(checkpoint, head):
+    source = BertModel(tiny_config(), add_pooling_layer=False)
+    folder = checkpoint(source)
+    rewrite(folder, add={head: torch.ones(8, 8)})
+    loaded = pretrained.load(AutoModel, folder, add_pooling_layer=False)
+    assert same(loaded.state_dict(), source.state_dict())
+
+
+def test_a_head_may_be_new_unless_it_must_be_there(checkpoint):
+    folder = checkpoint(BertModel(tiny_config()))
+    pretrained.load(AutoModelForSequenceClassification, folder)
+    with pytest.raises(InputError, match=r"lacks: classifier\.bias, classifier\.weight$"):
+        pretrained.load(AutoModelForSequenceClassification, folder, new=())
+
+
+def test_a_head_of_another_shape_is_new_unless_it_must_be_there(checkpoint):
+    source = BertForSequenceClassification(tiny_config(num_labels=3))
+    folder = checkpoint(source)
+    loaded = pretrained.load(AutoModelForSequenceClassification, folder, num_labels=2)
+    assert loaded.classifier.weight.shape == (2, 8)
+    assert same(loaded.bert.state_dict(), source.bert.state_dict())
+    with pytest.raises(InputError, match=r"classifier\.bias \(3,\) \(not \(2,\)\)"):
+        pretrained.load(AutoModelForSequenceClassification, folder, new=(), num_labels=2)

@@ -35,6 +35,27 @@ def test_tables_show_scores_in_percent_and_what_the_student_saves():
     assert table["throughput (rows/s)"] == ["400", "100", "400", "4.0x faster"]
 
 
+def test_the_mismatched_half_of_dev_has_rows_of_its_own():
+    other = {
+        "baseline": {"accuracy": 0.25, "f1_macro": 0.2},
+        "teacher": {"accuracy": 0.64, "f1_macro": 0.5},
+        "student": {"accuracy": 0.48, "f1_macro": 0.3},
+        "retention": {"accuracy": 0.75, "f1_macro": 0.6},
+    }
+    table = report.scores_table({"mnli": {**EVAL, "dev_mismatched": other}, "mine": EVAL})
+    assert [row[:2] for row in table[1:]] == [
+        ["mnli", "accuracy"],
+        ["mnli", "f1_macro"],
+        ["mnli (mismatched)", "accuracy"],
+        ["mnli (mismatched)", "f1_macro"],
+        ["mine", "accuracy"],
+        ["mine", "f1_macro"],
+    ]
+    assert table[1][2:] == ["50.0", "80.0", "78.0", "97.5 %"]
+    assert table[3][2:] == ["25.0", "64.0", "48.0", "75.0 %"]
+    assert len({len(line) for line in report.markdown(table).splitlines()}) == 1
+
+
 def test_the_summary_has_the_tasks_own_metric_and_the_mean_retention(tmp_path):
     other = {**EVAL, "metric": "f1_macro"}
     report.write({"a": EVAL, "b": other}, tmp_path / "m/summary.json", tmp_path / "r/index.md")

@@ -3,25 +3,110 @@
 import numpy as np
 import pytest
 
-from tinybert.scores import scores
+from tinybert.scores import is_near_chance, prediction, scores
+
+
+def logits_for(predicted: np.ndarray, classes: int) -> np.ndarray:
+    """Logits that say so, of which none is 0 or 1."""
+    return 3 * np.eye(classes)[predicted] - 0.5
 
 
 def test_accuracy_and_macro_f1_by_hand():
     target = np.array([0, 0, 0, 1, 1, 2])
     predicted = np.array([0, 0, 1, 1, 2, 2])
-    found = scores(np.eye(3)[predicted], target)
+    found = scores(logits_for(predicted, 3), target, ["accuracy", "f1_macro"])
     assert found["accuracy"] == pytest.approx(4 / 6)
     f1 = [2 * 2 / (2 * 2 + 1), 2 * 1 / (2 * 1 + 2), 2 * 1 / (2 * 1 + 1)]
     assert found["f1_macro"] == pytest.approx(np.mean(f1))
 
 
+def test_the_metrics_asked_for_are_there_in_their_order_and_no_others():
+    target = np.array([0, 1, 1])
+    for names in (["f1_macro", "accuracy"], ["matthews"], ["f1", "matthews", "accuracy"]):
+        found = scores(logits_for(target, 2), target, names)
+        assert list(found.items()) == [(name, 1.0) for name in names]
+        assert all(type(value) is float for value in found.values())
+
+
+def test_f1_and_matthews_by_hand():
+    """3 true positives, 1 false positive, 2 false negatives, 4 true negatives."""
+    target = np.array([1] * 3 + [0] * 1 + [1] * 2 + [0] * 4)
+    predicted = np.array([1] * 3 + [1] * 1 + [0] * 2 + [0] * 4)
+    found = scores(logits_for(predicted, 2), target, ["f1", "f1_micro", "matthews"])
+    assert found["f1"] == pytest.approx(2 * 3 / (2 * 3 + 1 + 2))  # of class 1, not of class 0
+    assert found["f1_micro"] == pytest.approx(7 / 10)  # of single labels: accuracy
+    matthews = (3 * 4 - 1 * 2) / np.sqrt((3 + 1) * (3 + 2) * (4 + 1) * (4 + 2))
+    assert found["matthews"] == pytest.approx(matthews)
+
+
+def test_predictions_of_one_class_alone_have_scores():
+    target = np.array([0, 1, 1, 0])
+    nothing = scores(logits_for(np.zeros(4, int), 2), target, ["f1", "f1_macro", "matthews"])
+    assert nothing == pytest.approx(
+        {"f1": 0, "f1_macro": (2 * 2 / (2 * 2 + 2) + 0) / 2, "matthews": 0}
+    )
+
+
+def test_metrics_of_several_labels_by_hand():
+    """A label applies where its logit is above 0."""
+    logits = np.array([[2.0, -1, -0.1], [0.3, 0.2, -3], [-1, -1, -1], [0.1, -2, 5]])
+    target = np.array([[1, 0, 0], [1, 0, 1], [0, 0, 0], [1, 0, 0]], dtype=np.float32)
+    assert prediction(logits, target).tolist() == [[1, 0, 0], [1, 1, 0], [0, 0, 0], [1, 0, 1]]
+    found = scores(logits, target, ["f1_micro", "f1_macro", "accuracy"])
+    # true positives, false positives, false negatives of each label
+    counts = np.array([[3, 0, 0], [0, 1, 0], [0, 1, 1]])
+    true, false, missed = counts.sum(axis=0)
+    assert found["f1_micro"] == pytest.approx(2 * true / (2 * true + false + missed))
+    of_each = 2 * counts[:, 0] / (2 * counts[:, 0] + counts[:, 1] + counts[:, 2])
+    assert found["f1_macro"] == pytest.approx(of_each.mean())
+    assert found["accuracy"] == pytest.approx(2 / 4)  # rows all of whose labels are right
+
+
+def test_several_labels_of_which_none_applies_have_scores():
+    names = ["f1_micro", "f1_macro", "accuracy"]
+    found = scores(np.full((3, 2), -1.0), np.zeros((3, 2), np.float32), names)
+    assert found == {"f1_micro": 0.0, "f1_macro": 0.0, "accuracy": 1.0}
+
+
 def test_correlations_by_hand():
     target, predicted = np.array([1.0, 2, 3, 5]), np.array([1.0, 3, 2, 9])
-    found = scores(predicted[:, None], target)
+    found = scores(predicted[:, None], target, ["pearson", "spearman"])
     a, b = target - target.mean(), predicted - predicted.mean()
     assert found["pearson"] == pytest.approx(a @ b / np.sqrt((a @ a) * (b @ b)))
     assert found["spearman"] == pytest.approx(1 - 6 * 2 / (4 * 15))
 
 
 def test_constant_predictions_correlate_with_nothing():
-    assert scores(np.ones((3, 1)), np.arange(3.0)) == {"pearson": 0.0, "spearman": 0.0}
+    names = ["pearson", "spearman"]
+    assert scores(np.ones((3, 1)), np.arange(3.0), names) == {"pearson": 0.0, "spearman": 0.0}
+    assert scores(np.arange(3.0)[:, None], np.ones(3), names) == {"pearson": 0.0, "spearman": 0.0}
+
+
+RANDOM = np.random.default_rng(0)
+CLASSES = RANDOM.integers(0, 3, 600)
+SEVERAL = (RANDOM.random((600, 4)) < 0.2).astype(np.float32)
+SCORES = RANDOM.normal(size=600)
+CASES = {
+    "classification": (CLASSES, logits_for(CLASSES, 3)),
+    "several labels": (SEVERAL, SEVERAL - 0.5),
+    "regression": (SCORES, 2 * SCORES[:, None] + 1),
+}
+
+
+@pytest.mark.parametrize("kind", CASES)
+def test_only_predictions_that_have_nothing_to_do_with_the_truth_are_near_chance(kind):
+    target, perfect = CASES[kind]
+    assert not is_near_chance(perfect, target)
+    shuffled = np.random.default_rng(1).permutation(600)
+    assert is_near_chance(perfect[shuffled], target)
+    assert is_near_chance(np.zeros_like(perfect), target)  # one and the same for each row
+    assert is_near_chance(-perfect, target)  # worse than chance
+    half = np.where(np.arange(600) < 300, shuffled, np.arange(600))
+    assert not is_near_chance(perfect[half], target)
+
+
+def test_always_the_most_frequent_class_is_near_chance_however_high_its_accuracy():
+    target = np.array([0] * 95 + [1] * 5)
+    said = logits_for(np.zeros(100, int), 2)
+    assert scores(said, target, ["accuracy"])["accuracy"] == 0.95
+    assert is_near_chance(said, target)

@@ -1,160 +1,343 @@
-"""Raw files to canonical tables, and what is wrong with the ones that cannot be."""
+"""Raw folders to canonical tables: what is written, counted, said and refused."""
 
 import json
+import re
+from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinybert import task
+from tinybert.encode import read_rows, training_batches
+from tinybert.errors import InputError
+from tinybert.schema import Task as Section
 
 TRAIN = "text\tlabel\ngood film\tpos\nbad film\tneg\n"
+# What a message that helps has: what to do, or what would be right.
+REMEDY = re.compile(
+    r"\b(add|correct|fill|give|keep|put|remove|rename|save|say|set|use|write)\b|README"
+    r"|may be|must|separated by|Expecting",
+    re.IGNORECASE,
+)
 
 
-@pytest.fixture
-def raw(tmp_path):
-    """A raw folder with the files given by name (double underscore: dot)."""
-
-    def write(**files):
-        folder = tmp_path / "raw"
-        folder.mkdir(exist_ok=True)
-        for name, content in files.items():
-            data = content if isinstance(content, bytes) else content.encode()
-            (folder / name.replace("__", ".")).write_bytes(data)
-        return folder
-
-    return write
+def write(folder: Path, files: dict[str, str | bytes | pa.Table]) -> Path:
+    """A folder with the files given by name (double underscore: dot); a table becomes Parquet."""
+    folder.mkdir(exist_ok=True)
+    for name, content in files.items():
+        file = folder / name.replace("__", ".")
+        if isinstance(content, pa.Table):
+            pq.write_table(content, file)
+        else:
+            file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return folder
 
 
-def column(folder, split: str, name: str) -> list:
-    return pq.read_table(folder / f"{split}.parquet")[name].to_pylist()
+def prepare(folder: Path, section: dict | None = None, **files) -> tuple[task.Task, dict]:
+    """The task and the facts of a raw folder with these files; the tables are in folder / "out"."""
+    return task.prepare(write(folder / "raw", files), folder / "out", Section(**section or {}))
 
 
-def test_labels_are_numbered_in_alphabetical_order(raw, tmp_path):
-    out = tmp_path / "out"
-    prepared = task.prepare(raw(train__tsv=TRAIN, dev__tsv=TRAIN), out)
-    assert prepared == task.load(out)
-    assert (prepared.kind, prepared.labels, prepared.pair) == (
-        "classification",
-        ["neg", "pos"],
-        False,
-    )
-    assert (prepared.splits, prepared.test_split) == (["train", "dev"], "dev")
-    assert column(out, "train", "text_a") == ["good film", "bad film"]
-    assert column(out, "train", "text_b") == [None, None]
-    assert column(out, "train", "label") == [1, 0]
+def refused(folder: Path, message: str, section: dict | None = None, **files) -> str:
+    """The message, without the folder's name; it says what to do, and nothing was written."""
+    with pytest.raises(InputError) as caught:
+        prepare(folder, section, **files)
+    said = str(caught.value).replace(f"{folder}/", "")
+    assert re.search(message, said), said
+    assert REMEDY.search(said), f"no remedy: {said}"
+    assert not (folder / "out").exists()
+    return said
+
+
+def column(folder: Path, split: str, name: str) -> list:
+    return pq.read_table(folder / "out" / f"{split}.parquet")[name].to_pylist()
+
+
+def labels(folder: Path, split: str) -> list[str]:
+    """The names of a split's labels."""
+    names = task.load(folder / "out").labels
+    return [names[number] for number in column(folder, split, "label")]
+
+
+def test_tables_and_description_are_written_and_can_be_loaded(tmp_path):
+    prepared, _ = prepare(tmp_path, train__tsv=TRAIN, dev__tsv=TRAIN, test__tsv=TRAIN)
+    assert prepared == task.load(tmp_path / "out")
+    assert (prepared.kind, prepared.pair) == ("classification", False)
+    assert (prepared.splits, prepared.test_split) == (["train", "dev", "test"], "test")
+    table = pq.read_table(tmp_path / "out/train.parquet")
+    assert table.to_pydict() == {
+        "text_a": ["good film", "bad film"],
+        "text_b": [None, None],
+        "label": [1, 0],
+    }
     assert prepared.head()["id2label"] == {0: "neg", 1: "pos"}
+    assert prepared.head()["problem_type"] == "single_label_classification"
 
 
-def test_quotes_in_tsv_are_text_and_in_csv_are_quotes(raw, tmp_path):
-    tsv = 'text\tlabel\n"so good" he said\tpos\n"half\tneg\n'
-    csv = 'text,label\n"good, very good",pos\n"a ""quoted"" word",neg\n'
-    task.prepare(raw(train__tsv=tsv, dev__csv=csv), tmp_path / "out")
-    assert column(tmp_path / "out", "train", "text_a") == ['"so good" he said', '"half']
-    assert column(tmp_path / "out", "dev", "text_a") == ["good, very good", 'a "quoted" word']
+def test_scores_are_those_of_dev_where_test_is_missing(tmp_path):
+    assert prepare(tmp_path, train__tsv=TRAIN, dev__tsv=TRAIN)[0].test_split == "dev"
 
 
-def test_a_bom_windows_line_ends_and_no_final_newline_are_fine(raw, tmp_path):
-    windows = "\ufeff" + TRAIN.rstrip("\n").replace("\n", "\r\n")
-    task.prepare(raw(train__tsv=windows, dev__tsv=TRAIN), tmp_path / "out")
-    assert column(tmp_path / "out", "train", "text_a") == ["good film", "bad film"]
-    assert column(tmp_path / "out", "train", "label") == [1, 0]
-
-
-def test_json_lines_pairs_and_scores(raw, tmp_path):
-    lines = [
-        {"text_a": "a", "text_b": "b\nc\u2028d", "score": 1.5},
-        {"text_a": "d", "text_b": "e", "score": 3},
-    ]
-    text = "\n".join(map(lambda line: json.dumps(line, ensure_ascii=False), lines))
-    prepared = task.prepare(raw(train__jsonl=text, dev__jsonl=text), tmp_path / "out")
-    assert (prepared.kind, prepared.pair, prepared.metric) == ("regression", True, "pearson")
-    assert column(tmp_path / "out", "train", "text_b") == ["b\nc\u2028d", "e"]
-    assert column(tmp_path / "out", "dev", "score") == [1.5, 3.0]
-    assert prepared.head() == {"num_labels": 1, "problem_type": "regression"}
-
-
-def test_unlabeled_rows_have_no_label_column(raw, tmp_path):
-    files = raw(train__tsv=TRAIN, dev__tsv=TRAIN, unlabeled__tsv="text\nmore\nand more\n")
-    assert task.prepare(files, tmp_path / "out").splits == ["train", "dev", "unlabeled"]
+def test_unlabeled_rows_have_no_label_column(tmp_path):
+    files = {"train__tsv": TRAIN, "dev__tsv": TRAIN, "unlabeled__tsv": "text\nmore\nand more\n"}
+    assert prepare(tmp_path, **files)[0].splits == ["train", "dev", "unlabeled"]
     table = pq.read_table(tmp_path / "out/unlabeled.parquet")
     assert table.column_names == ["text_a", "text_b"] and len(table) == 2
 
 
-def test_text_that_looks_like_a_missing_value_is_text(raw, tmp_path):
-    files = raw(train__csv="text,label\nNA,null\nnan,1\n", dev__csv="text,label\nNone,1\n")
-    prepared = task.prepare(files, tmp_path / "out")
-    assert prepared.labels == ["1", "null"]
-    assert column(tmp_path / "out", "train", "text_a") == ["NA", "nan"]
+def test_fewer_rows_than_a_batch_are_enough(tmp_path, tokenizer):
+    prepare(tmp_path, train__tsv=TRAIN, dev__tsv=TRAIN)
+    rows = read_rows(tmp_path / "out/train.parquet", tokenizer, max_length=16)
+    loader, _ = training_batches(rows, batch_size=32, seed=0)
+    assert [sorted(batch["label"].tolist()) for batch in loader] == [[0, 1]]
 
 
 @pytest.mark.parametrize(
-    ("files", "message"),
+    ("section", "head", "metrics"),
     [
-        ({"dev__tsv": TRAIN}, "no train file"),
-        ({"train__tsv": TRAIN}, "no dev file"),
-        ({"train__tsv": TRAIN, "train__csv": TRAIN, "dev__tsv": TRAIN}, "keep one"),
-        ({"train__tsv": "", "dev__tsv": TRAIN}, r"train\.tsv is empty"),
-        ({"train__tsv": "text\tlabel\n", "dev__tsv": TRAIN}, "no rows"),
-        ({"train__tsv": TRAIN + "one field\n", "dev__tsv": TRAIN}, r"train\.tsv, line 4: 1 fields"),
-        ({"train__tsv": TRAIN + "\tpos\n", "dev__tsv": TRAIN}, r"line 4: text_a is empty"),
-        ({"train__tsv": TRAIN + "x\t\n", "dev__tsv": TRAIN}, r"line 4: label is empty"),
+        ({}, "text\tlabel\na\t0\nb\t1\n", ["accuracy", "f1_macro"]),
+        ({"metric": "f1"}, "text\tlabel\na\t0\nb\t1\n", ["f1", "accuracy", "f1_macro"]),
+        ({"metric": "f1_macro"}, "text\tlabel\na\t0\nb\t1\n", ["f1_macro", "accuracy"]),
         (
-            {"train__tsv": TRAIN, "dev__tsv": TRAIN + "x\tmaybe\n"},
-            r"dev\.tsv, line 4: label 'maybe'",
+            {"metric": "matthews"},
+            "text\tlabel\na\t0\nb\t1\nc\t2\n",
+            ["matthews", "accuracy", "f1_macro"],
         ),
-        ({"train__tsv": "txt\tlabel\na\tb\n", "dev__tsv": TRAIN}, r"no column text .*it has txt"),
-        ({"train__tsv": "text\tlabel\na\tb\n", "dev__tsv": TRAIN}, "single class, 'b'"),
-        ({"train__tsv": b"text\tlabel\ncaf\xe9\tb\n", "dev__tsv": TRAIN}, "UTF-8: byte 14 is 0xe9"),
-        ({"train__tsv": "text\tscore\na\tbad\n", "dev__tsv": TRAIN}, "dev.tsv has no column score"),
-        ({"train__jsonl": "{", "dev__tsv": TRAIN}, r"train\.jsonl, line 1: no valid JSON"),
-        ({"train__jsonl": "[1]", "dev__tsv": TRAIN}, r"train\.jsonl, line 1: must be an object"),
+        ({}, "text\tscore\na\t0\nb\t1\n", ["pearson", "spearman"]),
+        ({"metric": "spearman"}, "text\tscore\na\t0\nb\t1\n", ["spearman", "pearson"]),
+        ({}, "text\tlabels\na\t0,1\nb\t1\n", ["f1_micro", "f1_macro", "accuracy"]),
     ],
 )
-def test_bad_files_are_named_with_line_and_remedy(raw, tmp_path, files, message):
-    with pytest.raises(ValueError, match=message):
-        task.prepare(raw(**files), tmp_path / "out")
-    assert not (tmp_path / "out").exists()
+def test_the_metric_that_chooses_the_epoch_comes_first(tmp_path, section, head, metrics):
+    prepared, _ = prepare(tmp_path, section, train__tsv=head, dev__tsv=head)
+    assert (prepared.metrics, prepared.metric) == (metrics, metrics[0])
 
 
-@pytest.mark.parametrize("value", ["bad", "nan", "inf", ""])
-def test_scores_must_be_finite_numbers(raw, tmp_path, value):
-    scores = f"text\tscore\na\t1.0\nb\t{value}\n"
-    with pytest.raises(ValueError, match=r"train\.tsv, line 3"):
-        task.prepare(raw(train__tsv=scores, dev__tsv="text\tscore\na\t1\n"), tmp_path / "out")
+@pytest.mark.parametrize(
+    ("metric", "file", "message"),
+    [
+        ("pearson", "text\tlabel\na\t0\nb\t1\n", "pearson .*classification.* accuracy, f1_macro"),
+        ("f1_micro", "text\tlabel\na\t0\nb\t1\n", "f1_micro .*classification"),
+        ("accuracy", "text\tscore\na\t0\nb\t1\n", "accuracy .*regression.*pearson"),
+        ("f1", "text\tlabels\na\t0,1\nb\t1\n", "f1 .*multi_label.*f1_micro"),
+        ("matthews", "text\tlabels\na\t0,1\nb\t1\n", "matthews .*multi_label.*f1_micro"),
+        ("f1", "text\tlabel\na\t0\nb\t1\nc\t2\n", "f1 .*two classes, here are 3; use f1_macro"),
+    ],
+)
+def test_a_metric_that_does_not_fit_is_refused(tmp_path, metric, file, message):
+    said = refused(tmp_path, message, {"metric": metric}, train__tsv=file, dev__tsv=file)
+    assert "params.yaml: metric" in said or "may be" in said
 
 
-def test_a_missing_folder_is_an_error(tmp_path):
-    with pytest.raises(ValueError, match=r"nowhere is missing: put train\.tsv"):
-        task.prepare(tmp_path / "nowhere", tmp_path / "out")
+def test_a_finished_teacher_is_described_with_its_labels(tmp_path):
+    section = {"teacher": "me/model", "teacher_revision": "v1", "teacher_labels": [1, 0]}
+    prepared, _ = prepare(tmp_path, section, train__tsv=TRAIN, dev__tsv=TRAIN)
+    assert prepared.teacher == {"model": "me/model", "revision": "v1", "labels": ["1", "0"]}
+    assert task.load(tmp_path / "out") == prepared
 
 
-# No tab, no line end, not blank: what a TSV field can hold.
-FIELD = st.text(
-    st.characters(
-        codec="utf-8", exclude_characters="\t\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029\ufeff"
-    ),
-    min_size=1,
-).filter(str.strip)
+def test_empty_texts_are_kept_and_counted(tmp_path):
+    files = {"train__tsv": TRAIN + "\tpos\n  \tneg\n", "dev__tsv": TRAIN}
+    _, facts = prepare(tmp_path, **files)
+    assert column(tmp_path, "train", "text_a") == ["good film", "bad film", "", "  "]
+    assert facts["train"]["empty_texts"] == 2 and "empty_texts" not in facts["dev"]
 
 
-@settings(max_examples=100, deadline=None)
-@given(texts=st.lists(FIELD, min_size=2, max_size=6))
-def test_any_text_passes_through_tsv_unharmed(tmp_path_factory, texts):
-    folder = tmp_path_factory.mktemp("any")
-    lines = [f"{text}\t{i % 2}" for i, text in enumerate(texts)]
-    for name in ("train.tsv", "dev.tsv"):
-        (folder / name).write_text("\n".join(["text\tlabel", *lines]), encoding="utf-8", newline="")
-    task.prepare(folder, folder / "out")
-    assert column(folder / "out", "train", "text_a") == texts
+def test_an_empty_second_text_counts_as_well(tmp_path):
+    pairs = "text_a\ttext_b\tlabel\na\tb\t0\nc\t\t1\n\td\t1\n"
+    _, facts = prepare(tmp_path, train__tsv=pairs, dev__tsv=pairs)
+    assert column(tmp_path, "train", "text_b") == ["b", "", "d"]
+    assert facts["train"]["empty_texts"] == 2
 
 
-def test_description_counts_rows_labels_lengths_and_cuts(raw, tmp_path, tokenizer):
-    files = raw(train__tsv=TRAIN + "good good good good\tpos\n", dev__tsv=TRAIN)
-    out = tmp_path / "out"
-    facts = task.describe(out, task.prepare(files, out), tokenizer, max_length=5)
+def test_drop_broken_leaves_out_and_counts_what_is_broken(tmp_path):
+    broken = "one field\nthree\tpos\tfields\n\tpos\nfilm\tmaybe\n"
+    section = {"drop_broken": True, "labels": ["pos", "neg"]}
+    files = {"train__tsv": TRAIN + broken, "dev__tsv": TRAIN + broken + "great\tpos\n"}
+    _, facts = prepare(tmp_path, section, **files)
+    assert column(tmp_path, "train", "text_a") == ["good film", "bad film"]
+    assert column(tmp_path, "dev", "text_a") == ["good film", "bad film", "great"]
+    assert labels(tmp_path, "dev") == ["pos", "neg", "pos"]
+    for split in ("train", "dev"):
+        assert facts[split]["broken_left_out"] == 4
+        assert "empty_texts" not in facts[split]
+
+
+def test_drop_broken_does_not_hide_a_label_that_train_lacks(tmp_path):
+    files = {"train__tsv": TRAIN, "dev__tsv": TRAIN + "film\tmaybe\n"}
+    refused(tmp_path, r"dev\.tsv, line 4: label 'maybe'", {"drop_broken": True}, **files)
+
+
+@pytest.mark.parametrize("split", ["train", "dev", "test"])
+def test_drop_broken_that_leaves_no_row_of_a_split_is_refused(tmp_path, split):
+    section = {"drop_broken": True, "labels": ["a", "b"]}
+    rows = '{"text": "x", "labels": ["a"]}\n{"text": "y", "labels": ["b"]}\n'
+    files = {"train__jsonl": rows, "dev__jsonl": rows, "test__jsonl": rows}
+    files[f"{split}__jsonl"] = rows.replace('"]', '", "unlisted"]')
+    refused(tmp_path, rf"{split}\.jsonl", section, **files)
+
+
+@pytest.mark.parametrize(
+    ("role", "value", "message"),
+    [
+        ("text_a", None, "text_a is missing; fill it or remove the line"),
+        ("text_b", None, "text_b is missing"),
+        ("text_a", float("nan"), "text_a is missing"),
+        ("text_a", ["a"], "text_a must be a text"),
+        ("text_b", {"a": 1}, "text_b must be a text"),
+    ],
+)
+def test_what_is_no_text_is_refused(tmp_path, role, value, message):
+    sound = {"text_a": "a", "text_b": "b", "label": 0}
+    lines = [sound, {**sound, "label": 1}, {**sound, role: value}]
+    text = "\n".join(map(json.dumps, lines))
+    refused(tmp_path, rf"train\.jsonl, line 3: {message}", train__jsonl=text)
+
+
+def test_numbers_as_texts_become_texts(tmp_path):
+    rows = '{"text": 1, "label": 0}\n{"text": 2.5, "label": 1}\n'
+    prepare(tmp_path, train__jsonl=rows, dev__jsonl=rows)
+    assert column(tmp_path, "train", "text_a") == ["1", "2.5"]
+
+
+def test_text_that_looks_like_a_missing_value_is_text(tmp_path):
+    files = {"train__csv": "text,label\nNA,null\nnan,1\n", "dev__csv": "text,label\nNone,1\n"}
+    prepared, _ = prepare(tmp_path, **files)
+    assert prepared.labels == ["1", "null"]
+    assert column(tmp_path, "train", "text_a") == ["NA", "nan"]
+    assert column(tmp_path, "dev", "text_a") == ["None"]
+
+
+def test_a_column_without_any_text_is_refused(tmp_path):
+    refused(tmp_path, r"train\.tsv: no row has a text", train__tsv="text\tlabel\n\ta\n\tb\n")
+
+
+def test_rare_labels_are_named_with_their_line(tmp_path):
+    _, facts = prepare(tmp_path, train__tsv=TRAIN + "great film\tpos\n", dev__tsv=TRAIN)
+    assert list(facts["train"]["labels_of_one_row"]) == ["neg"]
+    assert facts["train"]["labels_of_one_row"]["neg"].endswith("train.tsv, line 3")
+
+
+def test_description_counts_rows_labels_lengths_and_cuts(tmp_path, tokenizer):
+    files = {"train__tsv": TRAIN + "good good good good\tpos\n", "dev__tsv": TRAIN}
+    prepared, _ = prepare(tmp_path, **files)
+    facts = task.describe(tmp_path / "out", prepared, tokenizer, max_length=5)
     assert facts["train"]["rows"] == 3
     assert facts["train"]["labels"] == {"neg": 1, "pos": 2}
     assert facts["train"]["tokens"] == {"total": 4 + 4 + 6, "median": 4, "max": 6}
     assert facts["train"]["rows_cut"] == 1 and facts["dev"]["rows_cut"] == 0
+
+
+def test_description_counts_several_labels_and_the_range_of_scores(tmp_path, tokenizer):
+    several = "text\tlabels\na\tx,y\nb\ty\nc\t\n"
+    (tmp_path / "several").mkdir()
+    prepared, _ = prepare(tmp_path / "several", train__tsv=several, dev__tsv=several)
+    facts = task.describe(tmp_path / "several/out", prepared, tokenizer, max_length=16)
+    assert facts["train"]["labels"] == {"x": 1, "y": 2}
+    scores = "text\tscore\na\t-1.5\nb\t4\n"
+    prepared, _ = prepare(tmp_path, train__tsv=scores, dev__tsv=scores)
+    facts = task.describe(tmp_path / "out", prepared, tokenizer, max_length=16)
+    assert facts["dev"]["score"] == {"min": -1.5, "max": 4.0}
+
+
+def test_the_summary_says_what_was_found_out(tmp_path, tokenizer):
+    section = {"drop_overlap": True, "labels": ["neg", "pos", "mixed"]}
+    files = {
+        "train__tsv": TRAIN + "good film\tneg\ndull film\tneg\n\tneg\n",
+        "dev__tsv": TRAIN.replace("good", "great"),
+        "unlabeled__tsv": "text\nthe plot is very dull and boring\n",
+    }
+    prepared, counts = prepare(tmp_path, section, **files)
+    facts = task.describe(tmp_path / "out", prepared, tokenizer, max_length=5)
+    said = task.summary(prepared, {s: {**facts[s], **counts[s]} for s in facts}, 5).splitlines()
+    assert said[0] == "classification, labels: neg, pos, mixed"
+    assert said[said.index("train: 4 rows") + 1 : said.index("dev: 2 rows")] == [
+        "  warning: 1 have an empty text, and are kept (drop_broken: true leaves them out)",
+        "  warning: 1 have texts that stand there before",
+        "  warning: 1 of those have another label or score",
+        "  warning: 1 also stand in dev or test and were taken out",
+        "  warning: no row has the label mixed",
+        f"  warning: {tmp_path / 'raw/train.tsv'}, line 2 alone has the label pos",
+    ]
+    assert said[-2:] == [
+        "unlabeled: 1 rows",
+        "  warning: 1 are longer than 5 tokens and are cut there",
+    ]
+
+
+# Pieces that files are broken with: separators, quotes, line ends, marks, other scripts.
+PIECES = ["\t", ",", ";", '"', '""', "'", "\n", "\r", "\r\n", "\0", "\ufeff", "\u2028", "\x85"]
+PIECES += ["a", "0", "2.5", "nan", "text", "labels", "é", "好", "😀", "e\u0301", "\u202eab", " "]
+PIECES += ["{", "}", "[", "]", ":", "null", "1e999", "\\ud800", "LOC:city ", "\\"]
+CHANGES = st.lists(st.tuples(st.integers(0, 300), st.sampled_from(PIECES)), max_size=2)
+SOUND = {
+    "tsv": [
+        "text\tlabel\n" + "".join(f"text {i}\t{i % 2}\n" for i in range(8)),
+        "text_a\ttext_b\tlabel\n" + "".join(f"text {i}\tb\t{i % 2}\n" for i in range(8)),
+        "text\tscore\n" + "".join(f"text {i}\t{i / 2}\n" for i in range(8)),
+        "text\tlabels\n" + "".join(f"text {i}\ta,{i % 2}\n" for i in range(8)),
+        "".join(f"text {i}\t{i % 2}\n" for i in range(8)),
+    ],
+    "jsonl": [
+        "".join(json.dumps({"text": f"text {i}", "label": f"{i % 2}"}) + "\n" for i in range(8)),
+        "".join(json.dumps({"text": f"text {i}", "labels": ["a", i % 3]}) + "\n" for i in range(8)),
+        "".join(json.dumps({"text": f"text {i}", "score": i / 2}) + "\n" for i in range(8)),
+    ],
+}
+SOUND["txt"] = SOUND["tsv"]
+SOUND["csv"] = [
+    *(file.replace("\t", ";") for file in SOUND["tsv"]),
+    *(file.replace(",", " ").replace("\t", ",") for file in SOUND["tsv"]),
+]
+SOUND["parquet"] = ["PAR1 PAR1"]
+SECTIONS = [
+    {},
+    {"quoted": True},
+    {"quoted": False},
+    {"header": True},
+    {"header": False},
+    {"drop_broken": True, "drop_overlap": True},
+    {"drop_broken": True, "labels": ["a", "0", "1"]},
+    {"kind": "regression"},
+    {"kind": "multi_label"},
+    {"columns": {"text": 1, "label": 2}},
+    {"columns": {"text": "text", "labels": ["label", "score"]}},
+    {"form": "trec"},
+    {"encoding": "utf-16"},
+    {"encoding": "gb18030"},
+    {"encoding": "latin-1"},
+]
+
+
+def spoiled(text: str, changes: list[tuple[int, str]]) -> str:
+    """With some pieces put in at some places."""
+    for place, piece in changes:
+        place %= len(text) + 1
+        text = text[:place] + piece + text[place:]
+    return text
+
+
+@pytest.mark.parametrize("ending", SOUND)
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_any_file_is_read_or_refused(tmp_path_factory, ending, data):
+    """No other exception than InputError; what is written can be loaded, and has rows."""
+    section = data.draw(st.just({}) | st.sampled_from(SECTIONS))
+    pieces = st.lists(st.sampled_from(PIECES)).map("".join)
+    texts = st.builds(spoiled, st.sampled_from(SOUND[ending]), CHANGES) | pieces
+    encoded = texts.map(lambda text: text.encode(section.get("encoding", "utf-8"), "replace"))
+    files = {f"train__{ending}": data.draw(encoded | st.binary())}
+    if data.draw(st.booleans()):
+        files[f"dev__{ending}"] = data.draw(encoded | st.binary())
+    folder = tmp_path_factory.mktemp("any")
+    try:
+        prepared, facts = prepare(folder, section, **files)
+    except InputError:
+        assert not (folder / "out").exists()
+    else:
+        assert prepared == task.load(folder / "out")
+        assert list(facts) == prepared.splits == ["train", "dev"]
+        assert column(folder, "train", "text_a") and column(folder, "dev", "text_a")

@@ -13,7 +13,7 @@ from transformers import BertForSequenceClassification
 from tinybert import train
 from tinybert.encode import encode
 from tinybert.logit_loss import GoldLoss
-from tinybert.params import Training
+from tinybert.schema import Training
 
 GOOD = ["good film", "great story", "brilliant music", "the actor is great", "good good good"]
 BAD = ["bad film", "dull plot", "terrible scene", "the story is boring", "very very bad"]
@@ -96,6 +96,72 @@ def test_the_best_epoch_is_kept_even_if_scores_never_rise_above_zero(rows, tmp_p
     assert not all(torch.equal(kept[key], seen[2][key]) for key in kept)
 
 
+@pytest.mark.parametrize(
+    ("found", "best"),
+    [([-0.5, -0.2, -0.4], 1), ([0.0, 0.0, -0.1], 0), ([0.3, 0.5, 0.5], 1), ([-1.0, -0.9, 0.0], 2)],
+)
+def test_the_first_of_the_best_epochs_is_kept(rows, tmp_path, found, best):
+    model, seen, scores = classifier(), [], iter(found)
+
+    def score() -> float:
+        seen.append(model.classifier.weight.detach().clone())
+        return next(scores)
+
+    fit(GoldLoss(model), rows, tmp_path, score, epochs=3)
+    assert not any(torch.equal(seen[i], seen[j]) for i, j in [(0, 1), (0, 2), (1, 2)])
+    assert torch.equal(model.classifier.weight, seen[best])
+    curve = pd.read_csv(tmp_path / "log/plots/metrics/dev.tsv", sep="\t")
+    assert curve["dev"].tolist() == found
+    assert curve["step"].tolist() == [3, 6, 9]  # the last of each epoch
+
+
+@pytest.mark.parametrize("batch_size", [4, 10, 64])
+def test_a_run_of_fewer_steps_than_points_is_scored_and_kept(rows, tmp_path, batch_size):
+    """The reference code scores and saves each so many steps: short runs saved nothing."""
+    model, seen = classifier(), []
+
+    def score() -> float:
+        seen.append({k: v.clone() for k, v in model.state_dict().items()})
+        return 0.0
+
+    fit(GoldLoss(model), rows, tmp_path, score, epochs=1, batch_size=batch_size, warmup=0.0)
+    steps = -(-10 // batch_size)
+    assert steps < train.POINTS and len(seen) == 1
+    assert all(torch.equal(tensor, seen[0][name]) for name, tensor in model.state_dict().items())
+    start = classifier().state_dict()
+    assert not torch.equal(start["classifier.weight"], seen[0]["classifier.weight"])
+    curves = tmp_path / "log/plots/metrics"
+    for name in ("loss", "lr"):
+        curve = pd.read_csv(curves / f"{name}.tsv", sep="\t")
+        assert curve["step"].tolist() == list(range(1, steps + 1))
+    assert json.loads((tmp_path / "log/metrics.json").read_text())["dev"] == 0.0
+
+
+def test_points_of_a_long_run_are_the_means_of_the_steps_since_the_last(
+    rows, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(train, "POINTS", 4)
+    found = []
+
+    class Kept(GoldLoss):
+        def forward(self, batch):
+            losses = super().forward(batch)
+            found.append(losses["loss"].item())
+            return losses
+
+    fit(Kept(classifier()), rows, tmp_path, epochs=5, batch_size=5)  # 10 steps, points of 2
+    curve = pd.read_csv(tmp_path / "log/plots/metrics/loss.tsv", sep="\t")
+    assert curve["step"].tolist() == [2, 4, 6, 8, 10]
+    expected = np.array(found).reshape(5, 2).mean(axis=1)
+    np.testing.assert_allclose(curve["loss"], expected, rtol=1e-6)
+    found.clear()
+    fit(Kept(classifier()), rows, tmp_path / "odd", epochs=3, batch_size=4)  # 9 steps: 2 2 2 2 1
+    curve = pd.read_csv(tmp_path / "odd/log/plots/metrics/loss.tsv", sep="\t")
+    assert curve["step"].tolist() == [2, 4, 6, 8, 9]
+    assert curve["loss"].iloc[-1] == pytest.approx(found[8], rel=1e-6)
+    assert curve["loss"].iloc[-2] == pytest.approx((found[6] + found[7]) / 2, rel=1e-6)
+
+
 def test_a_single_row_trains(tokenizer, tmp_path):
     """The reference code drops the last partial batch: a small set then trains nothing."""
     rows = encode(["good film"], None, tokenizer, 32, label=np.array([1]))
@@ -159,3 +225,52 @@ def test_gradients_are_clipped(tokenizer, tmp_path, monkeypatch):
     rows = encode(GOOD, None, tokenizer, 32, label=np.zeros(len(GOOD), dtype=np.int64))
     fit(GoldLoss(classifier()), rows, tmp_path, epochs=2, max_grad_norm=1e-3)
     assert norms and max(norms) <= 1.01e-3
+
+
+def test_what_is_written_once_reads_like_the_curves_of_training(rows, tmp_path):
+    """The same files and columns: one plot shows both."""
+    fit(GoldLoss(classifier()), rows, tmp_path, lambda: 0.5, epochs=1)
+    train.write_once({"dev": 0.25, "loss": 1.5}, tmp_path / "once")
+    for name, value in (("dev", 0.25), ("loss", 1.5)):
+        trained, once = (
+            pd.read_csv(tmp_path / folder / f"plots/metrics/{name}.tsv", sep="\t")
+            for folder in ("log", "once")
+        )
+        assert once.columns.tolist() == trained.columns.tolist()
+        assert once[name].tolist() == [value]
+    summary = json.loads((tmp_path / "once/metrics.json").read_text())
+    assert (summary["dev"], summary["loss"]) == (0.25, 1.5)
+    assert not (tmp_path / "dvc.yaml").exists() and not (tmp_path / "once/dvc.yaml").exists()
+
+
+class Counted(nn.Module):
+    """Its losses are of the rows themselves; it must be asked in eval mode, without autograd."""
+
+    def __init__(self):
+        super().__init__()
+        self.student, self.asked = nn.Linear(1, 1), []
+
+    def forward(self, batch):
+        assert not self.training and not torch.is_grad_enabled()
+        self.asked += batch["row"].tolist()
+        mean = batch["row"].double().mean()
+        return {"loss": mean + self.student.weight.mean() * 0, "squared": mean**2}
+
+
+def test_mean_losses_are_the_means_over_the_batches(rows):
+    objective = Counted()
+    before = objective.student.weight.clone()
+    found = train.mean_losses(objective, rows, 5)
+    assert objective.asked == list(range(10))
+    assert found == pytest.approx({"loss": (2 + 7) / 2, "squared": (2**2 + 7**2) / 2})
+    assert torch.equal(objective.student.weight, before) and objective.student.weight.grad is None
+
+
+@pytest.mark.parametrize("count", [7, 8, 9, 15, 16, 40])
+def test_mean_losses_are_of_rows_from_all_over(tokenizer, monkeypatch, count):
+    monkeypatch.setattr(train, "SAMPLE", 8)
+    objective = Counted()
+    train.mean_losses(objective, encode(["good"] * count, None, tokenizer, 32), 4)
+    assert len(objective.asked) <= 8 and len(set(objective.asked)) == len(objective.asked)
+    gaps = np.diff([*objective.asked, count])
+    assert objective.asked[0] == 0 and gaps.max() <= -(-count // 4)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import regex
 from tqdm import tqdm
 from transformers import PreTrainedTokenizerBase
 
@@ -17,6 +18,12 @@ from tinybert.errors import InputError
 
 CHUNK = 1_000  # paragraphs given to the tokenizer at once
 SCHEMA = pa.schema([("input_ids", pa.list_(pa.int32()))])
+CLOSING = r"[\"'”’»›)\]）】」』〉》]"
+SENTENCE = regex.compile(
+    rf".+?(?:[.!?…]+{CLOSING}*(?=\s)|[。！？｡।॥؟۔…]+{CLOSING}*|$)", regex.DOTALL
+)
+UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\u3000-\u303f\uff00-\uffef]"
+UNSPACED_WRAP = regex.compile(rf"(?<={UNSPACED})[ \t\r]*\n\s*(?={UNSPACED})")
 UNWANTED = re.compile(r"[\x00-\x08\x0e-\x1f\x7f\ufeff\ufffd]")
 
 
@@ -30,9 +37,9 @@ def prepare(
 ) -> dict[str, int]:
     """Writes segments.arrow (column input_ids, one list a segment) and summary.json.
 
-    The text of each file is one stream of tokens, cut into segments of max_length with the special
-    tokens around them. If there are more than max_tokens tokens, a random part of the segments is
-    kept. Returns the summary. Raises InputError if there is no text.
+    Each segment is as many whole sentences of one file as fit into max_length, with the special
+    tokens around them; a longer sentence is cut. Of more than max_tokens tokens, a random part of
+    the segments is kept. Returns the summary. Raises InputError if there is no text.
     """
     if not source.is_dir():
         raise InputError(f"corpus.path: {source} is no folder; put .txt or .md files there")
@@ -76,9 +83,20 @@ def paragraphs(file: Path) -> Iterator[str]:
 
 
 def _clean(lines: list[str]) -> Iterator[str]:
-    text = unicodedata.normalize("NFC", UNWANTED.sub("", " ".join(lines)))
+    text = unicodedata.normalize("NFC", UNWANTED.sub("", "\n".join(lines)))
+    # A line end within Chinese or Japanese is no space.
+    text = UNSPACED_WRAP.sub("", text.strip())
     if text := " ".join(text.split()):
         yield text
+
+
+def sentences(text: str) -> list[str]:
+    """A paragraph's sentences, whole, in order; joined they are the paragraph but for spaces.
+
+    A sentence ends with . ! ? or … before a space, or with their full-width forms, Devanagari's
+    danda or Arabic's question mark, and takes the closing quotation marks and brackets with it.
+    """
+    return [found[0].strip() for found in SENTENCE.finditer(text) if found[0].strip()]
 
 
 def _distinct(texts: Iterable[str], seen: set[bytes], counts: dict[str, int]) -> Iterator[str]:
@@ -98,12 +116,15 @@ def _segments(
     first, last = tokenizer("")["input_ids"]  # [CLS] and [SEP], or what the model has for them
     room = max_length - 2
     held: list[int] = []
-    for group in _grouped(texts, CHUNK):
+    for group in _grouped((sentence for text in texts for sentence in sentences(text)), CHUNK):
         for ids in tokenizer(group, add_special_tokens=False, verbose=False)["input_ids"]:
+            if held and len(held) + len(ids) > room:
+                yield [first, *held, last]
+                held = []
             held += ids
-        while len(held) >= room:
-            yield [first, *held[:room], last]
-            held = held[room:]
+            while len(held) > room:
+                yield [first, *held[:room], last]
+                held = held[room:]
     if held:
         yield [first, *held, last]
 

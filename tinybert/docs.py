@@ -103,8 +103,8 @@ def drop_near_duplicates(texts: list[str], threshold: float = CONTAINMENT) -> li
 def harvest(settings, seed: int, task_folder: Path, corpus_folder: Path) -> None:
     """Writes {train,dev,test,unlabeled}.tsv of the task, and PACKAGE.txt files of the corpus.
 
-    settings: `params.Docs`. A task text has min_characters to max_characters and does not name its
-    own library, which is its label. All splits have the same share of each library: equal ones,
+    settings: the section `docs`. A task text has min_characters to max_characters and does not name
+    its own library, which is its label. All splits have the same share of each library: equal ones,
     where none is too small. The corpus is every paragraph, one a line, that is not in dev or test.
     No two paragraphs are near-duplicates. Removes the corpus folder's older text files.
     Raises InputError if a library is not installed or there are too few paragraphs.

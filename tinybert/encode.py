@@ -105,10 +105,15 @@ def read_texts(table: pa.Table) -> tuple[list[str], list[str] | None]:
 def read_rows(
     file: Path, tokenizer: PreTrainedTokenizerBase, max_length: int, **columns: np.ndarray
 ) -> Rows:
-    """A canonical table as Rows, with its label (NO_LABEL for null) or score (NaN for null)."""
+    """A canonical table as Rows, with its label (NO_LABEL for null), labels or score (NaN)."""
     table = pq.read_table(file)
     if "label" in table.column_names:
         columns["label"] = table["label"].fill_null(NO_LABEL).to_numpy()
+    if "labels" in table.column_names:
+        labels = table["labels"].combine_chunks()
+        given = labels.is_valid().to_numpy(zero_copy_only=False)
+        columns["labels"] = np.full((len(table), labels.type.list_size), np.nan, np.float32)
+        columns["labels"][given] = labels.drop_null().flatten().to_numpy().reshape(given.sum(), -1)
     if "score" in table.column_names:
         columns["score"] = table["score"].fill_null(np.nan).to_numpy().astype(np.float32)
     return encode(*read_texts(table), tokenizer, max_length, **columns)
@@ -121,6 +126,11 @@ def read_segments(path: Path, padding_id: int) -> Rows:
     segments = chunks.combine_chunks() if chunks.num_chunks != 1 else chunks.chunk(0)
     starts = segments.offsets.to_numpy().astype(np.int64)
     return Rows(segments.values.to_numpy(), starts, padding_id)
+
+
+def spread(count: int, wanted: int) -> list[int]:
+    """At most `wanted` of `count` indices, evenly over all of them."""
+    return np.unique(np.linspace(0, count - 1, min(count, wanted)).round().astype(int)).tolist()
 
 
 class BucketSampler(Sampler[list[int]]):

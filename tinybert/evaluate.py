@@ -5,14 +5,15 @@ import time
 from pathlib import Path
 from statistics import median
 
+import numpy as np
 import pandas as pd
 import torch
 from tqdm import tqdm
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from tinybert import predict, pretrained, task
-from tinybert.encode import Rows, model_inputs, read_rows
-from tinybert.scores import scores
+from tinybert.encode import Rows, model_inputs, read_rows, spread
+from tinybert.scores import prediction, scores
 
 MODELS = ("baseline", "teacher", "student")
 ROUNDS = 3  # of the throughput, of which the median counts
@@ -29,23 +30,22 @@ def run(name: str, max_length: int, settings, metrics: Path) -> None:
         for model, folder in folders.items()
     }
     described = task.load(Path(f"data/tasks/{name}"))
-    split = described.test_split
     tokenizer = pretrained.load_tokenizer(folders["student"])
-    rows = read_rows(Path(f"data/tasks/{name}/{split}.parquet"), tokenizer, max_length)
-    logits = {
-        model: predict.logits(loaded, rows, settings.batch_size, "fp32", f"scores of the {model}")
-        for model, loaded in models.items()
-    }
-    target = rows.columns[described.target]
-    result = {model: scores(found, target) for model, found in logits.items()}
-    result["retention"] = {
-        metric: value / result["teacher"][metric] if result["teacher"][metric] else 0.0
-        for metric, value in result["student"].items()
-    }
-    result = {
-        model: {metric: round(value, 4) for metric, value in values.items()}
-        for model, values in result.items()
-    }
+
+    def scored(split: str) -> tuple[Rows, dict[str, np.ndarray], dict[str, dict[str, float]]]:
+        rows = read_rows(Path(f"data/tasks/{name}/{split}.parquet"), tokenizer, max_length)
+        logits = {
+            model: predict.logits(
+                loaded, rows, settings.batch_size, "fp32", f"{split} scores of the {model}"
+            )
+            for model, loaded in models.items()
+        }
+        return rows, logits, _scored(logits, rows.columns[described.target], described.metrics)
+
+    split = described.test_split
+    rows, logits, result = scored(split)
+    if "dev_mismatched" in described.splits:
+        result["dev_mismatched"] = scored("dev_mismatched")[2]
     facts = {"split": split, "rows": len(rows), "metric": described.metric}
     _write(metrics / "eval" / f"{name}.json", {**facts, **result})
 
@@ -53,14 +53,36 @@ def run(name: str, max_length: int, settings, metrics: Path) -> None:
     sizes = {model: {**size(models[model], folders[model]), **measured[model]} for model in MODELS}
     _write(metrics / "speed" / f"{name}.json", sizes)
 
-    if described.labels:
-        columns = {"actual": target, **{m: found.argmax(axis=1) for m, found in logits.items()}}
-        named = {m: [described.labels[i] for i in values] for m, values in columns.items()}
-    else:
-        named = {"actual": target, **{m: found[:, 0] for m, found in logits.items()}}
+    target = rows.columns[described.target]
+    said = {"actual": target, **{m: prediction(found, target) for m, found in logits.items()}}
     file = metrics / "predictions" / f"{name}.csv"
     file.parent.mkdir(parents=True, exist_ok=True)
+    named = {column: _named(values, described.labels) for column, values in said.items()}
     pd.DataFrame(named).to_csv(file, index=False)
+
+
+def _scored(
+    logits: dict[str, np.ndarray], target: np.ndarray, metrics: list[str]
+) -> dict[str, dict[str, float]]:
+    """Each model's metrics, and retention: the student's share of the teacher's."""
+    result = {model: scores(found, target, metrics) for model, found in logits.items()}
+    result["retention"] = {
+        metric: value / result["teacher"][metric] if result["teacher"][metric] else 0.0
+        for metric, value in result["student"].items()
+    }
+    return {
+        model: {metric: round(value, 4) for metric, value in values.items()}
+        for model, values in result.items()
+    }
+
+
+def _named(values: np.ndarray, labels: list[str]) -> list:
+    """Scores as they are; classes by name; of several labels the names of those that apply."""
+    if not labels:
+        return values.tolist()
+    if values.ndim == 1:
+        return [labels[i] for i in values]
+    return [", ".join(labels[i] for i in row.nonzero()[0]) for row in values]
 
 
 def _write(file: Path, content: dict) -> None:
@@ -84,7 +106,7 @@ def speed(
     speed_rows: how many rows, evenly spread. latency_ms: median over single rows. rows_per_second:
     median of ROUNDS passes over them in batches of similar length.
     """
-    chosen = list(range(0, len(rows), max(1, len(rows) // speed_rows)))[:speed_rows]
+    chosen = spread(len(rows), speed_rows)
     singles = [[i] for i in chosen]
     by_length = sorted(chosen, key=lambda i: rows.lengths[i])
     batches = [by_length[i : i + batch_size] for i in range(0, len(chosen), batch_size)]

@@ -1,33 +1,61 @@
 """Fine-tuning on gold labels: the teacher's stage, and the baseline's."""
 
+import sys
 from pathlib import Path
 
 from transformers import PreTrainedModel
 
-from tinybert import predict, pretrained, student, task, train
-from tinybert.encode import read_rows
+from tinybert import predict, pretrained, scores, student, task, train
+from tinybert.encode import Rows, read_rows
 from tinybert.logit_loss import GoldLoss
-from tinybert.params import Params, Training
+from tinybert.params import Params
+from tinybert.schema import Training
 
 
-def run(model: PreTrainedModel, name: str, role: str, settings: Params, training: Training) -> None:
-    """Trains on train, keeps the best epoch on dev, and writes models/{name}/{role}."""
-    folder = Path(f"data/tasks/{name}")
+def run(
+    model: PreTrainedModel, name: str, role: str, settings: Params, training: Training | None
+) -> None:
+    """Trains on train, keeps the best epoch on dev, and writes models/{name}/{role}.
+
+    training: None keeps the model as it is; its score on dev is written all the same.
+    A teacher near chance is warned about: nothing good can be learnt from it.
+    """
+    folder, log = Path(f"data/tasks/{name}"), Path(f"metrics/finetune_{role}/{name}")
+    described = task.load(folder)
     tokenizer = pretrained.load_tokenizer("models/pretrained")
     rows, dev = (
         read_rows(folder / f"{split}.parquet", tokenizer, settings.encode.max_length)
         for split in ("train", "dev")
     )
-    score = predict.scorer(
-        model, dev, task.load(folder), settings.evaluate.batch_size, settings.precision
-    )
-    train.fit(
-        GoldLoss(model),
-        rows,
-        training,
-        seed=settings.seed,
-        precision=settings.precision,
-        log=Path(f"metrics/finetune_{role}/{name}"),
-        score=score,
-    )
+    batch_size, precision = settings.evaluate.batch_size, settings.precision
+    score = predict.scorer(model, dev, described, batch_size, precision)
+    if training:
+        train.fit(
+            GoldLoss(model),
+            rows,
+            training,
+            seed=settings.seed,
+            precision=precision,
+            log=log,
+            score=score,
+        )
+    else:
+        train.write_once({"dev": score()}, log)
     student.save(Path(f"models/{name}/{role}"), model, tokenizer)
+    if role == "teacher":
+        found = predict.logits(model, dev, batch_size, precision)
+        warn_near_chance(name, found, dev, described)
+
+
+def warn_near_chance(name: str, logits, dev: Rows, described: task.Task) -> None:
+    target = dev.columns[described.target]
+    if scores.is_near_chance(logits, target):
+        line = "=" * 80
+        found = scores.scores(logits, target, described.metrics)
+        print(
+            f"{line}\nWARNING: the teacher of {name} is near chance on dev: "
+            + ", ".join(f"{metric} {value:.3f}" for metric, value in found.items())
+            + ".\nA student learns nothing good from it. Is it a model for this task, are its "
+            f"labels in the right\norder, is teacher.lr too high, are there enough rows?\n{line}",
+            file=sys.stderr,
+        )

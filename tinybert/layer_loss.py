@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 from tinybert.capture import QK, capture
 from tinybert.encode import model_inputs
 from tinybert.errors import InputError
-from tinybert.layer_map import layer_map
+from tinybert.layer_map import check, layer_map
 
 
 def attention_loss(student: QK, teacher: QK, mask: Tensor) -> Tensor:
@@ -71,13 +71,7 @@ class LayerLoss(nn.Module):
     ):
         super().__init__()
         pupil, master = student.config, teacher.config
-        if pupil.num_attention_heads != master.num_attention_heads:
-            raise InputError(
-                f"student.num_attention_heads is {pupil.num_attention_heads}, the teacher has "
-                f"{master.num_attention_heads}: attention is compared head by head. Set "
-                f"student.num_attention_heads to {master.num_attention_heads} and "
-                "student.hidden_size to a multiple of it"
-            )
+        check(master, pupil, layers)
         shape = (pupil.hidden_size, master.hidden_size)
         for linear in projection.maps:
             if (linear.in_features, linear.out_features) != shape:

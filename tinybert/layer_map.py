@@ -1,6 +1,9 @@
-"""Which teacher layer teaches which student layer (paper §3.1, the mapping n = g(m))."""
+"""Which teacher layer teaches which student layer (paper §3.1, the mapping n = g(m)), and whether
+the two can be compared at all."""
 
 from itertools import pairwise
+
+from transformers import PreTrainedConfig
 
 from tinybert.errors import InputError
 
@@ -35,3 +38,19 @@ def layer_map(spec: str | list[int], student_layers: int, teacher_layers: int) -
     if any(later <= earlier for earlier, later in pairwise(spec)):
         raise InputError(f"layer_loss.layer_map: {spec} must increase")
     return list(spec)
+
+
+def check(teacher: PreTrainedConfig, student, layers: str | list[int]) -> None:
+    """Raises InputError that says what to set if the student cannot learn from the teacher.
+
+    student: whatever has the number of heads and layers: params.yaml's section or a config.
+    """
+    heads = teacher.num_attention_heads
+    if student.num_attention_heads != heads:
+        width = max(heads, round(student.hidden_size / heads) * heads)
+        raise InputError(
+            f"student.num_attention_heads is {student.num_attention_heads}, the teacher has "
+            f"{heads}: attention is compared head by head. Set student.num_attention_heads: "
+            f"{heads} and student.hidden_size to a multiple of {heads}, such as {width}"
+        )
+    layer_map(layers, student.num_hidden_layers, teacher.num_hidden_layers)

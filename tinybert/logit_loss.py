@@ -18,6 +18,25 @@ def soft_cross_entropy(student: Tensor, teacher: Tensor, temperature: float) -> 
     return F.cross_entropy(student.float() / temperature, target) * temperature**2
 
 
+def soft_binary_cross_entropy(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+    """The same for several labels, each a yes or no: binary cross-entropy with the teacher's
+    probabilities as targets, times temperature². The mean over batch and labels."""
+    target = torch.sigmoid(teacher.float() / temperature)
+    loss = F.binary_cross_entropy_with_logits(student.float() / temperature, target)
+    return loss * temperature**2
+
+
+def hard_binary_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """Binary cross-entropy with gold labels: the mean over the rows that have some, 0 if none has.
+
+    logits, labels: (batch, labels); labels 0 or 1, or NaN where there are none.
+    """
+    given = ~labels.isnan()
+    target = torch.where(given, labels, 0.0)
+    loss = F.binary_cross_entropy_with_logits(logits.float(), target, reduction="none")
+    return torch.where(given, loss, 0.0).sum() / given.sum().clamp(min=1)
+
+
 def hard_cross_entropy(logits: Tensor, label: Tensor) -> Tensor:
     """Cross-entropy with gold labels: the mean over the rows that have one, 0 if none has.
 
@@ -40,6 +59,8 @@ def score_loss(prediction: Tensor, score: Tensor) -> Tensor:
 def _gold_loss(logits: Tensor, batch: dict[str, Tensor]) -> Tensor:
     if "score" in batch:
         return score_loss(logits, batch["score"])
+    if "labels" in batch:
+        return hard_binary_cross_entropy(logits, batch["labels"])
     return hard_cross_entropy(logits, batch["label"])
 
 
@@ -68,10 +89,13 @@ class PredictionLoss(nn.Module):
         self.hard_label_weight = hard_label_weight
 
     def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """batch: an encoder's inputs, teacher_logits (batch, classes), and label or score."""
+        """batch: an encoder's inputs, teacher_logits (batch, classes), and label,
+        labels or score."""
         logits = self.student(**model_inputs(batch)).logits
         if "score" in batch:
             soft = score_loss(logits, batch["teacher_logits"].squeeze(-1))
+        elif "labels" in batch:
+            soft = soft_binary_cross_entropy(logits, batch["teacher_logits"], self.temperature)
         else:
             soft = soft_cross_entropy(logits, batch["teacher_logits"], self.temperature)
         hard = _gold_loss(logits, batch)

@@ -40,6 +40,28 @@ def scorer(
 
     def score() -> float:
         found = logits(model, rows, batch_size, precision)
-        return scores(found, rows.columns[task.target])[task.metric]
+        return scores(found, rows.columns[task.target], [task.metric])[task.metric]
 
     return score
+
+
+def changes(logits: np.ndarray, source: np.ndarray, kind: str) -> dict[str, float]:
+    """How far word replacement changed what the teacher says.
+
+    source: (rows,), the row that each is a copy of, or itself. label_changed: the share of copies
+    whose predicted label (for several labels: any of them) is not their source's; for regression
+    score_change, the mean absolute difference.
+    """
+    copies = np.flatnonzero(source != np.arange(len(source)))
+    own, original = logits[copies], logits[source[copies]]
+    if kind == "regression":
+        changed, name = np.abs(own - original)[:, 0], "score_change"
+    elif kind == "multi_label":
+        changed, name = ((own > 0) != (original > 0)).any(axis=1), "label_changed"
+    else:
+        changed, name = own.argmax(axis=1) != original.argmax(axis=1), "label_changed"
+    return {
+        "rows": len(source),
+        "copies": len(copies),
+        name: round(float(changed.mean()), 4) if len(copies) else 0.0,
+    }

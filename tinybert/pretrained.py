@@ -3,14 +3,17 @@
 import hashlib
 import importlib.util
 import json
+import shutil
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     AutoModel,
     AutoModelForMaskedLM,
     AutoTokenizer,
+    PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
@@ -23,61 +26,116 @@ transformers_logging.set_verbosity_error()
 transformers_logging.disable_progress_bar()
 
 WEIGHTS = "model.safetensors"
-# A base model may come without a pooler and a classifier without its head; they start at random.
-HEADS = ("pooler.", "classifier.", "score.")
+# Parts outside the encoder. A checkpoint may lack the first: they start at random; it may have any
+# of both without our using them.
+HEADS = ("pooler.", "classifier.", "score.", "pre_classifier.")
+UNUSED = (
+    *HEADS, "cls.", "lm_head.", "predictions.", "discriminator_predictions.", "qa_outputs.",
+    "generator_predictions.", "generator_lm_head.", "vocab_transform.", "vocab_layer_norm.",
+    "vocab_projector.", "position_ids",
+)  # fmt: skip
 
 
 def fetch(model: str, revision: str | None, sha256: str | None, out: Path) -> None:
     """Copies a pretrained model and its tokenizer to `out`, with source.json: where it came from.
 
     model: a hub id (with revision), a directory, or package:NAME for a model inside an installed
-    Python package. A masked-language-model head is kept where there is one.
-    Raises InputError if the model is not there, has no safetensors, or has another sha256.
+    Python package. All weights are kept, those of its heads too.
+    Raises InputError if the model is not there, has no safetensors, lacks weights or has others
+    than its architecture has, or has another sha256.
     """
-    is_hub = not model.startswith("package:") and not Path(model).is_dir()
-    source = _package_folder(model) if model.startswith("package:") else model
-    options = {"revision": revision} if is_hub and revision else {}
-    try:
-        weights = cached_file(source, WEIGHTS, **options)
-        config = AutoConfig.from_pretrained(source, **options)
-        tokenizer = AutoTokenizer.from_pretrained(source, **options)
-    except OSError as error:
-        raise InputError(
-            f"pretrained.model: {model} cannot be loaded; it must be a hub id, a directory or "
-            f"package:NAME with config.json, {WEIGHTS} and a tokenizer ({error})"
-        ) from error
-    digest = file_sha256(Path(weights))
+    config, tokenizer = read_config(model, revision, "pretrained.model")
+    source, options = locate(model, revision, "pretrained.model")
+    weights = Path(cached_file(source, WEIGHTS, **options))
+    digest = file_sha256(weights)
     if sha256 and digest != sha256:
         raise InputError(
             f"pretrained.sha256: {model} has a {WEIGHTS} with sha256 {digest}, params.yaml names "
             f"{sha256}; do not use it unless you trust the new one and write its sha256 there"
         )
-    masked = any(name.endswith("ForMaskedLM") for name in config.architectures or [])
-    loaded = load(AutoModelForMaskedLM if masked else AutoModel, str(source), **options)
-    loaded.save_pretrained(out)
+    load(AutoModelForMaskedLM if has_masked_head(config) else AutoModel, source, **options)
+    out.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(weights, out / WEIGHTS)
+    config.save_pretrained(out)
     tokenizer.save_pretrained(out)
+    is_hub = source == model and not Path(model).is_dir()
     origin = {"model": model, "revision": revision if is_hub else None, "sha256": digest}
     (out / "source.json").write_text(json.dumps(origin, indent=2) + "\n", encoding="utf-8")
 
 
-def load(
-    auto_class: type, folder: str | Path, new: tuple[str, ...] = HEADS, **options
-) -> PreTrainedModel:
-    """from_pretrained in float32, from safetensors; missing weights are an error that lists them.
+def has_masked_head(config: PreTrainedConfig) -> bool:
+    """Whether the checkpoint holds a masked-language-model head."""
+    return any("ForMaskedLM" in name for name in config.architectures or [])
 
-    new: parts that a checkpoint may lack; they start at random, so seed before.
-    """
-    model, info = auto_class.from_pretrained(
-        folder, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **options
-    )
-    missing = [key for key in info["missing_keys"] if not any(part in key for part in new)]
-    if missing or info["mismatched_keys"]:
-        wrong = [*missing, *(str(key) for key in info["mismatched_keys"])]
+
+def locate(model: str, revision: str | None, key: str) -> tuple[str, dict[str, str]]:
+    """Where transformers finds a model (hub id or folder), and the options that it then needs."""
+    if model.startswith("package:"):
+        return str(_package_folder(model, key)), {}
+    is_hub = not Path(model).is_dir()
+    return model, {"revision": revision} if is_hub and revision else {}
+
+
+def read_config(
+    model: str, revision: str | None, key: str
+) -> tuple[PreTrainedConfig, PreTrainedTokenizerBase]:
+    """A model's config and tokenizer; its weights are there. key: of params.yaml, for the error."""
+    source, options = locate(model, revision, key)
+    try:
+        cached_file(source, WEIGHTS, **options)
+        config = AutoConfig.from_pretrained(source, **options)
+        return config, AutoTokenizer.from_pretrained(source, **options)
+    except (OSError, ValueError) as error:
         raise InputError(
-            f"{folder} lacks weights of a {type(model).__name__}, or has them in another shape: "
-            f"{', '.join(sorted(wrong))}"
+            f"{key}: {model} cannot be loaded; it must be a hub id, a directory or package:NAME "
+            f"with config.json, {WEIGHTS} and a tokenizer ({error})"
+        ) from error
+
+
+def load(
+    auto_class: type,
+    folder: str | Path,
+    new: tuple[str, ...] = HEADS,
+    unused: tuple[str, ...] = UNUSED,
+    **options,
+) -> PreTrainedModel:
+    """from_pretrained in float32, from safetensors.
+
+    new: parts that a checkpoint may lack; they start at random, so seed before. unused: parts that
+    it may have beyond the model. Any other missing, unexpected or misshapen weight is an InputError
+    that lists them all.
+    """
+    try:
+        model, info = auto_class.from_pretrained(
+            folder,
+            use_safetensors=True,
+            dtype=torch.float32,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # they are listed below
+            **options,
         )
+    except SafetensorError as error:
+        raise InputError(
+            f"{folder}: {WEIGHTS} cannot be read ({error}); is it the whole file, and no "
+            "pointer of git LFS?"
+        ) from None
+    wrong = {
+        "lacks": [key for key in info["missing_keys"] if not _is_part(key, new)],
+        "has unexpected": [key for key in info["unexpected_keys"] if not _is_part(key, unused)],
+        "has in another shape": [
+            f"{key} {tuple(theirs)} (not {tuple(ours)})"
+            for key, theirs, ours in info["mismatched_keys"]
+            if not _is_part(key, new)
+        ],
+    }
+    if any(wrong.values()):
+        said = "; ".join(f"{how}: {', '.join(sorted(keys))}" for how, keys in wrong.items() if keys)
+        raise InputError(f"{folder} does not hold the weights of a {type(model).__name__}: {said}")
     return model
+
+
+def _is_part(key: str, parts: tuple[str, ...]) -> bool:
+    return any(key.startswith(part) or f".{part}" in key for part in parts)
 
 
 def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:
@@ -89,18 +147,16 @@ def file_sha256(file: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _package_folder(model: str) -> Path:
+def _package_folder(model: str, key: str) -> Path:
     """The folder with config.json inside an installed package, which is not imported."""
     name = model.removeprefix("package:")
     spec = importlib.util.find_spec(name) if name.isidentifier() else None
     if spec is None or not spec.submodule_search_locations:
-        raise InputError(f"pretrained.model: the Python package {name!r} is not installed")
+        raise InputError(f"{key}: the Python package {name!r} is not installed")
     root = Path(spec.submodule_search_locations[0])
     folders = sorted(
         file.parent for file in root.rglob(WEIGHTS) if (file.parent / "config.json").is_file()
     )
     if len(folders) != 1:
-        raise InputError(
-            f"pretrained.model: {name} holds {len(folders)} models with {WEIGHTS}, not 1"
-        )
+        raise InputError(f"{key}: {name} holds {len(folders)} models with {WEIGHTS}, not 1")
     return folders[0]

@@ -24,9 +24,13 @@ def scores_table(results: dict[str, dict]) -> list[list[str]]:
     """A header, and a row for each metric of each task, as percentages."""
     table = [["task", "metric", *MODELS, "student / teacher"]]
     for task, result in results.items():
-        for metric in result["student"]:
-            values = [f"{100 * result[model][metric]:.1f}" for model in MODELS]
-            table.append([task, metric, *values, f"{100 * result['retention'][metric]:.1f} %"])
+        parts = {task: result}
+        if "dev_mismatched" in result:
+            parts[f"{task} (mismatched)"] = result["dev_mismatched"]
+        for name, part in parts.items():
+            for metric in part["student"]:
+                values = [f"{100 * part[model][metric]:.1f}" for model in MODELS]
+                table.append([name, metric, *values, f"{100 * part['retention'][metric]:.1f} %"])
     return table
 
 

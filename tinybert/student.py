@@ -1,5 +1,6 @@
 """The student: its config, its first weights, and the folder it is kept in."""
 
+import re
 from pathlib import Path
 
 import torch
@@ -12,20 +13,29 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
+from transformers.utils import cached_file
 
 from tinybert import pretrained
 from tinybert.capture import capture
-from tinybert.encode import Rows, model_inputs
+from tinybert.encode import Rows, model_inputs, spread
 from tinybert.errors import InputError
 from tinybert.layer_loss import Projection
 
+NEW = ("random", "projection")  # values of student.init that are no model
 PROJECTION = "projection.safetensors"
 SAMPLE = 512  # rows whose hidden states give the principal directions
+SIZES = ("num_hidden_layers", "hidden_size", "num_attention_heads", "intermediate_size")
+# What published general TinyBERTs call the linear maps of their loss.
+PUBLISHED_MAPS = ("fit_dense.", "fit_denses.")
+PUBLISHED = re.compile(r"^(fit_dense|fit_denses\.(\d+))\.(weight|bias)$")
 TABLES = ("word_embeddings", "position_embeddings", "token_type_embeddings")
 
 
 def config(teacher: AutoConfig, settings, **head):
-    """The teacher's config with the student's sizes. settings: the section `student`."""
+    """The teacher's config with the student's sizes. settings: the section `student`.
+
+    Embeddings are as wide as the layers, also where the teacher's are not (ELECTRA).
+    """
     kept = {key: value for key, value in teacher.to_dict().items() if key != "architectures"}
     sizes = {
         "num_hidden_layers": settings.num_hidden_layers,
@@ -33,6 +43,8 @@ def config(teacher: AutoConfig, settings, **head):
         "num_attention_heads": settings.num_attention_heads,
         "intermediate_size": settings.intermediate_size,
     }
+    if "embedding_size" in kept:
+        sizes["embedding_size"] = settings.hidden_size
     return type(teacher)(**{**kept, **sizes, **head})
 
 
@@ -96,7 +108,7 @@ def principal_start(
 def _second_moment(teacher: PreTrainedModel, sample: Rows) -> Tensor:
     """Sum of h hᵀ over all hidden states h of some evenly spread rows, (width, width), float64."""
     teacher.eval()
-    chosen = list(range(0, len(sample), max(1, len(sample) // SAMPLE)))[:SAMPLE]
+    chosen = spread(len(sample), SAMPLE)
     moment = 0.0
     for start in range(0, len(chosen), 32):
         batch = model_inputs(sample.batch(chosen[start : start + 32]))
@@ -105,6 +117,65 @@ def _second_moment(teacher: PreTrainedModel, sample: Rows) -> Tensor:
             tokens = state[real].double()  # (tokens, width)
             moment = moment + tokens.T @ tokens
     return moment
+
+
+def load_published(
+    settings,
+    teacher: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    projection_kind: str,
+    seed: int,
+) -> tuple[PreTrainedModel, Projection]:
+    """A general TinyBERT that somebody distilled from this teacher, and its linear maps.
+
+    settings: the section `student`, whose `init` says where it is and whose sizes must be its.
+    The maps are `fit_dense` (one for all layers) or `fit_denses.N` (one for each); a checkpoint
+    without any gets new ones, which task distillation has to learn.
+    """
+    model, width = settings.init, teacher.config.hidden_size
+    checkpoint, own = pretrained.read_config(model, settings.revision, "student.init")
+    wanted = {size: getattr(settings, size) for size in SIZES}
+    wrong = [
+        f"{size} {getattr(checkpoint, size)} (not {value})"
+        for size, value in wanted.items()
+        if getattr(checkpoint, size) != value
+    ]
+    if own.get_vocab() != tokenizer.get_vocab():
+        wrong.append("another vocabulary than the teacher")
+    if wrong:
+        raise InputError(
+            f"student.init: {model} has {', '.join(wrong)}. Set the section student to its sizes, "
+            "and pretrained.model to a model with its vocabulary"
+        )
+    source, options = pretrained.locate(model, settings.revision, "student.init")
+    student = pretrained.load(
+        AutoModel, source, unused=(*pretrained.UNUSED, *PUBLISHED_MAPS), **options
+    )
+    torch.manual_seed(seed)
+    projection = Projection(
+        projection_kind, settings.num_hidden_layers, settings.hidden_size, width
+    )
+    weights = load_file(cached_file(source, pretrained.WEIGHTS, **options))
+    maps = {
+        f"maps.{index or 0}.{kind}": weight
+        for name, weight in weights.items()
+        for _, index, kind in PUBLISHED.findall(name)
+    }
+    kind = {1: "shared", settings.num_hidden_layers + 1: "per_layer"}.get(len(maps) // 2)
+    if not maps:
+        print(f"warning: {model} has no {' or '.join(PUBLISHED_MAPS)}: the linear maps are new")
+    elif kind != projection_kind or next(iter(maps.values())).shape[0] != width:
+        fits = (
+            f"Set layer_loss.projection: {kind}" if kind else "1, or 1 more than layers, would do"
+        )
+        raise InputError(
+            f"student.init: {model} has {len(maps) // 2} linear maps to width "
+            f"{next(iter(maps.values())).shape[0]} (layer_loss.projection is {projection_kind}, "
+            f"the teacher's width {width}). {fits}; pretrained.model must have the maps' width"
+        )
+    else:
+        projection.load_state_dict(maps)
+    return student, projection
 
 
 def save(

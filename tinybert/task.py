@@ -1,45 +1,55 @@
-"""What a task is: raw files -> canonical, validated tables; the kind of task and its label names.
+"""What a task is: its raw files -> canonical, validated tables; its kind, labels and metrics."""
 
-A raw folder holds train.*, dev.*, optionally test.* and unlabeled.*, each .tsv (never quoted),
-.csv, .jsonl or .parquet, with a header: `text` or `text_a` and `text_b`; and `label` (a class) or
-`score` (a number: regression).
-"""
-
-import io
 import json
+from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from transformers import PreTrainedTokenizerBase
 
+from tinybert import forms, splits, targets
 from tinybert.encode import read_rows
 from tinybert.errors import InputError
+from tinybert.forms import Table
+from tinybert.published import FORMS
+from tinybert.schema import Task as Section
 
-SPLITS = ("train", "dev", "test", "unlabeled")
-SUFFIXES = (".tsv", ".csv", ".jsonl", ".parquet")
+# Reported for each kind; the best epoch is chosen by the first, if params.yaml names no other.
+METRICS = {
+    "classification": ("accuracy", "f1_macro"),
+    "multi_label": ("f1_micro", "f1_macro", "accuracy"),
+    "regression": ("pearson", "spearman"),
+}
+ON_DEMAND = {"classification": ("f1", "matthews"), "multi_label": (), "regression": ()}
+TARGET = {"classification": "label", "multi_label": "labels", "regression": "score"}
 NO_LIMIT = 1_000_000  # tokens
-REMEDY = "The README's section on your own data shows the form."
 
 
 @dataclass
 class Task:
-    """kind: "classification" or "regression". labels: class names in the order of their numbers,
-    empty for regression. pair: whether there are two texts. metric: what the best epoch is chosen
-    by. splits: those that exist."""
+    """kind: "classification", "multi_label" or "regression". labels: class names in the order of
+    their numbers, empty for regression. pair: whether there are two texts. metrics: those that
+    are reported; the best epoch is chosen by the first. splits: those that exist. teacher: model,
+    revision and labels (of its outputs, or None) of an already fine-tuned teacher, or None."""
 
     kind: str
     labels: list[str]
     pair: bool
-    metric: str
+    metrics: list[str]
     splits: list[str]
+    teacher: dict | None = None
+
+    @property
+    def metric(self) -> str:
+        return self.metrics[0]
 
     @property
     def target(self) -> str:
-        return "score" if self.kind == "regression" else "label"
+        """The column of the canonical tables: "label", "labels" or "score"."""
+        return TARGET[self.kind]
 
     @property
     def test_split(self) -> str:
@@ -54,54 +64,69 @@ class Task:
         return {
             "id2label": names,
             "label2id": {name: i for i, name in names.items()},
-            "problem_type": "single_label_classification",
+            "problem_type": {
+                "classification": "single_label_classification",
+                "multi_label": "multi_label_classification",
+            }[self.kind],
         }
 
 
-def prepare(raw: Path, out: Path) -> Task:
+def prepare(raw: Path, out: Path, section: Section) -> tuple[Task, dict[str, dict]]:
     """Reads and checks a raw folder and writes {split}.parquet and task.json.
 
-    Columns written: text_a, text_b (null without a second text) and label (int64) or score
-    (float64); neither for unlabeled. Raises InputError that names file, line and remedy.
+    section: params.yaml's task.<name>. Columns written: text_a, text_b (null without a second
+    text) and label (int64), labels (for each label 0 or 1, float32) or score (float64), which
+    unlabeled has not.
+    Returns the task and, for each split, counts of duplicates and of rows that also stand in train.
+    Raises InputError that names file, line and remedy; nothing is written then.
     """
-    if not raw.is_dir():
-        raise InputError(f"{raw} is missing: put train.tsv and dev.tsv there. {REMEDY}")
-    files = {split: file for split in SPLITS if (file := _find(raw, split))}
-    for split in ("train", "dev"):
-        if split not in files:
-            raise InputError(f"{raw} has no {split} file ({split}.tsv, ...). {REMEDY}")
-    tables = {split: _read(file) for split, file in files.items()}
-
-    train = tables["train"]
-    pair = "text_b" in train
-    kind = "regression" if "score" in train else "classification"
-    target = "score" if kind == "regression" else "label"
-    texts = ["text_a", "text_b"] if pair else ["text_a"]
+    tables = forms.read(raw, section)
+    empty = {split: _check_texts(table) for split, table in tables.items()}
+    if forms.drop_broken(section):
+        tables = {split: table.leave_out(empty[split]) for split, table in tables.items()}
+    kind = section.kind or targets.kind(tables["train"])
     for split, table in tables.items():
-        wanted = texts if split == "unlabeled" else [*texts, target]
-        _check(table, wanted, files[split])
-    labels = [] if kind == "regression" else sorted(train["label"].unique())
-    if kind == "classification" and len(labels) < 2:
-        raise InputError(
-            f"{files['train']} has a single class, {labels[0]!r}; there is nothing to learn"
-        )
-
-    metric = "pearson" if kind == "regression" else "accuracy"
-    task = Task(kind, labels, pair, metric, list(tables))
-    canonical = {}
-    for split, table in tables.items():
-        columns = {"text_a": pa.array(table["text_a"].tolist(), pa.string())}
-        second = table["text_b"].tolist() if pair else [None] * len(table)
-        columns["text_b"] = pa.array(second, pa.string())
         if split != "unlabeled":
-            columns[target] = _targets(table, task, files[split])
-        canonical[split] = pa.table(columns)
+            table.columns[TARGET[kind]] = targets.parse(table, kind)
+    labels, tables = targets.number(tables, section, kind)
+    metrics = _metrics(section, kind, labels)
+    facts: dict[str, dict] = {split: {} for split in tables}
+    if "dev" not in tables:
+        tables, held_out = splits.hold_out_dev(tables, TARGET[kind])
+        facts["dev"] = {"taken_from_train": held_out}
+    tables = splits.count_repeats(tables, TARGET[kind], section.drop_overlap, facts)
+    for split, table in tables.items():
+        if not len(table):
+            raise InputError(f"{table.file}: drop_broken leaves no row of it; correct the file")
+        if table.skipped:
+            facts[split]["broken_left_out"] = table.skipped
+        if empty := len(_check_texts(table)):
+            facts[split]["empty_texts"] = empty
+    if labels and len({str(value) for value in tables["train"].columns[TARGET[kind]]}) < 2:
+        raise InputError(
+            f"{tables['train'].file}: one class is left; add rows, or set drop_overlap: false"
+        )
+    if kind == "classification":
+        rare = _rare(tables["train"], labels)
+        if rare:
+            facts["train"]["labels_of_one_row"] = rare
+
+    teacher = None
+    if section.teacher:
+        teacher = {
+            "model": section.teacher,
+            "revision": section.teacher_revision,
+            "labels": section.teacher_labels,
+        }
+    names = [split for split in forms.STEMS if split in tables]
+    task = Task(kind, labels, "text_b" in tables["train"].columns, metrics, names, teacher)
+    canonical = {split: _canonical(tables[split], task, split) for split in names}
     out.mkdir(parents=True, exist_ok=True)
     for split, columns in canonical.items():
         pq.write_table(columns, out / f"{split}.parquet")
     text = json.dumps(asdict(task), ensure_ascii=False, indent=2)
     (out / "task.json").write_text(text + "\n", encoding="utf-8")
-    return task
+    return task, {split: facts[split] for split in names}
 
 
 def describe(folder: Path, task: Task, tokenizer: PreTrainedTokenizerBase, max_length: int) -> dict:
@@ -110,13 +135,17 @@ def describe(folder: Path, task: Task, tokenizer: PreTrainedTokenizerBase, max_l
     for split in task.splits:
         rows = read_rows(folder / f"{split}.parquet", tokenizer, max_length=NO_LIMIT)
         lengths = rows.lengths
-        facts = {"rows": len(rows)}
-        if "label" in rows.columns:
-            counts = np.bincount(rows.columns["label"], minlength=len(task.labels)).tolist()
-            facts["labels"] = dict(zip(task.labels, counts, strict=True))
-        if "score" in rows.columns:
-            score = rows.columns["score"]
-            facts["score"] = {"min": float(score.min()), "max": float(score.max())}
+        facts: dict = {"rows": len(rows)}
+        if split != "unlabeled":
+            if task.kind == "regression":
+                scores = rows.columns["score"]
+                facts["score"] = {"min": float(scores.min()), "max": float(scores.max())}
+            else:
+                own = rows.columns[task.target]
+                if task.kind == "classification":
+                    own = np.eye(len(task.labels))[own]
+                counts = own.sum(axis=0).astype(int).tolist()
+                facts["labels"] = dict(zip(task.labels, counts, strict=True))
         facts["tokens"] = {
             "total": int(lengths.sum()),
             "median": int(np.median(lengths)),
@@ -131,97 +160,91 @@ def load(folder: Path) -> Task:
     return Task(**json.loads((folder / "task.json").read_text(encoding="utf-8")))
 
 
-def _find(raw: Path, split: str) -> Path | None:
-    found = [
-        raw / f"{split}{suffix}" for suffix in SUFFIXES if (raw / f"{split}{suffix}").is_file()
-    ]
-    if len(found) > 1:
-        names = " and ".join(file.name for file in found)
-        raise InputError(f"{raw} has {names}: keep one of them")
-    return found[0] if found else None
+def _rare(train: Table, labels: list[str]) -> dict[str, str]:
+    """Labels that one row has, and where: that row may be broken."""
+    counts = Counter(train.columns["label"])
+    return {
+        labels[label]: train.where(row)
+        for row, label in enumerate(train.columns["label"])
+        if counts[label] == 1
+    }
 
 
-def _read(file: Path) -> pd.DataFrame:
-    """A raw file as strings, with `text` renamed to `text_a`."""
-    if file.suffix == ".parquet":
-        table = pq.read_table(file).to_pandas()
-    else:
-        try:
-            text = file.read_bytes().decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise InputError(
-                f"{file} is not UTF-8: byte {error.start} is {error.object[error.start]:#04x}. "
-                "Save it as UTF-8"
-            ) from None
-        if not text.strip():
-            raise InputError(f"{file} is empty. {REMEDY}")
-        table = {".tsv": _tsv, ".csv": _csv, ".jsonl": _jsonl}[file.suffix](text, file)
-    return table.rename(columns={"text": "text_a"})
+def _check_texts(table: Table) -> set[int]:
+    """The rows with an empty text, which published data has."""
+    empty = set()
+    for role in ("text_a", "text_b"):
+        for row, value in enumerate(table.columns.get(role, [])):
+            if isinstance(value, (int, float)) and value == value:
+                value = table.columns[role][row] = str(value)
+            if value is None or value != value:
+                raise InputError(
+                    f"{table.where(row)}: {role} is missing; fill it or remove the {table.unit}"
+                )
+            if not isinstance(value, str):
+                raise InputError(f"{table.where(row)}: {role} must be a text, it is {value!r:.80}")
+            targets.check_characters(value, f"{table.where(row)}: {role}")
+            if not value.strip():
+                empty.add(row)
+    if len(empty) == len(table):
+        raise InputError(
+            f"{table.file}: no row has a text; set columns under its task in params.yaml"
+        )
+    return empty
 
 
-def _tsv(text: str, file: Path) -> pd.DataFrame:
-    """Unquoted: a quotation mark is a character like any other."""
-    header, *rows = [line.rstrip("\r").split("\t") for line in text.rstrip("\r\n").split("\n")]
-    for number, fields in enumerate(rows, start=2):
-        if len(fields) != len(header):
-            raise InputError(
-                f"{file}, line {number}: {len(fields)} fields, the header has {len(header)} "
-                f"({', '.join(header)}); fields are separated by one tab"
-            )
-    return pd.DataFrame(rows, columns=header, dtype=object)
+def _metrics(section: Section, kind: str, labels: list[str]) -> list[str]:
+    known = (*METRICS[kind], *ON_DEMAND[kind])
+    if section.metric and section.metric not in known:
+        raise InputError(
+            f"params.yaml: metric: {section.metric} is no metric of a task of kind {kind}; it may "
+            f"be {', '.join(known)}"
+        )
+    own = [section.metric] if section.metric else []
+    published = FORMS[section.form].metrics if section.form else ()
+    found = list(dict.fromkeys([*own, *published, *METRICS[kind]]))
+    if "f1" in found and len(labels) != 2:
+        raise InputError(
+            f"params.yaml: metric: f1 is that of the second of two classes, here are {len(labels)}"
+            "; use f1_macro"
+        )
+    return found
 
 
-def _csv(text: str, file: Path) -> pd.DataFrame:
-    try:
-        return pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
-    except pd.errors.ParserError as error:
-        raise InputError(f"{file}: {error}; quote fields that contain a comma") from None
+def _canonical(table: Table, task: Task, split: str) -> pa.Table:
+    columns = {"text_a": pa.array(table.columns["text_a"], pa.string())}
+    second = table.columns["text_b"] if task.pair else [None] * len(table)
+    columns["text_b"] = pa.array(second, pa.string())
+    if split != "unlabeled":
+        kind = {
+            "label": pa.int64(),
+            "labels": pa.list_(pa.float32(), len(task.labels)),
+            "score": pa.float64(),
+        }[task.target]
+        columns[task.target] = pa.array(table.columns[task.target], kind)
+    return pa.table(columns)
 
 
-def _jsonl(text: str, file: Path) -> pd.DataFrame:
-    rows = []
-    for number, line in enumerate(text.rstrip("\r\n").split("\n"), start=1):
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise InputError(f"{file}, line {number}: no valid JSON: {error.msg}") from None
-        if not isinstance(row, dict):
-            raise InputError(f'{file}, line {number}: must be an object like {{"text": ...}}')
-        rows.append(row)
-    return pd.DataFrame(rows, dtype=object)
-
-
-def _check(table: pd.DataFrame, wanted: list[str], file: Path) -> None:
-    def line(row: int) -> str:
-        number = row + (1 if file.suffix in (".jsonl", ".parquet") else 2)
-        return f"{file}, {'row' if file.suffix in ('.csv', '.parquet') else 'line'} {number}"
-
-    for column in wanted:
-        if column not in table:
-            shown = {"text_a": "text (or text_a and text_b)"}.get(column, column)
-            raise InputError(f"{file} has no column {shown}; it has {', '.join(map(str, table))}")
-        for row, value in enumerate(table[column]):
-            if value is None or value != value or not str(value).strip():
-                raise InputError(f"{line(row)}: {column} is empty; fill it or remove the line")
-        if column != "score":
-            table[column] = table[column].astype(str)
-    if not len(table):
-        raise InputError(f"{file} has a header and no rows")
-
-
-def _targets(table: pd.DataFrame, task: Task, file: Path) -> pa.Array:
-    offset = 1 if file.suffix in (".jsonl", ".parquet") else 2
-    if task.kind == "regression":
-        scores = pd.to_numeric(table["score"], errors="coerce")
-        if bad := [row for row, score in enumerate(scores) if not abs(score) < float("inf")]:
-            value = table["score"].iloc[bad[0]]
-            raise InputError(f"{file}, line {bad[0] + offset}: score {value!r} is no finite number")
-        return pa.array(scores.tolist(), pa.float64())
-    number = {name: i for i, name in enumerate(task.labels)}
-    for row, name in enumerate(table["label"]):
-        if name not in number:
-            raise InputError(
-                f"{file}, line {row + offset}: label {name!r} does not occur in train, which has "
-                f"{', '.join(task.labels)}"
-            )
-    return pa.array([number[name] for name in table["label"]], pa.int64())
+def summary(task: Task, facts: dict[str, dict], max_length: int) -> str:
+    """What a reader should know of a task before it is trained on, a line each."""
+    labels = f", labels: {targets.shown(task.labels)}" if task.labels else ""
+    lines = [f"{task.kind}{' of pairs' if task.pair else ''}{labels}"]
+    for split, fact in facts.items():
+        lines.append(f"{split}: {fact['rows']} rows")
+        said = {
+            "rows_cut": f"are longer than {max_length} tokens and are cut there",
+            "taken_from_train": "were taken from train, by label: there is no dev file",
+            "empty_texts": "have an empty text, and are kept (drop_broken: true leaves them out)",
+            "duplicates": "have texts that stand there before",
+            "differently_labelled": "of those have another label or score",
+            "also_in_train": "also stand in train (drop_overlap: true takes them out of train)",
+            "overlap_dropped": "also stand in dev or test and were taken out",
+            "broken_left_out": "are broken and were left out (drop_broken)",
+        }
+        lines += [f"  warning: {fact[key]} {text}" for key, text in said.items() if fact.get(key)]
+        missing = [label for label, count in fact.get("labels", {}).items() if not count]
+        if missing:
+            lines.append(f"  warning: no row has the label {targets.shown(missing)}")
+        for label, where in fact.get("labels_of_one_row", {}).items():
+            lines.append(f"  warning: {where} alone has the label {targets.shown([label])}")
+    return "\n".join(lines)

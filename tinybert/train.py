@@ -12,9 +12,10 @@ from tqdm import tqdm
 from transformers import get_linear_schedule_with_warmup
 
 from tinybert.device import accelerator
-from tinybert.encode import Rows, training_batches
+from tinybert.encode import Rows, spread, training_batches
 
 POINTS = 200  # of a curve: losses are averaged over the steps in between
+SAMPLE = 512  # rows
 
 
 def fit(
@@ -30,7 +31,7 @@ def fit(
     """Trains what in `objective` requires gradients: AdamW, warm-up, linear decay, clipping.
 
     objective: called with a batch, returns scalars, of which `loss` is minimised; its `student` is
-    what the stage saves. settings: a params.Training. log: where dvclive writes the curves.
+    what the stage saves. settings: a schema.Training. log: where dvclive writes the curves.
     score: after each epoch, higher is better; the student of the best epoch is kept. Without it,
     that of the last epoch.
     Raises FloatingPointError if the loss is NaN or infinite: step, rows and learning rate named.
@@ -94,6 +95,27 @@ def fit(
     if best_state is not None:
         objective.student.load_state_dict(best_state)
     objective.cpu()
+
+
+def write_once(values: dict[str, float], log: Path) -> None:
+    """The curves of a stage that had nothing to train: one point."""
+    with Live(str(log), dvcyaml=None, report=None, save_dvc_exp=False) as live:
+        for name, value in values.items():
+            live.log_metric(name, value)
+        live.make_summary()
+
+
+def mean_losses(objective: nn.Module, rows: Rows, batch_size: int) -> dict[str, float]:
+    """The losses over some evenly spread rows, without training, in float32."""
+    chosen = spread(len(rows), SAMPLE)
+    batches = [chosen[i : i + batch_size] for i in range(0, len(chosen), batch_size)]
+    sums: dict[str, float] = {}
+    objective.eval()
+    with torch.inference_mode():
+        for indices in batches:
+            for name, loss in objective(rows.batch(indices)).items():
+                sums[name] = sums.get(name, 0.0) + loss.item() / len(batches)
+    return sums
 
 
 def _groups(objective: nn.Module, weight_decay: float) -> list[dict]:

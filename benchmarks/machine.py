@@ -1,0 +1,35 @@
+"""What a number was measured on: the machine, and how fast it multiplies matrices right now."""
+
+import platform
+import time
+from datetime import date
+from pathlib import Path
+from statistics import median
+
+import torch
+
+SIZE = 1536  # of the square matrices
+ROUNDS = 5
+
+
+def describe() -> str:
+    """The processor, its cores, the versions and the day."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    processor = names[0] if names else platform.processor() or platform.machine()
+    return (
+        f"{processor}, {torch.get_num_threads()} threads, torch {torch.__version__}, "
+        f"{date.today().isoformat()}"
+    )
+
+
+def matmul_rate(dtype: torch.dtype) -> float:
+    """Multiply-and-add operations per second, each counted as two, of a square product."""
+    a, b = (torch.randn(SIZE, SIZE).to(dtype) for _ in range(2))
+    seconds = []
+    for _ in range(ROUNDS + 1):
+        start = time.perf_counter()
+        a @ b
+        seconds.append(time.perf_counter() - start)
+    return 2 * SIZE**3 / median(seconds[1:])  # the first call builds its kernel

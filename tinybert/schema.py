@@ -1,0 +1,261 @@
+"""The schema of params.yaml: what may stand there."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+
+
+def _integral(value: object) -> object:
+    """1e4 is a float to YAML, and a fair way to write a count."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Count = Annotated[int, BeforeValidator(_integral), Field(ge=0)]
+Positive = Annotated[int, BeforeValidator(_integral), Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Rate = Annotated[float, Field(gt=0, le=1)]
+Text = Annotated[str, Field(min_length=1)]
+# A label such as 0 is a number to YAML.
+Label = Annotated[str, BeforeValidator(lambda v: str(v) if type(v) is int else v)]
+# A task's name becomes a folder, a stage name and a word on a command line.
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
+Name = Annotated[str, StringConstraints(pattern=NAME)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
+
+
+class Pretrained(Section):
+    model: Text
+    """Hub id, directory, or package:NAME."""
+    revision: str | None
+    """Branch, tag or commit of a hub model."""
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None
+    """Of model.safetensors; null: not checked."""
+
+
+class Columns(Section):
+    """Where a task's files have what: names of columns, or positions counted from 1."""
+
+    text: str | Positive | None = None
+    text_a: str | Positive | None = None
+    """With text_b: the texts of a pair."""
+    text_b: str | Positive | None = None
+    label: str | Positive | None = None
+    labels: str | Positive | Annotated[list[str | Positive], Field(min_length=2)] | None = None
+    """Of a multi-label task: a column of lists, or one column of 0 and 1 for each label."""
+    score: str | Positive | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Columns":
+        given = {name for name, column in self if column is not None}
+        if (given & {"text", "text_a", "text_b"}) not in ({"text"}, {"text_a", "text_b"}):
+            raise ValueError("columns must name text, or text_a and text_b")
+        if len(given & {"label", "labels", "score"}) != 1:
+            raise ValueError("columns must name one of label, labels and score")
+        return self
+
+
+class Task(Section):
+    """What cannot be found out from a task's files, or is to be other than what is found."""
+
+    form: Literal[
+        "glue/cola", "glue/sst2", "glue/mrpc", "glue/stsb", "glue/qqp", "glue/mnli", "glue/qnli",
+        "glue/rte", "glue/wnli", "trec"
+    ] | None = None  # fmt: skip
+    """The files of a benchmark as they were published."""
+    kind: Literal["classification", "multi_label", "regression"] | None = None
+    columns: Columns | None = None
+    header: bool | None = None
+    """Whether the first line of a .tsv, .txt or .csv file names the columns."""
+    quoted: bool | None = None
+    """Whether quotation marks enclose fields; without this in .csv only."""
+    encoding: Text | None = None
+    labels: list[Label] | dict[Label, Label] | None = None
+    """All labels in the order of their numbers, or a name for each label of the files."""
+    metric: Literal[
+        "accuracy", "f1", "f1_macro", "f1_micro", "matthews", "pearson", "spearman"
+    ] | None = None  # fmt: skip
+    """What the best epoch is chosen by."""
+    teacher: Text | None = None
+    """An already fine-tuned model, which skips fine-tuning: hub id, directory, package:NAME."""
+    teacher_revision: str | None = None
+    teacher_labels: list[Label] | None = None
+    """The task's labels in the order of the teacher's outputs, if its config does not name them."""
+    drop_overlap: bool = False
+    """Take rows out of train that also stand in dev or test."""
+    drop_broken: bool = False
+    """Leave out, and count, rows with another number of fields, without a text, or with a label
+    that `labels` does not list, instead of refusing or keeping them."""
+    augment: dict[str, Any] = {}
+    """Of this section, and of the two below, what is other for this task."""
+    intermediate: dict[str, Any] = {}
+    prediction: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Task":
+        if self.form and (self.columns or self.header is not None or self.kind):
+            raise ValueError("form says where the columns are; leave columns, header, kind out")
+        names = list(self.labels.values()) if isinstance(self.labels, dict) else self.labels or []
+        if len(set(names)) != len(names):
+            raise ValueError("labels has a name twice")
+        if self.encoding:
+            try:
+                "a".encode(self.encoding)
+            except LookupError:
+                raise ValueError(
+                    f"encoding: Python knows none of the name {self.encoding!r}; usual ones are "
+                    "utf-8, utf-16, latin-1, cp1252, gb18030, big5, shift_jis"
+                ) from None
+        if (self.teacher_labels or self.teacher_revision) and not self.teacher:
+            raise ValueError("teacher_labels and teacher_revision need a teacher")
+        return self
+
+
+class Docs(Section):
+    packages: Annotated[list[Name], Field(min_length=1)]
+    """Import names of the installed libraries whose docstrings are the general corpus."""
+    labels: Annotated[list[Name], Field(min_length=2)]
+    """The libraries that the task tells apart."""
+    train_rows: Positive
+    dev_rows: Positive
+    test_rows: Positive
+    unlabeled_rows: Count
+    """At most so many."""
+    min_characters: Annotated[Positive, Field(ge=60, le=4000)]
+    max_characters: Annotated[Positive, Field(ge=60, le=4000)]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Docs":
+        if missing := sorted(set(self.labels) - set(self.packages)):
+            raise ValueError(f"labels {missing} are not among packages; add them there")
+        if self.min_characters > self.max_characters:
+            raise ValueError("min_characters is greater than max_characters")
+        return self
+
+
+class Corpus(Section):
+    path: Text
+    """A folder with .txt or .md files in UTF-8."""
+    max_length: Annotated[Positive, Field(ge=8, le=512)]
+    """Tokens in a segment, special tokens included."""
+    max_tokens: Positive
+    """The corpus is cut there."""
+
+
+class Encode(Section):
+    max_length: Annotated[Positive, Field(ge=8, le=512)]
+    """Tokens in a row of a task, special tokens included; longer rows are cut."""
+
+
+class Student(Section):
+    init: Text
+    """random, projection, or a published general TinyBERT: hub id, directory, package:NAME."""
+    revision: str | None
+    """Branch, tag or commit of a hub model."""
+    num_hidden_layers: Positive
+    hidden_size: Positive
+    num_attention_heads: Positive
+    """Must be the teacher's: attention is compared head by head."""
+    intermediate_size: Positive
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> "Student":
+        if self.hidden_size % self.num_attention_heads:
+            raise ValueError(
+                f"hidden_size {self.hidden_size} is not a multiple of "
+                f"num_attention_heads {self.num_attention_heads}"
+            )
+        return self
+
+
+class LayerLoss(Section):
+    layer_map: Literal["uniform"] | list[Positive]
+    """The teacher layer that each student layer learns from, counted from 1."""
+    projection: Literal["shared", "per_layer"]
+    """One linear map for all layers, or one per layer."""
+
+
+class Training(Section):
+    """What every stage that trains has."""
+
+    epochs: Positive
+    batch_size: Positive
+    lr: Annotated[Rate, Field(title="learning_rate")]
+    """Peak of the schedule."""
+    warmup: Share
+    """Share of the steps in which lr rises from 0; then it falls to 0."""
+    weight_decay: Share
+    max_grad_norm: Annotated[float, Field(gt=0)]
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    """Of hidden states and of attention, while this stage trains."""
+
+
+class Augment(Section):
+    copies: Count
+    """N: changed copies of each labelled row; 0: none."""
+    replace_probability: Share
+    """p: chance of a word to be replaced."""
+    candidates: Positive
+    """K: a replacement is drawn from so many."""
+    word_vectors: Text
+    """models/pretrained (its own token embeddings) or a file of word vectors in text form."""
+    language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")]
+    """ISO 639-1, of the stop words, which are not replaced."""
+
+
+class Prediction(Training):
+    temperature: Annotated[float, Field(gt=0)]
+    hard_label_weight: Share
+    """Weight of the gold labels' loss; the teacher's has the rest."""
+
+
+class Evaluate(Section):
+    batch_size: Positive
+    """Rows at once, for scores and for the throughput."""
+    speed_rows: Positive
+    """Rows whose latency and throughput are measured."""
+
+
+class Params(Section):
+    tasks: Annotated[list[Name], Field(min_length=1)]
+    task: dict[Name, Task]
+    """For each task, what its files do not say; {} if that is nothing."""
+    seed: Annotated[Count, Field(lt=2**31)]
+    precision: Literal["auto", "bf16", "fp32"]
+    pretrained: Pretrained
+    docs: Docs
+    corpus: Corpus
+    encode: Encode
+    student: Student
+    layer_loss: LayerLoss
+    general: Training
+    teacher: Training
+    baseline: Training
+    augment: Augment
+    intermediate: Training
+    prediction: Prediction
+    evaluate: Evaluate
+
+    @model_validator(mode="after")
+    def _distinct_tasks(self) -> "Params":
+        for name in self.tasks:
+            if self.tasks.count(name) > 1:
+                raise ValueError(f"tasks: {name} stands there twice")
+            if name in ("general", "pretrained"):
+                raise ValueError(
+                    f"tasks: {name} is a folder of models/; give the task another name"
+                )
+            if name not in self.task:
+                raise ValueError(
+                    f"tasks: there is no task.{name}; add the line `  {name}: {{}}` under task:"
+                )
+        return self
