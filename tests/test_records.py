@@ -260,7 +260,7 @@ def test_parquet_texts_that_are_no_utf_8_are_refused(tmp_path):
     refused(tmp_path, r"train\.parquet", train__parquet=TABLE.set_column(0, "text", broken))
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(place=st.integers(0, 10**6), byte=st.integers(0, 255))
 def test_parquet_with_a_changed_byte_is_read_or_refused(tmp_path_factory, place, byte):
     folder = tmp_path_factory.mktemp("changed")
@@ -326,7 +326,7 @@ def given_rows(file: Path, delimiter: str | None) -> int:
 
 
 @pytest.mark.parametrize("ending", ["tsv", "csv", "jsonl"])
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     rows=st.lists(st.tuples(FIELD, LABEL), max_size=8),
     changes=st.just([]) | CHANGES,
@@ -374,7 +374,7 @@ TARGETS |= {"score": st.floats(-9, 9) | VALUES}
 
 
 @pytest.mark.parametrize("target", TARGETS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_any_json_value_is_read_or_refused(tmp_path_factory, target, data):
     row = st.fixed_dictionaries({"text": TEXT, target: TARGETS[target]})

@@ -16,6 +16,8 @@ from transformers import (
     AutoTokenizer,
     BertForPreTraining,
     BertModel,
+    DistilBertConfig,
+    DistilBertModel,
 )
 
 from tinybert import pretrained, student
@@ -126,6 +128,15 @@ def test_sizes_are_those_of_the_settings(sample):
     assert (pupil.config.num_hidden_layers, pupil.config.hidden_size) == (2, 4)
     assert pupil.config.vocab_size == teacher.config.vocab_size
     assert len(projection.maps) == 3
+
+
+def test_a_distilbert_which_has_other_names_for_them_gets_the_sizes_too(sample):
+    sizes = {"vocab_size": len(VOCABULARY), "dim": 8, "n_layers": 2, "n_heads": 2, "hidden_dim": 16}
+    teacher = DistilBertModel(DistilBertConfig(**sizes, max_position_embeddings=64))
+    pupil, _ = student.create(teacher, settings(init="random"), "shared", sample, seed=0)
+    own = pupil.config
+    assert (own.dim, own.n_layers, own.n_heads, own.hidden_dim) == (4, 1, 2, 8)
+    assert pupil.transformer.layer[0].ffn.lin1.weight.shape == (8, 4)
 
 
 @pytest.mark.parametrize("kind", ["shared", "per_layer"])

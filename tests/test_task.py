@@ -321,7 +321,7 @@ def spoiled(text: str, changes: list[tuple[int, str]]) -> str:
 
 
 @pytest.mark.parametrize("ending", SOUND)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(data=st.data())
 def test_any_file_is_read_or_refused(tmp_path_factory, ending, data):
     """No other exception than InputError; what is written can be loaded, and has rows."""

@@ -45,6 +45,8 @@ def config(teacher: AutoConfig, settings, **head):
     }
     if "embedding_size" in kept:
         sizes["embedding_size"] = settings.hidden_size
+    if "hidden_dim" in kept:  # DistilBERT's name, which transformers does not map
+        sizes["hidden_dim"] = settings.intermediate_size
     return type(teacher)(**{**kept, **sizes, **head})
 
 
