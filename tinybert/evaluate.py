@@ -64,10 +64,11 @@ def run(name: str, max_length: int, settings, metrics: Path) -> None:
 def _scored(
     logits: dict[str, np.ndarray], target: np.ndarray, metrics: list[str]
 ) -> dict[str, dict[str, float]]:
-    """Each model's metrics, and retention: the student's share of the teacher's."""
+    """Each model's metrics, and retention: the student's share of the teacher's, where that is
+    above 0."""
     result = {model: scores(found, target, metrics) for model, found in logits.items()}
     result["retention"] = {
-        metric: value / result["teacher"][metric] if result["teacher"][metric] else 0.0
+        metric: value / result["teacher"][metric] if result["teacher"][metric] > 0 else 0.0
         for metric, value in result["student"].items()
     }
     return {
