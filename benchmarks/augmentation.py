@@ -1,12 +1,13 @@
 """Words by a masked-language model: many texts at once, against one forward pass for each word.
 
-    python -m benchmarks.augmentation [--texts 300] [--json FILE]
+    python -m benchmarks.augmentation [--texts 100] [--rounds 3] [--json FILE]
 
 The model is BERT-base in its sizes, with random weights, which cost what trained ones cost. The
 plain way is that of TinyBERT's reference code: for each word that may be replaced one forward pass
 at batch 1 in float32, over the text with the mask and behind it the text itself, and the head on
-every token. Each way is given paragraphs of an installed library's docstrings; the plain one stops
-after some words, ours does all of them. They take turns, and the median of the rounds counts.
+every token. Each way is given docstrings of an installed library: as rows of 128 tokens, whose
+ratio is `ratio_to_plain` in the JSON, and as paragraphs, with few words to share a row. The plain
+way does a sample of the words, ours all of them. They take turns; the median of the rounds counts.
 """
 
 import argparse
@@ -16,20 +17,19 @@ from pathlib import Path
 from statistics import median
 
 import torch
-from tqdm import tqdm
 from transformers import AutoTokenizer, BertConfig, BertForMaskedLM, PreTrainedTokenizerBase
 
 from benchmarks.machine import describe, matmul_rate
 from tinybert import docs, pretrained, words
 from tinybert.device import has_bf16
+from tinybert.encode import spread
 from tinybert.masked_words import MaskedWords
 from tinybert.words import Span
 
 LANGUAGE = "en"
 MAX_LENGTH = 128
 COUNT = 15  # K
-PLAIN_WORDS = 40
-ROUNDS = 3
+PLAIN_WORDS = 30
 LETTERS = (60, 400)  # of a paragraph
 
 
@@ -62,9 +62,41 @@ def ours(finder: MaskedWords, texts: list[str], spans: list[list[Span]]) -> floa
     return len(found) / (time.perf_counter() - start)
 
 
+def full_rows(tokenizer: PreTrainedTokenizerBase, paragraphs: list[str], count: int) -> list[str]:
+    """Texts of MAX_LENGTH tokens with the special ones, from paragraphs one after another."""
+    text = " ".join(paragraphs)
+    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+    offsets, room = encoded["offset_mapping"], MAX_LENGTH - 2
+    starts = range(0, min(count * room, len(offsets) - room), room)
+    return [text[offsets[i][0] : offsets[i + room - 1][1]] for i in starts]
+
+
+def measure(
+    model: BertForMaskedLM, tokenizer: PreTrainedTokenizerBase, texts: list[str], rounds: int
+) -> dict[str, float]:
+    spans = [words.find(text, LANGUAGE)[0] for text in texts]
+    lengths = [len(ids) for ids in tokenizer(texts)["input_ids"]]
+    whole = words.whole_words(tokenizer, LANGUAGE)
+    finder = MaskedWords(model, tokenizer, whole, [], MAX_LENGTH, "auto")
+    rates: dict[str, list[float]] = {"plain": [], "ours": []}
+    plain(model, tokenizer, texts[:2], spans[:2])  # the first calls build kernels
+    for _ in range(rounds):
+        rates["plain"].append(plain(model, tokenizer, texts, spans))
+        rates["ours"].append(ours(finder, texts, spans))
+    return {
+        "texts": len(texts),
+        "tokens_per_text": round(sum(lengths) / len(lengths), 1),
+        "words_per_text": round(sum(map(len, spans)) / len(spans), 1),
+        "plain_words_per_second": round(median(rates["plain"]), 2),
+        "words_per_second": round(median(rates["ours"]), 2),
+        "ratio_to_plain": round(median(rates["ours"]) / median(rates["plain"]), 1),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--texts", type=int, default=300)
+    parser.add_argument("--texts", type=int, default=100, help="paragraphs, and a third full rows")
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
 
@@ -73,31 +105,24 @@ def main() -> None:
     torch.manual_seed(0)
     model = BertForMaskedLM(BertConfig(vocab_size=len(tokenizer))).eval()
     paragraphs = [p for p in docs.paragraphs("networkx") if LETTERS[0] <= len(p) <= LETTERS[1]]
-    texts = paragraphs[:: max(1, len(paragraphs) // options.texts)][: options.texts]
-    spans = [words.find(text, LANGUAGE)[0] for text in texts]
-    lengths = [len(ids) for ids in tokenizer(texts)["input_ids"]]
-    whole = words.whole_words(tokenizer, LANGUAGE)
-    finder = MaskedWords(model, tokenizer, whole, [], MAX_LENGTH, "auto")
-
-    rates: dict[str, list[float]] = {"plain": [], "ours": []}
-    plain(model, tokenizer, texts[:2], spans[:2])  # the first calls build kernels
-    for _ in tqdm(range(ROUNDS), desc="rounds"):
-        rates["plain"].append(plain(model, tokenizer, texts, spans))
-        rates["ours"].append(ours(finder, texts, spans))
-    result = {name: round(median(values), 2) for name, values in rates.items()}
+    texts = {
+        "full_128": full_rows(tokenizer, paragraphs, -(-options.texts // 3)),
+        "paragraphs": [paragraphs[i] for i in spread(len(paragraphs), options.texts)],
+    }
+    found = {name: measure(model, tokenizer, own, options.rounds) for name, own in texts.items()}
     bound = matmul_rate(torch.bfloat16 if has_bf16() else torch.float32)
     result = {
-        "texts": len(texts),
-        "tokens_per_text": round(sum(lengths) / len(lengths), 1),
-        "words_per_text": round(sum(map(len, spans)) / len(spans), 1),
-        "plain_words_per_second": result["plain"],
-        "words_per_second": result["ours"],
-        "ratio_to_plain": round(median(rates["ours"]) / median(rates["plain"]), 1),
+        "ratio_to_plain": found["full_128"]["ratio_to_plain"],
+        **found,
         "matmul_gflops": round(bound / 1e9),
         "machine": describe(),
     }
-    for name, value in result.items():
-        print(f"{name:24} {value}")
+    print(f"{result['machine']}; matrix products at {result['matmul_gflops']} GFLOP/s\n")
+    print("| | full_128 | paragraphs |\n| --- | ---: | ---: |")
+    for key in found["full_128"]:
+        print(
+            f"| {key.replace('_', ' ')} | {found['full_128'][key]} | {found['paragraphs'][key]} |"
+        )
     if options.json:
         options.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 

@@ -279,7 +279,7 @@ def test_a_number_in_exponent_form_reaches_the_stage(clone):
     file.write_text(file.read_text(encoding="utf-8").replace("lr: KEY", "lr: 3e-5"))
     said = clone.dvc("params", "diff", "--json")
     assert json.loads(said)["params.yaml"]["general.lr"]["new"] == 3e-5
-    assert params.load(file).general.lr == 3e-5
+    assert params.load(path=file).general.lr == 3e-5
     restore(clone)
 
 
@@ -288,7 +288,7 @@ def test_a_number_set_on_the_command_line_is_read_as_dvc_reads_it(clone, tmp_pat
     clone.dvc("exp", "run", "--queue", "--name", "exponents", *words)
     queued = clone.git("show", "refs/exps/celery/stash:params.yaml")
     (tmp_path / "params.yaml").write_text(queued, encoding="utf-8")
-    read = params.load(tmp_path / "params.yaml")
+    read = params.load(path=tmp_path / "params.yaml")
     assert read.general.lr == 3e-5 and read.corpus.max_tokens == 10_000
     clone.dvc("queue", "remove", "exponents")
     restore(clone)
