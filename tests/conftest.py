@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 from tokenizers import (
     ByteLevelBPETokenizer,
     Tokenizer,
@@ -22,6 +23,10 @@ from transformers import (
     RobertaConfig,
     RobertaTokenizer,
 )
+
+# The same examples each time: what passed here passes elsewhere.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.load_profile("repeatable")
 
 WORDS = (
     "good bad film great dull movie plot actor story boring brilliant terrible watch scene music "
