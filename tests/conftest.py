@@ -17,6 +17,7 @@ from transformers import (
     BertConfig,
     BertTokenizer,
     ElectraConfig,
+    ModernBertConfig,
     PreTrainedConfig,
     PreTrainedTokenizerBase,
     PreTrainedTokenizerFast,
@@ -34,7 +35,7 @@ WORDS = (
 ).split()
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, "##s", "##ing"]
 PIECES = 300  # of the byte-level vocabulary
-FAMILIES = ("bert", "roberta", "electra", "narrow electra")
+FAMILIES = ("bert", "roberta", "electra", "narrow electra", "modernbert")
 
 
 def tiny_config(**changes) -> BertConfig:
@@ -50,7 +51,8 @@ def tiny_config(**changes) -> BertConfig:
 
 
 def config_of(family: str, **changes) -> PreTrainedConfig:
-    """A tiny config of one of FAMILIES; narrow electra has embeddings of half the width."""
+    """A tiny config of one of FAMILIES; narrow electra has embeddings of half the width, and every
+    other layer of modernbert sees two tokens to each side."""
     if family == "bert":
         return tiny_config(**changes)
     names = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
@@ -58,6 +60,11 @@ def config_of(family: str, **changes) -> PreTrainedConfig:
     if family == "roberta":
         kind = RobertaConfig
         sizes |= {"vocab_size": PIECES, "max_position_embeddings": 66, "type_vocab_size": 1}
+    elif family == "modernbert":
+        kind = ModernBertConfig
+        sizes |= {"vocab_size": PIECES, "max_position_embeddings": 64, "local_attention": 4}
+        sizes |= {"global_attn_every_n_layers": 2, "pad_token_id": 1}
+        sizes |= {"cls_token_id": 0, "bos_token_id": 0, "sep_token_id": 2, "eos_token_id": 2}
     else:
         kind = ElectraConfig
         sizes |= {"vocab_size": len(VOCABULARY), "max_position_embeddings": 64}
@@ -107,7 +114,7 @@ def tokenizer_of(tokenizer, byte_tokenizer):
     """The tiny tokenizer of one of FAMILIES (or of a model_type)."""
 
     def find(family: str) -> PreTrainedTokenizerBase:
-        return byte_tokenizer if family == "roberta" else tokenizer
+        return byte_tokenizer if family in ("roberta", "modernbert") else tokenizer
 
     return find
 

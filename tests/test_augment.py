@@ -6,11 +6,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import WORDS, tiny_config
+import torch
+from conftest import VOCABULARY, WORDS, config_of, tiny_config
 from hypothesis import given
 from hypothesis import settings as settings_of
 from hypothesis import strategies as st
-from transformers import BertForMaskedLM, BertModel
+from transformers import (
+    BertForMaskedLM,
+    BertForPreTraining,
+    BertModel,
+    ModernBertForMaskedLM,
+    PreTrainedModel,
+)
 
 from tinybert import augment
 from tinybert.encode import read_rows
@@ -135,6 +142,29 @@ def test_the_masked_language_model_comes_first_and_vectors_take_what_it_cannot(c
     assert found.counts["words_by_masked_language_model"] == 1  # films is two tokens
     near = found._nearest(["great", "films"], [])
     assert films == near["films"] and great != near["great"]
+
+
+def masked_model(kind: type[PreTrainedModel]) -> PreTrainedModel:
+    """With logits that are far apart, for the tokenizer of words."""
+    family = "modernbert" if kind is ModernBertForMaskedLM else "bert"
+    config = config_of(family, vocab_size=len(VOCABULARY), pad_token_id=0, initializer_range=0.5)
+    return kind(config).eval()
+
+
+@pytest.mark.parametrize("kind", [BertForMaskedLM, BertForPreTraining, ModernBertForMaskedLM])
+def test_every_architecture_with_a_masked_language_head_is_asked(tmp_path, tokenizer, kind):
+    model = masked_model(kind)
+    model.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    found = augment.Candidates(tmp_path, settings(tmp_path, candidates=4), 32, "fp32")
+    [places] = found.places(["so good"])
+    assert found.counts["words_by_masked_language_model"] == 1
+    inputs = tokenizer("so [MASK]", return_tensors="pt")
+    with torch.no_grad():
+        logits = model(inputs["input_ids"], inputs["attention_mask"])[0][0, 2]
+    known = [word for word in found.whole_words.values() if word != "good"]
+    best = sorted(known, key=lambda word: -logits[VOCABULARY.index(word)])[:4]
+    assert places.replaceable == [(3, 7, best)]
 
 
 def test_the_share_of_replaced_words_is_counted(candidates):

@@ -176,8 +176,8 @@ PERFECT = {
 }
 
 
-def warned(logits: np.ndarray, task: Task, capsys) -> str:
-    dev = Rows(np.zeros(0), np.zeros(ROWS + 1, int), 0, columns={task.target: TRUTH[task.target]})
+def warned(logits: np.ndarray, task: Task, capsys, truth: dict = TRUTH) -> str:
+    dev = Rows(np.zeros(0), np.zeros(ROWS + 1, int), 0, columns={task.target: truth[task.target]})
     finetune.warn_near_chance("mine", logits, dev, task)
     return capsys.readouterr().err
 
@@ -193,3 +193,11 @@ def test_only_teachers_near_chance_are_warned_about(capsys, kind):
     assert said.count("=" * 80) == 2 and all(metric in said for metric in task.metrics)
     assert "mine" in said and "labels" in said
     assert warned(-perfect, task, capsys) != ""  # what labels in the wrong order look like
+
+
+@pytest.mark.parametrize("kind", TASKS)
+def test_a_dev_split_of_one_label_tells_nothing_of_a_teacher(capsys, kind):
+    task = TASKS[kind]
+    truth = {name: np.ones_like(values) for name, values in TRUTH.items()}
+    assert warned(PERFECT[task.target], task, capsys, truth) == ""
+    assert warned(np.zeros_like(PERFECT[task.target]), task, capsys, truth) == ""

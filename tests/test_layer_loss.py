@@ -159,8 +159,11 @@ def test_only_a_copy_of_the_teacher_has_no_loss(family):
         torch.nn.init.zeros_(linear.bias)
     loss, batch = LayerLoss(copy, teacher, maps, "uniform").eval(), make_batch()
     assert loss(batch)["loss"].item() == pytest.approx(0, abs=1e-9)
+    changed = "encoder.layer.1.attention.self.key"
+    if family == "modernbert":
+        changed = "layers.1.attn.Wqkv"  # of which the first are the queries'
     with torch.no_grad():
-        copy.encoder.layer[1].attention.self.key.weight.mul_(1.5)
+        copy.get_submodule(changed).weight[:8].mul_(1.5)
     changed = loss(batch)
     assert changed["embedding"].item() == pytest.approx(0, abs=1e-9)
     assert changed["attention"] > 1e-4 and changed["hidden"] > 1e-6

@@ -79,13 +79,14 @@ def test_what_is_cut_off_is_not_asked_for(tokenizer):
     assert set(found) == {(0, 0), (0, 1)}
 
 
-def test_a_mask_in_the_text_itself_does_no_harm(tokenizer, monkeypatch):
+@pytest.mark.parametrize("text, first", [("good [MASK] film", 0), ("[MASK] good film", 7)])
+def test_a_mask_in_the_text_itself_does_no_harm(tokenizer, monkeypatch, text, first):
     monkeypatch.setattr(masked_words, "MASKED_SHARE", 1e-9)
     model = BertForMaskedLM(tiny_config(initializer_range=0.5))
-    text = "good [MASK] film"
-    [span] = [[(0, 4)]]
-    found = finder(model, tokenizer).find([text], [[*span]], count=3)
-    assert found[0, 0] == best_one_by_one(model, tokenizer, text, 1, 3)
+    span = (first, first + 4)
+    found = finder(model, tokenizer).find([text], [[span]], count=3)
+    position = tokenizer.tokenize(text).index("good") + 1
+    assert found[0, 0] == best_one_by_one(model, tokenizer, text, position, 3)
 
 
 def test_a_chinese_word_is_masked_whole_and_gets_words_of_its_length():

@@ -10,6 +10,7 @@ from conftest import FAMILIES, config_of, tiny_config
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import (
+    AutoConfig,
     AutoModel,
     AutoModelForMaskedLM,
     AutoModelForPreTraining,
@@ -19,6 +20,9 @@ from transformers import (
     BertForPreTraining,
     BertForSequenceClassification,
     BertModel,
+    DebertaV2Config,
+    ModernBertForMaskedLM,
+    MPNetConfig,
 )
 
 from tinybert import pretrained
@@ -70,14 +74,15 @@ def test_a_directory_keeps_its_masked_language_head(checkpoint, tmp_path):
     assert same(loaded.state_dict(), source.state_dict())
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+KINDS = (AutoModel, AutoModelForMaskedLM, AutoModelForSequenceClassification)
+
+
 @pytest.mark.parametrize(
-    "kind",
+    ("family", "kind"),
     [
-        AutoModel,
-        AutoModelForPreTraining,
-        AutoModelForMaskedLM,
-        AutoModelForSequenceClassification,
+        *((family, kind) for family in FAMILIES for kind in KINDS),
+        # transformers has no such class of ModernBERT.
+        *((family, AutoModelForPreTraining) for family in FAMILIES if family != "modernbert"),
     ],
 )
 def test_every_family_is_fetched_with_all_of_its_heads(checkpoint, tmp_path, family, kind):
@@ -177,6 +182,8 @@ def test_loading_is_in_float32(checkpoint):
 def test_a_missing_weight_is_an_error_that_lists_it(checkpoint, tmp_path, family):
     folder = checkpoint(AutoModel.from_config(config_of(family)))
     gone = ("encoder.layer.1.output.dense.weight", "embeddings.LayerNorm.bias")
+    if family == "modernbert":
+        gone = ("layers.1.mlp.Wo.weight", "embeddings.norm.weight")
     rewrite(folder, drop=gone)
     for attempt in (
         lambda: pretrained.load(AutoModel, folder),
@@ -185,8 +192,48 @@ def test_a_missing_weight_is_an_error_that_lists_it(checkpoint, tmp_path, family
         with pytest.raises(InputError, match="lacks") as caught:
             attempt()
         assert all(name in str(caught.value) for name in gone)
-        assert "encoder.layer.0" not in str(caught.value)
+        assert "layer.0" not in str(caught.value) and "layers.0" not in str(caught.value)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("gone", ["head.dense.weight", "decoder.bias"])
+def test_half_a_masked_language_head_is_an_error(checkpoint, tmp_path, gone):
+    """ModernBERT's classifiers have a part of that name too, which may be new."""
+    folder = checkpoint(ModernBertForMaskedLM(config_of("modernbert")))
+    rewrite(folder, drop=(gone,))
+    with pytest.raises(InputError, match=rf"lacks: {gone}$"):
+        pretrained.fetch(str(folder), None, None, tmp_path / "out")
+
+
+@pytest.mark.parametrize("kind", [MPNetConfig, DebertaV2Config])
+@pytest.mark.parametrize("auto_class", [AutoModel, AutoModelForMaskedLM])
+def test_an_architecture_that_cannot_be_captured_is_refused(checkpoint, tmp_path, kind, auto_class):
+    sizes = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads")
+    config = kind(**{name: getattr(tiny_config(), name) for name in sizes}, intermediate_size=16)
+    folder = checkpoint(auto_class.from_config(config))
+    # Of the discriminator that DeBERTa-v3 was pretrained with.
+    rewrite(folder, add={"mask_predictions.dense.weight": torch.ones(8, 8)})
+    with pytest.raises(InputError, match=r"Model has 2 layers, .* cannot be distilled"):
+        pretrained.fetch(str(folder), None, None, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("family", "expected"),
+    [("bert", True), ("albert", True), ("ernie", True), ("mobilebert", True), ("electra", False)],
+)
+def test_a_masked_language_head_beside_another_is_seen(checkpoint, family, expected):
+    """A checkpoint has one if transformers' own masked-language model finds all its weights."""
+    sizes = {k: v for k, v in tiny_config().to_diff_dict().items() if k != "model_type"}
+    narrow = {"embedding_size": 4, "true_hidden_size": 8, "intra_bottleneck_size": 8}
+    config = AutoConfig.for_model(family, **sizes, **narrow)
+    folder = checkpoint(AutoModelForPreTraining.from_config(config))
+    assert pretrained.has_masked_head(AutoConfig.from_pretrained(folder)) == expected
+    if expected:
+        pretrained.load(AutoModelForMaskedLM, folder, new=())
+    else:
+        with pytest.raises(InputError, match="lacks"):
+            pretrained.load(AutoModelForMaskedLM, folder, new=())
 
 
 @pytest.mark.parametrize("prefix", ["", "bert."])

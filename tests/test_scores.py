@@ -105,6 +105,19 @@ def test_only_predictions_that_have_nothing_to_do_with_the_truth_are_near_chance
     assert not is_near_chance(perfect[half], target)
 
 
+@pytest.mark.parametrize(
+    ("logits", "target"),
+    [
+        (np.zeros((5, 2)), np.ones(5, int)),
+        (np.eye(2)[[0, 1, 1, 0, 1]], np.ones(5, int)),
+        (np.eye(4, 2), np.zeros((4, 2), np.float32)),
+        (np.arange(5.0)[:, None], np.full(5, 2.5, np.float32)),
+    ],
+)
+def test_nothing_is_near_chance_where_all_rows_have_the_same_truth(logits, target):
+    assert not is_near_chance(logits, target)
+
+
 def test_always_the_most_frequent_class_is_near_chance_however_high_its_accuracy():
     target = np.array([0] * 95 + [1] * 5)
     said = logits_for(np.zeros(100, int), 2)

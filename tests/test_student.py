@@ -118,6 +118,9 @@ def test_a_wider_student_or_factorised_embeddings_cannot_be_projected(sample):
     narrow = AutoModel.from_config(config_of("narrow electra"))
     with pytest.raises(InputError, match=r"has 4 and 8. Use student.init: random"):
         student.create(narrow, settings(), "shared", sample, seed=0)
+    modern = AutoModel.from_config(config_of("modernbert"))
+    with pytest.raises(InputError, match=r"ModernBertModel has others. Use student.init: random"):
+        student.create(modern, settings(), "shared", sample, seed=0)
 
 
 def test_sizes_are_those_of_the_settings(sample):
@@ -137,6 +140,15 @@ def test_a_distilbert_which_has_other_names_for_them_gets_the_sizes_too(sample):
     own = pupil.config
     assert (own.dim, own.n_layers, own.n_heads, own.hidden_dim) == (4, 1, 2, 8)
     assert pupil.transformer.layer[0].ffn.lin1.weight.shape == (8, 4)
+
+
+def test_a_modernberts_student_has_its_pattern_of_layers(checkpoint):
+    folder = checkpoint(AutoModel.from_config(config_of("modernbert", num_hidden_layers=4)))
+    teacher = AutoModel.from_pretrained(folder)
+    pattern = ["full_attention", "sliding_attention"] * 2
+    assert teacher.config.layer_types == pattern
+    own = student.config(teacher.config, settings(num_hidden_layers=3))
+    assert own.layer_types == pattern[:3]
 
 
 @pytest.mark.parametrize("kind", ["shared", "per_layer"])
@@ -235,7 +247,7 @@ def test_every_family_is_fetched_distilled_and_kept(checkpoint, tmp_path, family
     assert same(general.state_dict(), pupil.state_dict())
     classifier = student.load_classifier(tmp_path / "general", HEAD, seed=0)
     encoder = classifier.base_model.state_dict()
-    assert len(encoder) > 20 and all(
+    assert len(encoder) > 7 and all(
         torch.equal(tensor, pupil.state_dict()[name]) for name, tensor in encoder.items()
     )
     student.save(tmp_path / "student", classifier, tokenizer)

@@ -71,7 +71,7 @@ def test_a_words_embedding_is_the_mean_of_its_tokens(tokenizer):
     table = model.get_input_embeddings().weight.detach().double().numpy()
     own = tokenizer("films", add_special_tokens=False)["input_ids"]
     assert len(own) == 2
-    found = word_vectors.embed(model, tokenizer, ["good", "films"])
+    found = word_vectors.embed(model.get_input_embeddings().weight, tokenizer, ["good", "films"])
     single = tokenizer.convert_tokens_to_ids("good")
     np.testing.assert_allclose(found[0], table[single], rtol=1e-5)
     np.testing.assert_allclose(found[1], table[own].mean(0), rtol=1e-5)

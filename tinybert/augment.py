@@ -41,6 +41,8 @@ class Candidates:
         self.tokenizer = pretrained.load_tokenizer(folder)
         self.masked = pretrained.has_masked_head(AutoConfig.from_pretrained(folder))
         self.model = pretrained.load(AutoModelForMaskedLM if self.masked else AutoModel, folder)
+        # Before the model is put into another precision.
+        self.embeddings = self.model.get_input_embeddings().weight.detach()
         self.whole_words = words.whole_words(self.tokenizer, self.language)
         self.counts: Counter = Counter()
         self.file = None
@@ -86,8 +88,8 @@ class Candidates:
         count = self.settings.candidates
         if self.file is None:
             known = [*self.whole_words.values(), *chinese]
-            table = word_vectors.embed(self.model, self.tokenizer, known)
-            own = word_vectors.embed(self.model, self.tokenizer, distinct)
+            table = word_vectors.embed(self.embeddings, self.tokenizer, known)
+            own = word_vectors.embed(self.embeddings, self.tokenizer, distinct)
             return word_vectors.nearest(distinct, own, known, table, count)
         known, table = self.file
         row = {word.casefold(): i for i, word in reversed(list(enumerate(known)))}

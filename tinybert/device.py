@@ -2,6 +2,7 @@
 
 import torch
 from accelerate import Accelerator
+from transformers import PreTrainedModel
 
 
 def accelerator(precision: str) -> Accelerator:
@@ -11,6 +12,14 @@ def accelerator(precision: str) -> Accelerator:
     # On a CPU the backward of SDPA's fused form takes twice the time of the whole plain one.
     torch.backends.cuda.enable_flash_sdp(machine.device.type != "cpu")
     return machine
+
+
+def frozen(model: PreTrainedModel, precision: str) -> PreTrainedModel:
+    """The model itself, on the device, in eval mode, without gradients, and with its weights in the
+    precision that it computes in: casting them at every call costs a fifth of it."""
+    machine = accelerator(precision)
+    dtype = torch.bfloat16 if machine.mixed_precision == "bf16" else torch.float32
+    return model.to(machine.device, dtype).eval().requires_grad_(False)
 
 
 def has_bf16() -> bool:

@@ -15,7 +15,7 @@ from torch import Tensor
 from tqdm import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from tinybert.device import accelerator
+from tinybert.device import frozen
 from tinybert.encode import CHUNK, Rows, model_inputs
 from tinybert.word_vectors import others
 from tinybert.words import HAN, Span
@@ -47,10 +47,9 @@ class MaskedWords:
         max_length: int,
         precision: str,
     ):
-        self.machine = accelerator(precision)
-        self.model = model.to(self.machine.device).eval()
+        self.model = frozen(model, precision)
         self.tokenizer, self.words, self.max_length = tokenizer, words, max_length
-        self.ids = torch.tensor(list(words), dtype=torch.long)
+        self.ids = list(words)
         by_length = defaultdict(list)
         for phrase in phrases:
             own = tokenizer(phrase, add_special_tokens=False)["input_ids"]
@@ -67,14 +66,20 @@ class MaskedWords:
         token, and for Chinese words. spans: of each text, in order."""
         rows, asked = self._masked_rows(texts, spans)
         found = {}
-        with torch.inference_mode():
-            for batch in tqdm(list(_batches(rows)), desc="masked words", unit="batch"):
-                logits = self._logits(rows, batch)  # (masked tokens, vocabulary)
-                for word, own in _own_logits([asked[i] for i in batch], logits):
-                    original = slice(*spans[word.text][word.span])
-                    best = self._best(own, count + 4, is_han=_is_han(texts[word.text][original]))
-                    key = (word.text, word.span)
-                    found[key] = others(texts[word.text][original], best, count)
+        for batch in tqdm(list(_batches(rows)), desc="masked words", unit="batch"):
+            own = [asked[i] for i in batch]
+            logits = self._logits(rows, batch, own)
+            best = logits[:, self.ids].topk(min(count + 4, len(self.ids))).indices.tolist()
+            start = 0
+            for word in (word for words in own for word in words):
+                end = start + word.count
+                original = texts[word.text][slice(*spans[word.text][word.span])]
+                if _is_han(original):
+                    candidates = self._phrases(logits[start:end], count + 4)
+                else:
+                    candidates = [self.words[self.ids[i]] for i in best[start]]
+                found[word.text, word.span] = others(original, candidates, count)
+                start = end
         return found
 
     def _masked_rows(
@@ -130,45 +135,39 @@ class MaskedWords:
                 words.append(_Asked(text, number, int(real[first]), count))
         return words
 
-    def _logits(self, rows: Rows, batch: list[int]) -> Tensor:
-        """The head's logits at the masked tokens only, in order: (masked tokens, vocabulary)."""
+    @torch.inference_mode()
+    def _logits(self, rows: Rows, batch: list[int], asked: list[list[_Asked]]) -> Tensor:
+        """The head's logits at the tokens asked for only, in order: (tokens, vocabulary)."""
+        places = [
+            (i, word.first + k)
+            for i, words in enumerate(asked)
+            for word in words
+            for k in range(word.count)
+        ]
+        row, token = torch.tensor(places, device=self.model.device).T
         inputs = model_inputs(rows.batch(batch))
-        inputs = {name: tensor.to(self.machine.device) for name, tensor in inputs.items()}
-        at = inputs["input_ids"] == self.tokenizer.mask_token_id
+        inputs = {name: tensor.to(self.model.device) for name, tensor in inputs.items()}
 
-        def keep_masked(_, __, output):
-            output.last_hidden_state = output.last_hidden_state[at][None]
+        def keep_asked(_, __, output):
+            output.last_hidden_state = output.last_hidden_state[row, token][None]
             return output
 
-        hook = self.model.base_model.register_forward_hook(keep_masked)
+        hook = self.model.base_model.register_forward_hook(keep_asked)
         try:
-            with self.machine.autocast():
-                return self.model(**inputs).logits[0].float().cpu()
+            return self.model(**inputs).logits[0].float().cpu()
         finally:
             hook.remove()
 
-    def _best(self, logits: Tensor, count: int, is_han: bool) -> list[str]:
-        """The best words for logits of one place, (tokens of the word, vocabulary)."""
-        if is_han:
-            phrases, ids = self.phrases[len(logits)]
-            # The sum of log-probabilities, but for a constant.
-            scores = logits.gather(1, ids.T).sum(0)
-            return [phrases[i] for i in scores.topk(min(count, len(phrases))).indices.tolist()]
-        best = logits[0, self.ids].topk(min(count, len(self.ids))).indices
-        return [self.words[int(self.ids[i])] for i in best]
+    def _phrases(self, logits: Tensor, count: int) -> list[str]:
+        """The best phrases for logits of one place, (tokens of the phrase, vocabulary)."""
+        phrases, ids = self.phrases[len(logits)]
+        # The sum of log-probabilities, but for a constant.
+        scores = logits.gather(1, ids.T).sum(0)
+        return [phrases[i] for i in scores.topk(min(count, len(phrases))).indices.tolist()]
 
 
 def _is_han(word: str) -> bool:
     return HAN.match(word) is not None
-
-
-def _own_logits(rows: list[list[_Asked]], logits: Tensor) -> Iterator[tuple[_Asked, Tensor]]:
-    """Each word of a batch with the logits of its tokens."""
-    start = 0
-    for words in rows:
-        for word in sorted(words, key=lambda word: word.first):
-            yield word, logits[start : start + word.count]
-            start += word.count
 
 
 def _batches(rows: Rows) -> Iterator[list[int]]:

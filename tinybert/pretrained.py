@@ -20,6 +20,7 @@ from transformers import (
 from transformers.utils import cached_file
 from transformers.utils import logging as transformers_logging
 
+from tinybert.capture import capture
 from tinybert.errors import InputError
 
 transformers_logging.set_verbosity_error()
@@ -28,11 +29,16 @@ transformers_logging.disable_progress_bar()
 WEIGHTS = "model.safetensors"
 # Parts outside the encoder. A checkpoint may lack the first: they start at random; it may have any
 # of both without our using them.
-HEADS = ("pooler.", "classifier.", "score.", "pre_classifier.")
+HEADS = ("pooler.", "classifier.", "score.", "pre_classifier.", "head.")
 UNUSED = (
     *HEADS, "cls.", "lm_head.", "predictions.", "discriminator_predictions.", "qa_outputs.",
-    "generator_predictions.", "generator_lm_head.", "vocab_transform.", "vocab_layer_norm.",
-    "vocab_projector.", "position_ids",
+    "generator_predictions.", "generator_lm_head.", "mask_predictions.", "vocab_transform.",
+    "vocab_layer_norm.", "vocab_projector.", "decoder.", "position_ids",
+)  # fmt: skip
+# Pretrained with a masked-language head and another beside it. ELECTRA's and Funnel's class of that
+# kind has a discriminator alone.
+TWO_HEADED = (
+    "BertForPreTraining", "AlbertForPreTraining", "ErnieForPreTraining", "MobileBertForPreTraining",
 )  # fmt: skip
 
 
@@ -42,7 +48,7 @@ def fetch(model: str, revision: str | None, sha256: str | None, out: Path) -> No
     model: a hub id (with revision), a directory, or package:NAME for a model inside an installed
     Python package. All weights are kept, those of its heads too.
     Raises InputError if the model is not there, has no safetensors, lacks weights or has others
-    than its architecture has, or has another sha256.
+    than its architecture has, has another sha256, or cannot be distilled. Nothing is written then.
     """
     config, tokenizer = read_config(model, revision, "pretrained.model")
     source, options = locate(model, revision, "pretrained.model")
@@ -53,7 +59,11 @@ def fetch(model: str, revision: str | None, sha256: str | None, out: Path) -> No
             f"pretrained.sha256: {model} has a {WEIGHTS} with sha256 {digest}, params.yaml names "
             f"{sha256}; do not use it unless you trust the new one and write its sha256 there"
         )
-    load(AutoModelForMaskedLM if has_masked_head(config) else AutoModel, source, **options)
+    if has_masked_head(config):
+        loaded = load(AutoModelForMaskedLM, source, new=(), **options)
+    else:
+        loaded = load(AutoModel, source, **options)
+    _check_capture(loaded.base_model, tokenizer)
     out.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(weights, out / WEIGHTS)
     config.save_pretrained(out)
@@ -65,7 +75,7 @@ def fetch(model: str, revision: str | None, sha256: str | None, out: Path) -> No
 
 def has_masked_head(config: PreTrainedConfig) -> bool:
     """Whether the checkpoint holds a masked-language-model head."""
-    return any("ForMaskedLM" in name for name in config.architectures or [])
+    return any("ForMaskedLM" in name or name in TWO_HEADED for name in config.architectures or [])
 
 
 def locate(model: str, revision: str | None, key: str) -> tuple[str, dict[str, str]]:
@@ -132,6 +142,13 @@ def load(
         said = "; ".join(f"{how}: {', '.join(sorted(keys))}" for how, keys in wrong.items() if keys)
         raise InputError(f"{folder} does not hold the weights of a {type(model).__name__}: {said}")
     return model
+
+
+def _check_capture(encoder: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Raises capture's InputError if the architecture does not show its queries and keys."""
+    ids = torch.tensor([tokenizer("a few words")["input_ids"]])
+    with torch.no_grad():
+        capture(encoder, {"input_ids": ids, "attention_mask": torch.ones_like(ids)})
 
 
 def _is_part(key: str, parts: tuple[str, ...]) -> bool:

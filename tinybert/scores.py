@@ -27,7 +27,10 @@ def prediction(logits: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 def is_near_chance(logits: np.ndarray, target: np.ndarray) -> bool:
     """Whether predictions hardly correlate with the truth: Pearson's for scores, Matthews's for
-    classes, and over all of them at once for several labels."""
+    classes, and over all of them at once for several labels. Never if the truth is one and the same
+    for all rows: nothing can be told from it."""
+    if np.ptp(target) == 0:
+        return False
     predicted = prediction(logits, target)
     is_score = logits.shape[1] == 1
     name = "pearson" if is_score else "matthews"

@@ -36,7 +36,10 @@ def config(teacher: AutoConfig, settings, **head):
 
     Embeddings are as wide as the layers, also where the teacher's are not (ELECTRA).
     """
-    kept = {key: value for key, value in teacher.to_dict().items() if key != "architectures"}
+    # ModernBERT's layer_types has the kind of each of the teacher's layers; left out, the student's
+    # follow the architecture's own pattern.
+    own = ("architectures", "layer_types")
+    kept = {key: value for key, value in teacher.to_dict().items() if key not in own}
     sizes = {
         "num_hidden_layers": settings.num_hidden_layers,
         "hidden_size": settings.hidden_size,
@@ -85,6 +88,11 @@ def principal_start(
     """
     width, wide = student.config.hidden_size, teacher.config.hidden_size
     source, target = teacher.embeddings, student.embeddings
+    if not hasattr(source, "word_embeddings"):
+        raise InputError(
+            "student.init: projection needs a teacher with a BERT's embedding tables; "
+            f"{type(teacher).__name__} has others. Use student.init: random"
+        )
     if source.word_embeddings.embedding_dim != wide or width > wide:
         raise InputError(
             "student.init: projection needs a teacher with embeddings as wide as its layers and "

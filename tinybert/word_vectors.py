@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from tinybert.errors import InputError
 
@@ -44,9 +44,11 @@ def others(word: str, candidates: list[str], count: int) -> list[str]:
 
 
 @torch.inference_mode()
-def embed(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, words: list[str]) -> Tensor:
-    """The model's own token embeddings of words, (words, width): the mean of a word's tokens."""
-    table = model.get_input_embeddings().weight.float()
+def embed(table: Tensor, tokenizer: PreTrainedTokenizerBase, words: list[str]) -> Tensor:
+    """A model's own token embeddings of words, (words, width): the mean of a word's tokens.
+
+    table: of all tokens, (vocabulary, width).
+    """
     if not words:
         return table[:0]
     # With a space before it, as inside a text: that matters to byte-level tokenizers.
