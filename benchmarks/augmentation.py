@@ -5,14 +5,15 @@
 The model is BERT-base in its sizes, with random weights, which cost what trained ones cost. The
 plain way is that of TinyBERT's reference code: for each word that may be replaced one forward pass
 at batch 1 in float32, over the text with the mask and behind it the text itself, and the head on
-every token. Each way is given docstrings of an installed library: as rows of 128 tokens, whose
-ratio is `ratio_to_plain` in the JSON, and as paragraphs, with few words to share a row. The plain
-way does a sample of the words, ours all of them. They take turns; the median of the rounds counts.
+every token. Each way is given docstrings of an installed library: as rows of 128 tokens, and as
+paragraphs, with few words to share a row; `ratio_to_plain` in the JSON is the lesser. The plain way
+does a sample of the words, ours all of them. They take turns; the median of the rounds counts.
 """
 
 import argparse
 import json
 import time
+from copy import deepcopy
 from pathlib import Path
 from statistics import median
 
@@ -77,7 +78,7 @@ def measure(
     spans = [words.find(text, LANGUAGE)[0] for text in texts]
     lengths = [len(ids) for ids in tokenizer(texts)["input_ids"]]
     whole = words.whole_words(tokenizer, LANGUAGE)
-    finder = MaskedWords(model, tokenizer, whole, [], MAX_LENGTH, "auto")
+    finder = MaskedWords(deepcopy(model), tokenizer, whole, [], MAX_LENGTH, "auto")
     rates: dict[str, list[float]] = {"plain": [], "ours": []}
     plain(model, tokenizer, texts[:2], spans[:2])  # the first calls build kernels
     for _ in range(rounds):
@@ -112,7 +113,7 @@ def main() -> None:
     found = {name: measure(model, tokenizer, own, options.rounds) for name, own in texts.items()}
     bound = matmul_rate(torch.bfloat16 if has_bf16() else torch.float32)
     result = {
-        "ratio_to_plain": found["full_128"]["ratio_to_plain"],
+        "ratio_to_plain": min(own["ratio_to_plain"] for own in found.values()),
         **found,
         "matmul_gflops": round(bound / 1e9),
         "machine": describe(),

@@ -39,11 +39,11 @@ class Rows:
     def lengths(self) -> np.ndarray:
         return np.diff(self.starts)
 
-    def batch(self, indices: list[int]) -> dict[str, Tensor]:
+    def batch(self, indices: list[int], pad_to: int = PAD_TO) -> dict[str, Tensor]:
         """input_ids, attention_mask, token_type_ids: (batch, longest of these rows, rounded up to
-        PAD_TO); the columns; and `row`, (batch,), the indices themselves."""
+        a multiple of pad_to); the columns; and `row`, (batch,), the indices themselves."""
         lengths = self.lengths[indices]
-        length = -(-lengths.max() // PAD_TO) * PAD_TO
+        length = -(-lengths.max() // pad_to) * pad_to
         real = np.arange(length) < lengths[:, None]  # (batch, length)
         source = np.concatenate([np.arange(self.starts[i], self.starts[i + 1]) for i in indices])
 

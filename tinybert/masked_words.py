@@ -21,7 +21,8 @@ from tinybert.word_vectors import others
 from tinybert.words import HAN, Span
 
 MASKED_SHARE = 0.15  # of the tokens of a row: BERT's training (1810.04805, §3.1)
-BATCH_TOKENS = 4096
+# Of a batch. More save nothing on a CPU, and spread its rows over more lengths.
+BATCH_TOKENS = {"cpu": 1024, "cuda": 16384}
 
 
 @dataclass
@@ -66,7 +67,8 @@ class MaskedWords:
         token, and for Chinese words. spans: of each text, in order."""
         rows, asked = self._masked_rows(texts, spans)
         found = {}
-        for batch in tqdm(list(_batches(rows)), desc="masked words", unit="batch"):
+        budget = BATCH_TOKENS.get(self.model.device.type, BATCH_TOKENS["cuda"])
+        for batch in tqdm(list(_batches(rows, budget)), desc="masked words", unit="batch"):
             own = [asked[i] for i in batch]
             logits = self._logits(rows, batch, own)
             best = logits[:, self.ids].topk(min(count + 4, len(self.ids))).indices.tolist()
@@ -145,7 +147,7 @@ class MaskedWords:
             for k in range(word.count)
         ]
         row, token = torch.tensor(places, device=self.model.device).T
-        inputs = model_inputs(rows.batch(batch))
+        inputs = model_inputs(rows.batch(batch, pad_to=1))
         inputs = {name: tensor.to(self.model.device) for name, tensor in inputs.items()}
 
         def keep_asked(_, __, output):
@@ -170,11 +172,11 @@ def _is_han(word: str) -> bool:
     return HAN.match(word) is not None
 
 
-def _batches(rows: Rows) -> Iterator[list[int]]:
-    """Rows in order of length, longest first, so many that they have BATCH_TOKENS tokens."""
+def _batches(rows: Rows, budget: int) -> Iterator[list[int]]:
+    """Rows in order of length, longest first, so many that they have `budget` tokens."""
     order = np.argsort(-rows.lengths, kind="stable")
     start = 0
     while start < len(order):
-        size = max(1, BATCH_TOKENS // int(rows.lengths[order[start]]))
+        size = max(1, budget // int(rows.lengths[order[start]]))
         yield order[start : start + size].tolist()
         start += size
