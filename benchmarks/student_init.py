@@ -25,7 +25,7 @@ def measure(settings: params.Params, init: str, name: str, tokens: int, work: Pa
     folder = Path(f"data/tasks/{name}")
     tokenizer = pretrained.load_tokenizer("models/pretrained")
     teacher = pretrained.load(AutoModel, "models/pretrained")
-    rows = encode.read_segments(Path("data/corpus/segments.arrow"), tokenizer.pad_token_id)
+    rows = encode.read_segments(Path("data/corpus"), tokenizer.pad_token_id)
     count = int(np.searchsorted(rows.starts, min(tokens, rows.starts[-1])))
     rows = encode.Rows(rows.tokens, rows.starts[: count + 1], rows.padding_id)
     sizes = settings.student.model_copy(update={"init": init})

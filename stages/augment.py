@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from tinybert import augment, errors, params
+from tinybert import augment, params, processes
 
 
 def main(name: str) -> None:
@@ -17,6 +17,8 @@ def main(name: str) -> None:
         precision=settings.precision,
         seed=settings.seed,
     )
+    if not processes.is_main():
+        return
     metrics = Path(f"metrics/augment/{name}.json")
     metrics.parent.mkdir(parents=True, exist_ok=True)
     metrics.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
@@ -24,4 +26,4 @@ def main(name: str) -> None:
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    processes.run(main)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from transformers import AutoModel
 
-from tinybert import encode, errors, params, pretrained, student, train
+from tinybert import device, encode, params, pretrained, processes, store, student, train
 from tinybert.layer_loss import LayerLoss
 
 
@@ -15,13 +15,15 @@ def main() -> None:
     settings = params.load()
     tokenizer = pretrained.load_tokenizer("models/pretrained")
     teacher = pretrained.load(AutoModel, "models/pretrained")
-    rows = encode.read_segments(Path("data/corpus/segments.arrow"), tokenizer.pad_token_id)
+    rows = encode.read_segments(Path("data/corpus"), tokenizer.pad_token_id)
     kind, layers = settings.layer_loss.projection, settings.layer_loss.layer_map
     sizes, general, seed = settings.student, settings.general, settings.seed
     log = Path("metrics/distill_general")
     if sizes.init in student.NEW:
         pupil, projection = student.create(teacher, sizes, kind, rows, seed)
+        teacher = device.frozen(teacher, settings.precision)
         loss = LayerLoss(pupil, teacher, projection, layers)
+        store.keep(loss, rows, general.epochs)
         train.fit(loss, rows, general, seed=seed, precision=settings.precision, log=log)
     else:
         pupil, projection = student.load_published(sizes, teacher, tokenizer, kind, seed)
@@ -31,4 +33,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    processes.run(main)

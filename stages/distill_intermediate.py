@@ -4,20 +4,24 @@ from pathlib import Path
 
 from transformers import AutoModel
 
-from tinybert import encode, errors, params, pretrained, student, train
+from tinybert import device, encode, params, pretrained, processes, store, student, train
 from tinybert.layer_loss import LayerLoss
 
 
 def main(name: str) -> None:
     settings = params.load(name)
     tokenizer = pretrained.load_tokenizer("models/pretrained")
-    file = Path(f"data/augmented/{name}/rows.parquet")
     teacher = pretrained.load(AutoModel, f"models/{name}/teacher")
+    teacher = device.frozen(teacher, settings.precision)
     pupil = student.load_general(Path("models/general"))
     projection = student.load_projection(Path("models/general"))
+    loss = LayerLoss(pupil, teacher, projection, settings.layer_loss.layer_map)
+    file = Path(f"data/augmented/{name}")
+    rows = encode.read_rows(file, tokenizer, settings.encode.max_length)
+    store.keep(loss, rows, settings.intermediate.epochs)
     train.fit(
-        LayerLoss(pupil, teacher, projection, settings.layer_loss.layer_map),
-        encode.read_rows(file, tokenizer, settings.encode.max_length),
+        loss,
+        rows,
         settings.intermediate,
         seed=settings.seed,
         precision=settings.precision,
@@ -27,4 +31,4 @@ def main(name: str) -> None:
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    processes.run(main)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tinybert import encode, errors, params, predict, pretrained, student, task, train
+from tinybert import encode, params, predict, pretrained, processes, student, task, train
 from tinybert.logit_loss import PredictionLoss
 
 
@@ -13,14 +13,15 @@ def main(name: str) -> None:
     step, length = settings.prediction, settings.encode.max_length
     tokenizer = pretrained.load_tokenizer("models/pretrained")
     described = task.load(Path(f"data/tasks/{name}"))
-    logits = np.load(f"data/labels/{name}/logits.npy")
-    file = Path(f"data/augmented/{name}/rows.parquet")
+    augmented = Path(f"data/augmented/{name}")
+    shards = encode.shard_files(Path(f"data/labels/{name}"), "npy")
+    logits = np.concatenate([np.load(shard) for shard in shards])
     dev = encode.read_rows(Path(f"data/tasks/{name}/dev.parquet"), tokenizer, length)
     folder = Path(f"models/{name}/intermediate")
     pupil = student.load_classifier(folder, described.head(), settings.seed)
     train.fit(
         PredictionLoss(pupil, step.temperature, step.hard_label_weight),
-        encode.read_rows(file, tokenizer, length, teacher_logits=logits),
+        encode.read_rows(augmented, tokenizer, length, teacher_logits=logits),
         step,
         seed=settings.seed,
         precision=settings.precision,
@@ -33,4 +34,4 @@ def main(name: str) -> None:
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    processes.run(main)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tinybert import errors, finetune, params, student, task
+from tinybert import finetune, params, processes, student, task
 
 
 def main(name: str) -> None:
@@ -15,4 +15,4 @@ def main(name: str) -> None:
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    processes.run(main)

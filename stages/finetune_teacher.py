@@ -5,7 +5,7 @@ Or the task's own teacher, which is fine-tuned already and kept as it is.
 
 from pathlib import Path
 
-from tinybert import errors, finetune, params, student, task, teacher
+from tinybert import finetune, params, processes, student, task, teacher
 
 
 def main(name: str) -> None:
@@ -21,4 +21,4 @@ def main(name: str) -> None:
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    processes.run(main)

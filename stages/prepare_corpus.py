@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tinybert import corpus, errors, params, pretrained
+from tinybert import corpus, params, pretrained, processes
 
 
 def main() -> None:
@@ -15,8 +15,9 @@ def main() -> None:
         settings.corpus.max_tokens,
         settings.seed,
     )
-    print(", ".join(f"{name} {count:,}" for name, count in counts.items()))
+    if processes.is_main():
+        print(", ".join(f"{name} {count:,}" for name, count in counts.items()))
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    processes.run(main)

@@ -7,6 +7,7 @@ import shutil
 from importlib import import_module
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -90,17 +91,16 @@ def test_every_stage_has_run_and_the_student_names_chinese_labels(workspace):
 
 def test_segments_begin_and_end_with_sentences_and_lose_no_character(workspace):
     own = pretrained.load_tokenizer(workspace / "models/pretrained")
-    rows = encode.read_segments(workspace / "data/corpus/segments.arrow", own.pad_token_id)
-    ends = [
-        own.convert_ids_to_tokens(int(rows.tokens[end - 2])) for end in rows.starts[1:].tolist()
-    ]
+    rows = encode.read_segments(workspace / "data/corpus", own.pad_token_id)
+    tokens = np.concatenate(rows.tokens.arrays)
+    ends = [own.convert_ids_to_tokens(int(tokens[end - 2])) for end in rows.starts[1:].tolist()]
     whole = sum(token in "。！？…”』」；" for token in ends)
     assert whole > 0.5 * len(ends)  # a sentence longer than a segment is cut
-    assert (rows.tokens == own.unk_token_id).mean() < 0.02
+    assert (tokens == own.unk_token_id).mean() < 0.02
 
 
 def test_augmentation_replaces_words_by_words_and_not_single_characters(workspace):
-    table = pq.read_table(workspace / "data/augmented/chn/rows.parquet")
+    table = pq.read_table(workspace / "data/augmented/chn/00000.parquet")
     text, source = table["text_a"].to_pylist(), table["source"].to_pylist()
     facts = json.loads((workspace / "metrics/augment/chn.json").read_text())
     assert facts["rows_in"] == 240 and facts["rows_out"] == len(table) > 480

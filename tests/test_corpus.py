@@ -24,7 +24,7 @@ def source(tmp_path):
 
 def prepare(source, tmp_path, tokenizer, max_length=8, max_tokens=1000, seed=0):
     counts = corpus.prepare(source, tmp_path / "out", tokenizer, max_length, max_tokens, seed)
-    rows = read_segments(tmp_path / "out/segments.arrow", tokenizer.pad_token_id)
+    rows = read_segments(tmp_path / "out", tokenizer.pad_token_id)
     segments = [
         rows.tokens[a:b].tolist() for a, b in zip(rows.starts[:-1], rows.starts[1:], strict=True)
     ]
@@ -42,7 +42,7 @@ def test_segments_hold_all_distinct_text_in_order(source, tmp_path, tokenizer):
     assert counts["segments"] == 2 and counts["tokens"] == counts["tokens_found"] == 16
     assert json.loads((tmp_path / "out/summary.json").read_text()) == counts
     assert {file.name for file in (tmp_path / "out").iterdir()} == {
-        "segments.arrow",
+        "00000.arrow",
         "summary.json",
     }
 

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from tinybert.encode import (
     NO_LABEL,
-    PAD_TO,
     BucketSampler,
     encode,
     inference_batches,
@@ -23,12 +22,12 @@ OTHERS = ["bad", "good", "the music was terrible", "one two three"]
 
 def test_a_batch_equals_the_tokenizers_own_padding(tokenizer):
     rows = encode(TEXTS, OTHERS, tokenizer, 64)
-    batch = rows.batch([1, 3, 0])
+    batch = rows.batch([1, 3, 0], pad_to=8)
     own = tokenizer(
         [TEXTS[i] for i in (1, 3, 0)],
         [OTHERS[i] for i in (1, 3, 0)],
         padding=True,
-        pad_to_multiple_of=PAD_TO,
+        pad_to_multiple_of=8,
         return_tensors="pt",
     )
     assert batch["token_type_ids"].sum() > 0

@@ -141,4 +141,4 @@ def test_speed_is_measured_on_rows_from_all_over_the_split(tokenizer):
     rows = encode(["good"] * 10 + ["good " * 30] * 9, None, tokenizer, 64)
     evaluate.speed({"only": model}, rows, batch_size=4, speed_rows=10)
     lengths = [shape[1] for shape in seen[3:13]]
-    assert min(lengths) == 8 and max(lengths) == 32
+    assert min(lengths) == 4 and max(lengths) == 32

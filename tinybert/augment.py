@@ -5,6 +5,7 @@ masked-language model would put there if it has such a head and the word is one 
 words whose vectors are nearest. Both texts of a pair are changed, each from its original.
 """
 
+import hashlib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM
 
-from tinybert import pretrained, word_vectors, words
+from tinybert import pretrained, processes, word_vectors, words
 from tinybert.encode import read_texts
 from tinybert.masked_words import MaskedWords
+
+SHARD = 4096  # labelled or unlabelled rows
+REPORTED = (
+    "words_by_masked_language_model", "words_without_candidates", "words", "words_replaceable",
+)  # fmt: skip
 
 
 @dataclass
@@ -106,19 +112,25 @@ class Candidates:
 
 
 def augment(
-    table: pa.Table, candidates: Candidates, copies: int, probability: float, seed: int
+    table: pa.Table,
+    candidates: Candidates,
+    copies: int,
+    probability: float,
+    seed: int | list[int],
+    originals: set[int] | None = None,
 ) -> tuple[pa.Table, float]:
     """The rows of a canonical table, each followed by at most `copies` changed copies of it.
 
-    A copy equal to its source, to another copy or to another row's original is left out. The
-    column `source` has, for each row, the row that it is a copy of, or itself. Also returns the
-    share of the copies' words that were replaced.
+    A copy equal to its source, to another copy or to any row's original is left out; originals:
+    the digests of those, if there are more than the table's. The column `source` has, for each row,
+    the row that it is a copy of, or itself. Also returns the share of the copies' words that were
+    replaced, and adds their numbers to the candidates' counts.
     """
     first, second = read_texts(table)
     columns = [first] if second is None else [first, second]
     places = [candidates.places(texts) for texts in columns]
     random = np.random.default_rng(seed)
-    originals = set(zip(*columns, strict=True))
+    originals = originals or _digests(table)
     source, changed, taken, replaced, total = [], [], [], 0, 0
     for row, original in enumerate(zip(*columns, strict=True)):
         kept = {original: 0}
@@ -128,7 +140,7 @@ def augment(
                 for k, text in enumerate(original)
             ]
             copy = tuple(text for text, _ in pairs)
-            if copy not in originals and copy not in kept:
+            if copy not in kept and _digest(copy) not in originals:
                 kept[copy] = sum(count for _, count in pairs)
         replaced += sum(kept.values())
         total += (len(kept) - 1) * sum(own[row].words for own in places)
@@ -139,39 +151,83 @@ def augment(
     for k, name in enumerate(("text_a", "text_b")[: len(columns)]):
         values = pa.array([texts[k] for texts in changed], pa.string())
         grown = grown.set_column(grown.column_names.index(name), name, values)
-    share = replaced / total if total else 0.0
-    return grown.append_column("source", pa.array(source, pa.int64())), share
+    candidates.counts.update(words_replaced=replaced, words_of_copies=total)
+    grown = grown.append_column("source", pa.array(source, pa.int64()))
+    return grown, replaced / total if total else 0.0
 
 
 def run(
     task: Path, model: Path, out: Path, settings, max_length: int, precision: str, seed: int
 ) -> dict:
-    """Writes rows.parquet: the labelled rows with their copies, then the unlabelled rows.
+    """Writes NNNNN.parquet: the labelled rows with their copies, SHARD rows in each with all of
+    their copies, then the unlabelled rows.
 
-    settings: the section `augment`. Unlabelled rows have a null label or score. Returns counts.
+    settings: the section `augment`. Unlabelled rows have a null label or score; `source` is a row
+    of the same shard. The processes share the shards; what comes out does not depend on their
+    number. Returns counts.
     """
-    table = pq.read_table(task / "train.parquet")
-    facts: dict = {"rows_in": len(table)}
+    train = pq.read_table(task / "train.parquet")
+    candidates, originals = None, set()
     if settings.copies:
         candidates = Candidates(model, settings, max_length, precision)
-        table, share = augment(
-            table, candidates, settings.copies, settings.replace_probability, seed
-        )
-        facts |= {"rows_out": len(table), "share_of_words_replaced": round(share, 4)}
-        facts |= dict(candidates.counts)
-    else:
-        table = table.append_column("source", pa.array(range(len(table)), pa.int64()))
-        facts["rows_out"] = len(table)
+        originals = _digests(train)
+    raw = None
     if (task / "unlabeled.parquet").exists():
         raw = pq.read_table(task / "unlabeled.parquet")
-        own = pa.array(range(len(table), len(table) + len(raw)), pa.int64())
-        table = pa.concat_tables(
-            [table, raw.append_column("source", own)], promote_options="default"
-        )
-        facts["unlabeled_rows"] = len(raw)
+        for name in train.column_names[len(raw.column_names) :]:
+            raw = raw.append_column(name, pa.nulls(len(raw), train.schema.field(name).type))
+    shards = [
+        (table, start)
+        for table in (train, raw)
+        if table is not None
+        for start in range(0, len(table), SHARD)
+    ]
     out.mkdir(parents=True, exist_ok=True)
-    pq.write_table(table, out / "rows.parquet")
+    counts: Counter = Counter(rows_out=0)
+    for i in processes.mine(range(len(shards))):
+        table, start = shards[i]
+        part = table.slice(start, SHARD)
+        if table is train and candidates:
+            part, _ = augment(
+                part,
+                candidates,
+                settings.copies,
+                settings.replace_probability,
+                [seed, i],
+                originals,
+            )
+        else:
+            part = part.append_column("source", pa.array(range(len(part)), pa.int64()))
+        counts["rows_out"] += len(part) if table is train else 0
+        pq.write_table(part, out / f"{i:05}.parquet")
+    return _facts(len(train), counts, candidates, raw)
+
+
+def _facts(rows_in: int, counts: Counter, candidates: Candidates | None, raw) -> dict:
+    """What is reported of all shards. A file of word vectors is read by every process."""
+    of_file = {}
+    if candidates:
+        of_file = {k: v for k, v in candidates.counts.items() if k.startswith("word_vectors.")}
+        counts.update({k: v for k, v in candidates.counts.items() if k not in of_file})
+    total = sum((Counter(own) for own in processes.gather(dict(counts))), Counter())
+    facts = {"rows_in": rows_in, "rows_out": total["rows_out"]}
+    if candidates:
+        replaced, words = total["words_replaced"], total["words_of_copies"]
+        facts["share_of_words_replaced"] = round(replaced / words, 4) if words else 0.0
+        facts |= of_file | {name: total[name] for name in REPORTED}
+    if raw is not None:
+        facts["unlabeled_rows"] = len(raw)
     return facts
+
+
+def _digests(table: pa.Table) -> set[int]:
+    first, second = read_texts(table)
+    return {_digest(texts) for texts in zip(first, *([second] if second else []), strict=True)}
+
+
+def _digest(texts: tuple[str, ...]) -> int:
+    joined = "\0".join(texts).encode()
+    return int.from_bytes(hashlib.blake2b(joined, digest_size=8).digest())
 
 
 def _replace(

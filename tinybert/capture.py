@@ -1,14 +1,17 @@
 """Queries, keys and hidden states of any encoder, through transformers' attention interface.
 
-transformers returns attention *probabilities*, and only in its slow eager mode. TinyBERT needs the
+transformers returns attention *probabilities*, and only in its eager mode. TinyBERT needs the
 unnormalised scores, so an attention function registered here keeps queries and keys and then calls
-SDPA: no model is re-implemented.
+SDPA: no model is re-implemented. On a CPU, where SDPA is slower than its plain definition, that is
+used instead, and the loss takes its scores over.
 """
 
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
@@ -26,10 +29,13 @@ class QK:
     query: Tensor
     key: Tensor
     scaling: float
+    _scores: Tensor | None = field(default=None, init=False, repr=False)
 
     def scores(self) -> Tensor:
-        """Unnormalised attention scores, (batch, heads, length, length)."""
-        return self.query @ self.key.transpose(-1, -2) * self.scaling
+        """Unnormalised attention scores, (batch, heads, length, length); computed once."""
+        if self._scores is None:
+            self._scores = (self.query * self.scaling) @ self.key.transpose(-1, -2)
+        return self._scores
 
 
 @dataclass
@@ -41,15 +47,28 @@ class Inside:
 
 
 def _attention(module: nn.Module, query, key, value, attention_mask, **kwargs):
+    scaling = kwargs.get("scaling")
+    qk = QK(query, key, query.shape[-1] ** -0.5 if scaling is None else scaling)
     kept = _kept.get()
     if kept is not None:
-        scaling = kwargs.get("scaling")
-        kept.append(QK(query, key, query.shape[-1] ** -0.5 if scaling is None else scaling))
-    return sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
+        kept.append(qk)
+    if query.device.type != "cpu":
+        return sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
+    scores = qk.scores()
+    if attention_mask is not None:  # a minimum, not -inf: a row of no token must not become NaN
+        scores = scores.masked_fill(~attention_mask, torch.finfo(scores.dtype).min)
+    probabilities = F.dropout(scores.softmax(-1), kwargs.get("dropout", 0.0), module.training)
+    return (probabilities @ value).transpose(1, 2).contiguous(), None
 
 
 AttentionInterface.register(NAME, _attention)
 AttentionMaskInterface.register(NAME, sdpa_mask)
+
+
+def use_attention(model: PreTrainedModel) -> None:
+    """Lets a model attend through the function above."""
+    if model.config._attn_implementation != NAME:
+        model.set_attn_implementation(NAME)
 
 
 def capture(model: PreTrainedModel, inputs: dict[str, Tensor]) -> Inside:
@@ -58,8 +77,7 @@ def capture(model: PreTrainedModel, inputs: dict[str, Tensor]) -> Inside:
     inputs: input_ids and attention_mask, each (batch, length), and token_type_ids where used.
     Raises InputError if the model does not go through transformers' attention interface.
     """
-    if model.config._attn_implementation != NAME:
-        model.set_attn_implementation(NAME)
+    use_attention(model)
     kept: list[QK] = []
     token = _kept.set(kept)
     try:

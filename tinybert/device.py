@@ -1,25 +1,25 @@
 """Where and how precisely to compute: Accelerate decides the device, the hardware the precision."""
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, DistributedDataParallelKwargs
 from transformers import PreTrainedModel
+
+from tinybert.capture import use_attention
 
 
 def accelerator(precision: str) -> Accelerator:
     """precision: "fp32", "bf16", or "auto": bf16 where the hardware multiplies in it."""
     bf16 = precision == "bf16" or (precision == "auto" and has_bf16())
-    machine = Accelerator(mixed_precision="bf16" if bf16 else "no")
-    # On a CPU the backward of SDPA's fused form takes twice the time of the whole plain one.
-    torch.backends.cuda.enable_flash_sdp(machine.device.type != "cpu")
-    return machine
+    # A pooler, which the losses of inner layers do not use, has no gradient.
+    unused = DistributedDataParallelKwargs(find_unused_parameters=True)
+    return Accelerator(mixed_precision="bf16" if bf16 else "no", kwargs_handlers=[unused])
 
 
 def frozen(model: PreTrainedModel, precision: str) -> PreTrainedModel:
     """The model itself, on the device, in eval mode, without gradients, and with its weights in the
     precision that it computes in: casting them at every call costs a fifth of it."""
     machine = accelerator(precision)
-    if machine.device.type == "cpu":
-        model.set_attn_implementation("eager")  # SDPA's plain form takes care of rows of no token
+    use_attention(model)
     dtype = torch.bfloat16 if machine.mixed_precision == "bf16" else torch.float32
     return model.to(machine.device, dtype).eval().requires_grad_(False)
 

@@ -1,6 +1,6 @@
 """Tables of texts -> token arrays; length-bucketed batches of them, padded no more than needed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,10 +12,24 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 from transformers import PreTrainedTokenizerBase
 
+from tinybert.errors import InputError
+
 CHUNK = 10_000  # texts given to the tokenizer at once
 NO_LABEL = -100  # the class of a row without a gold label, as in torch.nn.functional
-PAD_TO = 8  # a multiple: fewer different shapes, for each of which the CPU's kernels are built anew
 POOL = 50  # batches among whose rows similar lengths are looked for
+WINDOW = 2**20  # rows that are shuffled together, of a corpus of more
+
+
+class Shards:
+    """Memory-mapped arrays, one after the other; what is read of them lies within one."""
+
+    def __init__(self, arrays: list[np.ndarray]):
+        self.arrays = arrays
+        self.starts = np.cumsum([0, *map(len, arrays)])
+
+    def __getitem__(self, part: slice) -> np.ndarray:
+        i = int(np.searchsorted(self.starts, part.start, side="right")) - 1
+        return self.arrays[i][part.start - self.starts[i] : part.stop - self.starts[i]]
 
 
 @dataclass
@@ -23,14 +37,16 @@ class Rows:
     """Token rows of any length, one after the other, and what else is known of each row.
 
     tokens: (sum of lengths,). starts: (rows + 1,), where each row begins. token_types: as tokens,
-    or None where the model takes none. columns: arrays whose first axis is the rows.
+    or None where the model takes none. columns: arrays whose first axis is the rows. shards: the
+    rows at which the shards of a corpus begin, and their number; None: it is one.
     """
 
-    tokens: np.ndarray
+    tokens: np.ndarray | Shards
     starts: np.ndarray
     padding_id: int
     token_types: np.ndarray | None = None
     columns: dict[str, np.ndarray] = field(default_factory=dict)
+    shards: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -39,17 +55,19 @@ class Rows:
     def lengths(self) -> np.ndarray:
         return np.diff(self.starts)
 
-    def batch(self, indices: list[int], pad_to: int = PAD_TO) -> dict[str, Tensor]:
+    def batch(self, indices: list[int], pad_to: int | None = None) -> dict[str, Tensor]:
         """input_ids, attention_mask, token_type_ids: (batch, longest of these rows, rounded up to
         a multiple of pad_to); the columns; and `row`, (batch,), the indices themselves."""
-        lengths = self.lengths[indices]
-        length = -(-lengths.max() // pad_to) * pad_to
+        begins, ends = self.starts[indices], self.starts[np.add(indices, 1)]
+        lengths = ends - begins
+        multiple = pad_to or _multiple(int(lengths.max()))
+        length = -(-lengths.max() // multiple) * multiple
         real = np.arange(length) < lengths[:, None]  # (batch, length)
-        source = np.concatenate([np.arange(self.starts[i], self.starts[i + 1]) for i in indices])
 
-        def padded(values: np.ndarray, filler: int) -> Tensor:
+        def padded(values: np.ndarray | Shards, filler: int) -> Tensor:
             filled = np.full(real.shape, filler, dtype=np.int64)
-            filled[real] = values[source]
+            parts = [values[a:b] for a, b in zip(begins, ends, strict=True)]
+            filled[real] = np.concatenate(parts)
             return torch.from_numpy(filled)
 
         batch = {"input_ids": padded(self.tokens, self.padding_id)}
@@ -60,6 +78,12 @@ class Rows:
             batch[name] = torch.from_numpy(values[indices])
         batch["row"] = torch.tensor(indices)
         return batch
+
+
+def _multiple(length: int) -> int:
+    """What a batch's length is rounded up to: little padding where rows are short, and few shapes
+    where they are long, since a CPU builds its kernels anew for each."""
+    return 2 if length <= 16 else 4 if length <= 32 else 8
 
 
 def model_inputs(batch: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -76,19 +100,29 @@ def encode(
     **columns: np.ndarray,
 ) -> Rows:
     """Texts, or pairs of texts, to Rows; what is longer than max_length tokens is cut."""
+    chunks = (
+        (first[i : i + CHUNK], None if second is None else second[i : i + CHUNK])
+        for i in range(0, len(first), CHUNK)
+    )
+    return _encode(chunks, tokenizer, max_length, columns)
+
+
+def _encode(
+    chunks: Iterable[tuple[list[str], list[str] | None]],
+    tokenizer: PreTrainedTokenizerBase,
+    max_length: int,
+    columns: dict[str, np.ndarray],
+) -> Rows:
     tokens, token_types, lengths = [], [], []
-    for start in range(0, len(first), CHUNK):
-        pair = None if second is None else second[start : start + CHUNK]
-        encoded = tokenizer(
-            first[start : start + CHUNK], pair, truncation=True, max_length=max_length
-        )
-        lengths += [len(ids) for ids in encoded["input_ids"]]
+    for first, second in chunks:
+        encoded = tokenizer(first, second, truncation=True, max_length=max_length)
+        lengths.append(np.array([len(ids) for ids in encoded["input_ids"]]))
         tokens.append(np.concatenate(encoded["input_ids"]).astype(np.int32))
         if "token_type_ids" in encoded:
             token_types.append(np.concatenate(encoded["token_type_ids"]).astype(np.int8))
     return Rows(
         tokens=np.concatenate(tokens),
-        starts=np.concatenate([[0], np.cumsum(lengths)]),
+        starts=np.concatenate([[0], np.cumsum(np.concatenate(lengths))]),
         padding_id=tokenizer.pad_token_id,
         token_types=np.concatenate(token_types) if token_types else None,
         columns=columns,
@@ -103,29 +137,63 @@ def read_texts(table: pa.Table) -> tuple[list[str], list[str] | None]:
 
 
 def read_rows(
-    file: Path, tokenizer: PreTrainedTokenizerBase, max_length: int, **columns: np.ndarray
+    source: Path, tokenizer: PreTrainedTokenizerBase, max_length: int, **columns: np.ndarray
 ) -> Rows:
-    """A canonical table as Rows, with its label (NO_LABEL for null), labels or score (NaN)."""
-    table = pq.read_table(file)
+    """A canonical table as Rows, with its label (NO_LABEL for null), labels or score (NaN).
+
+    source: a file, or a folder of shards. The texts are read as a stream: what stays in memory is
+    their tokens.
+    """
+    files = [source] if source.is_file() else shard_files(source, "parquet")
+    targets: dict[str, list[np.ndarray]] = {}
+
+    def chunks() -> Iterator[tuple[list[str], list[str] | None]]:
+        for file in files:
+            for batch in pq.ParquetFile(file).iter_batches(CHUNK):
+                table = pa.Table.from_batches([batch])
+                for name, values in _targets(table).items():
+                    targets.setdefault(name, []).append(values)
+                yield read_texts(table)
+
+    rows = _encode(chunks(), tokenizer, max_length, columns)
+    rows.columns |= {name: np.concatenate(values) for name, values in targets.items()}
+    return rows
+
+
+def _targets(table: pa.Table) -> dict[str, np.ndarray]:
+    found = {}
     if "label" in table.column_names:
-        columns["label"] = table["label"].fill_null(NO_LABEL).to_numpy()
+        found["label"] = table["label"].fill_null(NO_LABEL).to_numpy()
     if "labels" in table.column_names:
         labels = table["labels"].combine_chunks()
         given = labels.is_valid().to_numpy(zero_copy_only=False)
-        columns["labels"] = np.full((len(table), labels.type.list_size), np.nan, np.float32)
-        columns["labels"][given] = labels.drop_null().flatten().to_numpy().reshape(given.sum(), -1)
+        several = labels.type.list_size
+        found["labels"] = np.full((len(table), several), np.nan, np.float32)
+        found["labels"][given] = labels.drop_null().flatten().to_numpy().reshape(-1, several)
     if "score" in table.column_names:
-        columns["score"] = table["score"].fill_null(np.nan).to_numpy().astype(np.float32)
-    return encode(*read_texts(table), tokenizer, max_length, **columns)
+        found["score"] = table["score"].fill_null(np.nan).to_numpy().astype(np.float32)
+    return found
 
 
-def read_segments(path: Path, padding_id: int) -> Rows:
+def shard_files(folder: Path, suffix: str) -> list[Path]:
+    """The shards 00000, 00001, ... in a folder. Raises InputError if there are none."""
+    files = sorted(folder.glob(f"*.{suffix}"))
+    if not files:
+        raise InputError(f"{folder} has no shards *.{suffix}; dvc repro makes them")
+    return files
+
+
+def read_segments(folder: Path, padding_id: int) -> Rows:
     """The segments of prepare_corpus, memory-mapped."""
-    with pa.memory_map(str(path)) as source:
-        chunks = pa.ipc.open_file(source).read_all()["input_ids"]
-    segments = chunks.combine_chunks() if chunks.num_chunks != 1 else chunks.chunk(0)
-    starts = segments.offsets.to_numpy().astype(np.int64)
-    return Rows(segments.values.to_numpy(), starts, padding_id)
+    arrays, starts, shards = [], [np.zeros(1, np.int64)], [0]
+    for file in shard_files(folder, "arrow"):
+        reader = pa.ipc.open_file(pa.memory_map(str(file)))
+        for i in range(reader.num_record_batches):
+            segments = reader.get_batch(i).column(0)
+            arrays.append(segments.values.to_numpy())
+            starts.append(starts[-1][-1] + segments.offsets.to_numpy()[1:].astype(np.int64))
+        shards.append(sum(map(len, starts)) - 1)
+    return Rows(Shards(arrays), np.concatenate(starts), padding_id, shards=np.array(shards))
 
 
 def spread(count: int, wanted: int) -> list[int]:
@@ -137,34 +205,72 @@ class BucketSampler(Sampler[list[int]]):
     """Batches of rows of similar length, in a new random order each epoch; every row exactly once.
 
     A shuffled epoch is cut into pools of POOL batches; each pool is sorted by length and cut into
-    batches; the batches are shuffled. The last batch may be smaller; nothing is dropped.
+    batches, as many as are needed and of one size but for one row; the batches are shuffled. What
+    has more than WINDOW rows is shuffled by shards, and then so many rows at a time.
     Set `epoch` before iterating. The same seed and epoch give the same batches.
     """
 
-    def __init__(self, lengths: np.ndarray, batch_size: int, seed: int):
+    def __init__(
+        self, lengths: np.ndarray, batch_size: int, seed: int, shards: np.ndarray | None = None
+    ):
         self.lengths, self.batch_size, self.seed, self.epoch = lengths, batch_size, seed, 0
-        self.drop_last = False  # read by accelerate
+        self.shards = np.array([0, len(lengths)]) if shards is None else shards
 
     def __len__(self) -> int:
         return -(-len(self.lengths) // self.batch_size)
 
     def __iter__(self) -> Iterator[list[int]]:
         random = np.random.default_rng([self.seed, self.epoch])
-        order = random.permutation(len(self.lengths))
+        pool = POOL * self.batch_size
+        left = np.empty(0, np.int64)  # of the last window, fewer than a pool
+        for window in self._windows(random):
+            rows = np.concatenate([left, random.permutation(window)])
+            whole = len(rows) // pool * pool
+            yield from self._batches(rows[:whole], random)
+            left = rows[whole:]
+        yield from self._batches(left, random)
+
+    def _windows(self, random: np.random.Generator) -> Iterator[np.ndarray]:
+        shards = random.permutation(len(self.shards) - 1)
+        held: list[np.ndarray] = []
+        for i in shards if len(self.lengths) > WINDOW else sorted(shards):
+            held.append(np.arange(self.shards[i], self.shards[i + 1]))
+            if sum(map(len, held)) >= WINDOW:
+                yield np.concatenate(held)
+                held = []
+        if held:
+            yield np.concatenate(held)
+
+    def _batches(self, order: np.ndarray, random: np.random.Generator) -> Iterator[list[int]]:
         pool = POOL * self.batch_size
         batches = []
         for start in range(0, len(order), pool):
             rows = order[start : start + pool]
             rows = rows[np.argsort(self.lengths[rows], kind="stable")]
-            batches += [rows[i : i + self.batch_size] for i in range(0, len(rows), self.batch_size)]
+            batches += np.array_split(rows, -(-len(rows) // self.batch_size))
         random.shuffle(batches := list(map(np.ndarray.tolist, batches)))
         yield from batches
 
 
-def training_batches(rows: Rows, batch_size: int, seed: int) -> tuple[DataLoader, BucketSampler]:
-    """A loader for one epoch, and its sampler, whose `epoch` the caller sets."""
-    sampler = BucketSampler(rows.lengths, batch_size, seed)
-    loader = DataLoader(range(len(rows)), batch_sampler=sampler, collate_fn=rows.batch)
+def training_batches(
+    rows: Rows, batch_size: int, seed: int, rank: int = 0, world: int = 1
+) -> tuple[DataLoader, BucketSampler]:
+    """A loader for one epoch, and its sampler, whose `epoch` the caller sets.
+
+    Of `world` processes, each gets its part of every batch. Raises InputError if a batch has fewer
+    rows than there are processes.
+    """
+    sampler = BucketSampler(rows.lengths, batch_size, seed, rows.shards)
+    if len(rows) // len(sampler) < world:
+        raise InputError(
+            f"{len(rows)} rows in batches of {batch_size} are too few for {world} processes; use "
+            "fewer processes (accelerate config), or a greater batch_size"
+        )
+    loader = DataLoader(
+        range(len(rows)),
+        batch_sampler=sampler,
+        collate_fn=lambda indices: rows.batch(indices[rank::world]),
+    )
     return loader, sampler
 
 

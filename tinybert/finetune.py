@@ -5,7 +5,7 @@ from pathlib import Path
 
 from transformers import PreTrainedModel
 
-from tinybert import predict, pretrained, scores, student, task, train
+from tinybert import predict, pretrained, processes, scores, student, task, train
 from tinybert.encode import Rows, read_rows
 from tinybert.logit_loss import GoldLoss
 from tinybert.params import Params
@@ -42,7 +42,7 @@ def run(
     else:
         train.write_once({"dev": score()}, log)
     student.save(Path(f"models/{name}/{role}"), model, tokenizer)
-    if role == "teacher":
+    if role == "teacher" and processes.is_main():
         found = predict.logits(model, dev, batch_size, precision)
         warn_near_chance(name, found, dev, described)
 

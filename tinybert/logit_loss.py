@@ -5,6 +5,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PreTrainedModel
 
+from tinybert import processes
+from tinybert.capture import use_attention
 from tinybert.encode import NO_LABEL, model_inputs
 
 
@@ -15,15 +17,18 @@ def soft_cross_entropy(student: Tensor, teacher: Tensor, temperature: float) -> 
     then shrinks with t², which the factor makes up for. Returns a scalar, the mean over the batch.
     """
     target = F.softmax(teacher.float() / temperature, dim=-1)
-    return F.cross_entropy(student.float() / temperature, target) * temperature**2
+    total = F.cross_entropy(student.float() / temperature, target, reduction="sum")
+    return _mean(total, len(student)) * temperature**2
 
 
 def soft_binary_cross_entropy(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
     """The same for several labels, each a yes or no: binary cross-entropy with the teacher's
     probabilities as targets, times temperature². The mean over batch and labels."""
     target = torch.sigmoid(teacher.float() / temperature)
-    loss = F.binary_cross_entropy_with_logits(student.float() / temperature, target)
-    return loss * temperature**2
+    total = F.binary_cross_entropy_with_logits(
+        student.float() / temperature, target, reduction="sum"
+    )
+    return _mean(total, student.numel()) * temperature**2
 
 
 def hard_binary_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
@@ -34,7 +39,7 @@ def hard_binary_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     given = ~labels.isnan()
     target = torch.where(given, labels, 0.0)
     loss = F.binary_cross_entropy_with_logits(logits.float(), target, reduction="none")
-    return torch.where(given, loss, 0.0).sum() / given.sum().clamp(min=1)
+    return _mean(torch.where(given, loss, 0.0).sum(), given.sum())
 
 
 def hard_cross_entropy(logits: Tensor, label: Tensor) -> Tensor:
@@ -43,7 +48,7 @@ def hard_cross_entropy(logits: Tensor, label: Tensor) -> Tensor:
     logits: (batch, classes). label: (batch,), NO_LABEL where there is none.
     """
     total = F.cross_entropy(logits.float(), label, ignore_index=NO_LABEL, reduction="sum")
-    return total / (label != NO_LABEL).sum().clamp(min=1)
+    return _mean(total, (label != NO_LABEL).sum())
 
 
 def score_loss(prediction: Tensor, score: Tensor) -> Tensor:
@@ -53,7 +58,14 @@ def score_loss(prediction: Tensor, score: Tensor) -> Tensor:
     """
     given = ~score.isnan()
     error = torch.where(given, prediction.float().squeeze(-1) - score.float(), 0.0)
-    return error.square().sum() / given.sum().clamp(min=1)
+    return _mean(error.square().sum(), given.sum())
+
+
+def _mean(total: Tensor, count: Tensor | int) -> Tensor:
+    """total / count, 0 if there are none; of a batch that is shared out to several processes, by
+    the count of them all."""
+    count = processes.mean(torch.as_tensor(count, dtype=torch.float32, device=total.device))
+    return total / torch.where(count > 0, count, 1.0)
 
 
 def _gold_loss(logits: Tensor, batch: dict[str, Tensor]) -> Tensor:
@@ -69,6 +81,7 @@ class GoldLoss(nn.Module):
 
     def __init__(self, student: PreTrainedModel):
         super().__init__()
+        use_attention(student)
         self.student = student
 
     def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -84,6 +97,7 @@ class PredictionLoss(nn.Module):
 
     def __init__(self, student: PreTrainedModel, temperature: float, hard_label_weight: float):
         super().__init__()
+        use_attention(student)
         self.student = student
         self.temperature = temperature
         self.hard_label_weight = hard_label_weight

@@ -1,8 +1,10 @@
 """A classifier's logits for many rows."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import torch
 from tqdm import tqdm
 from transformers import PreTrainedModel
@@ -43,6 +45,16 @@ def scorer(
         return scores(found, rows.columns[task.target], [task.metric])[task.metric]
 
     return score
+
+
+def labelled(labels: Path, shards: list[Path]) -> tuple[np.ndarray, np.ndarray]:
+    """The logits of all augmented rows, and for each the row that it is a copy of, or itself."""
+    logits, source, start = [], [], 0
+    for file in shards:
+        logits.append(np.load(labels / f"{file.stem}.npy"))
+        source.append(pq.read_table(file, columns=["source"])["source"].to_numpy() + start)
+        start += len(logits[-1])
+    return np.concatenate(logits), np.concatenate(source)
 
 
 def changes(logits: np.ndarray, source: np.ndarray, kind: str) -> dict[str, float]:

@@ -15,7 +15,7 @@ from transformers import (
 )
 from transformers.utils import cached_file
 
-from tinybert import pretrained
+from tinybert import pretrained, processes
 from tinybert.capture import capture
 from tinybert.encode import Rows, model_inputs, spread
 from tinybert.errors import InputError
@@ -194,7 +194,10 @@ def save(
     tokenizer: PreTrainedTokenizerBase,
     projection: Projection | None = None,
 ) -> None:
-    """A folder that AutoModel and AutoTokenizer load, with the loss's linear maps beside it."""
+    """A folder that AutoModel and AutoTokenizer load, with the loss's linear maps beside it. Of
+    several processes the main one writes it."""
+    if not processes.is_main():
+        return
     student.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     if projection is not None:

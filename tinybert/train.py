@@ -2,15 +2,17 @@
 
 import math
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import torch
 from accelerate.utils import set_seed
 from dvclive import Live
-from torch import nn
+from torch import Tensor, nn
 from tqdm import tqdm
 from transformers import get_linear_schedule_with_warmup
 
+from tinybert import processes
 from tinybert.device import accelerator
 from tinybert.encode import Rows, spread, training_batches
 
@@ -34,61 +36,50 @@ def fit(
     what the stage saves. settings: a schema.Training. log: where dvclive writes the curves.
     score: after each epoch, higher is better; the student of the best epoch is kept. Without it,
     that of the last epoch.
+    Of several processes each gets its part of every batch.
     Raises FloatingPointError if the loss is NaN or infinite: step, rows and learning rate named.
     """
     set_seed(seed)
     for module in objective.student.modules():
         if isinstance(module, nn.Dropout):
             module.p = settings.dropout
-    machine = accelerator(precision)
-    loader, sampler = training_batches(rows, settings.batch_size, seed)
-    optimizer = torch.optim.AdamW(
-        _groups(objective, settings.weight_decay), lr=settings.lr, fused=True
-    )
-    model, optimizer, loader = machine.prepare(objective, optimizer, loader)
+    machine, is_main = accelerator(precision), processes.is_main()
+    share = processes.rank(), processes.world()
+    loader, sampler = training_batches(rows, settings.batch_size, seed, *share)
+    groups = _groups(objective, settings.weight_decay)
+    optimizer = torch.optim.AdamW(groups, lr=settings.lr, fused=True)
+    model, optimizer = machine.prepare(objective, optimizer)
     steps = len(loader) * settings.epochs
-    schedule = get_linear_schedule_with_warmup(optimizer, math.ceil(steps * settings.warmup), steps)
-    window = max(1, steps // POINTS)
-    best, best_state, step, sums = -math.inf, None, 0, {}
+    schedule = get_linear_schedule_with_warmup(
+        optimizer.optimizer, math.ceil(steps * settings.warmup), steps
+    )
+    best, best_state, title = -math.inf, None, "/".join(log.parts[-2:])
 
     with (
-        Live(str(log), dvcyaml=None, report=None, save_dvc_exp=False) as live,
-        tqdm(total=steps, desc="/".join(log.parts[-2:]), unit="step", mininterval=1) as bar,
+        _live(log) as live,
+        tqdm(total=steps, desc=title, unit="step", mininterval=1, disable=not is_main) as bar,
     ):
+        curve = _Curve(live, bar, steps)
         for epoch in range(settings.epochs):
             model.train()
-            sampler.epoch = epoch
+            sampler.epoch = curve.epoch = epoch
+            before = None
             for batch in loader:
-                losses = model(batch)
-                lr = schedule.get_last_lr()[0]
-                values = {name: loss.item() for name, loss in losses.items()}
-                if not math.isfinite(values["loss"]):
-                    raise FloatingPointError(
-                        f"the loss is {values['loss']} in epoch {epoch + 1}, step {step + 1} of "
-                        f"{steps}, lr {lr:.3g}, rows {batch['row'].tolist()}; a lower lr or "
-                        f"max_grad_norm may help ({log})"
-                    )
+                batch = {k: tensor.to(machine.device) for k, tensor in batch.items()}
+                losses, lr = model(batch), schedule.get_last_lr()[0]
                 machine.backward(losses["loss"])
                 machine.clip_grad_norm_(model.parameters(), settings.max_grad_norm)
                 optimizer.step()
                 schedule.step()
                 optimizer.zero_grad()
-                step += 1
-                bar.update()
-                sums = {name: sums.get(name, 0.0) + value for name, value in values.items()}
-                if step % window == 0 or step == steps:
-                    live.step = step
-                    taken = window if step % window == 0 else step % window
-                    for name, value in sums.items():
-                        live.log_metric(name, value / taken)
-                    live.log_metric("lr", lr)
-                    live.make_summary()
-                    bar.set_postfix(loss=f"{sums['loss'] / taken:.4f}")
-                    sums = {}
+                # Reading a loss waits for its step: that of the step before is there by now.
+                if before is not None:
+                    curve.add(*before)
+                before = losses, lr, batch["row"]
+            curve.add(*before)
             if score is not None:
                 value = score()
-                live.step = step
-                live.log_metric("dev", value)
+                curve.dev(value)
                 if value > best or best_state is None:
                     best, best_state = value, _copy(objective.student)
     machine.unwrap_model(model, keep_fp32_wrapper=False)
@@ -97,12 +88,61 @@ def fit(
     objective.cpu()
 
 
+class _Curve:
+    """Losses and learning rates by step: means over the steps between two points of the curve, and
+    over the processes."""
+
+    def __init__(self, live: Live | None, bar: tqdm, steps: int):
+        self.live, self.bar, self.steps = live, bar, steps
+        self.window = max(1, steps // POINTS)
+        self.epoch, self.step, self.sums, self.taken = 0, 0, {}, 0
+
+    def add(self, losses: dict[str, Tensor], lr: float, rows: Tensor) -> None:
+        """Raises FloatingPointError if the loss is NaN or infinite."""
+        self.step += 1
+        self.taken += 1
+        self.bar.update()
+        values = torch.stack([loss.detach().float() for loss in losses.values()]).tolist()
+        values = dict(zip(losses, values, strict=True))
+        if not math.isfinite(values["loss"]):
+            raise FloatingPointError(
+                f"the loss is {values['loss']} in epoch {self.epoch + 1}, step {self.step} of "
+                f"{self.steps}, lr {lr:.3g}, rows {rows.tolist()}; a lower lr or max_grad_norm may "
+                f"help ({self.bar.desc})"
+            )
+        self.sums = {name: self.sums.get(name, 0.0) + value for name, value in values.items()}
+        if self.step % self.window == 0 or self.step == self.steps:
+            means = torch.tensor(list(self.sums.values()), device=rows.device) / self.taken
+            means = processes.mean(means).tolist()
+            if self.live is not None:
+                self.live.step = self.step
+                for name, value in zip(self.sums, means, strict=True):
+                    self.live.log_metric(name, value)
+                self.live.log_metric("lr", lr)
+                self.live.make_summary()
+                self.bar.set_postfix(loss=f"{means[list(self.sums).index('loss')]:.4f}")
+            self.sums, self.taken = {}, 0
+
+    def dev(self, value: float) -> None:
+        if self.live is not None:
+            self.live.step = self.step
+            self.live.log_metric("dev", value)
+
+
+def _live(log: Path) -> AbstractContextManager[Live | None]:
+    """Where the main process logs; the others do not."""
+    if not processes.is_main():
+        return nullcontext()
+    return Live(str(log), dvcyaml=None, report=None, save_dvc_exp=False)
+
+
 def write_once(values: dict[str, float], log: Path) -> None:
     """The curves of a stage that had nothing to train: one point."""
-    with Live(str(log), dvcyaml=None, report=None, save_dvc_exp=False) as live:
-        for name, value in values.items():
-            live.log_metric(name, value)
-        live.make_summary()
+    with _live(log) as live:
+        if live is not None:
+            for name, value in values.items():
+                live.log_metric(name, value)
+            live.make_summary()
 
 
 def mean_losses(objective: nn.Module, rows: Rows, batch_size: int) -> dict[str, float]:

@@ -1,0 +1,256 @@
+"""Distillation against a plain recipe, and against what the matrix products alone would take.
+
+    python -m benchmarks.distillation [--json FILE] [--only full_128 sst2_64 prediction store]
+
+A teacher of BERT-base's sizes and the paper's 4x312 student, with random weights, which cost what
+trained ones cost; rows of random tokens.
+
+- `full_128`: general distillation, rows of 128 tokens. `sst2_64`: step 1 of task distillation, rows
+  as long as those of SST-2. The plain recipe has the habits of TinyBERT's reference code: all rows
+  padded to the maximum, float32, masked attention scores kept by eager attention, the teacher under
+  autograd.
+- `prediction`: step 2, from logits that are there.
+- `store`: step 1 over five epochs, with the teacher's inside kept on disk and without.
+
+A step is forward, backward and update of 32 rows. Tokens are real ones, never padding. The bound is
+what the products of the model take at the rate that a large product reaches in the same run.
+"""
+
+import argparse
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+from transformers import AttentionInterface, BertConfig, BertForSequenceClassification, BertModel
+from transformers.models.bert.modeling_bert import eager_attention_forward
+
+from benchmarks.machine import describe, matmul_rate
+from tinybert import device, store, train
+from tinybert.encode import Rows, model_inputs
+from tinybert.layer_loss import LayerLoss, Projection
+from tinybert.logit_loss import PredictionLoss
+from tinybert.schema import Training
+
+BATCH = 32
+# Rows of SST-2's train.tsv that have 0, 1, 2, ... 64 tokens, cut at 64, in BERT's uncased
+# vocabulary (tests/test_benchmarks.py counts them again).
+SST2_LENGTHS = [
+    0, 0, 0, 1978, 5322, 6065, 5345, 4749, 4155, 3713, 3267, 2947, 2650, 2413, 2138, 1950, 1777,
+    1661, 1515, 1373, 1285, 1132, 1106, 1046, 909, 820, 806, 733, 692, 628, 538, 491, 442, 448,
+    400, 337, 304, 286, 242, 195, 203, 192, 155, 148, 130, 89, 82, 85, 73, 55, 42, 50, 40, 36, 19,
+    21, 22, 15, 8, 6, 3, 2, 5, 5, 5,
+]  # fmt: skip
+TEACHER = BertConfig()
+STUDENT = BertConfig(hidden_size=312, num_hidden_layers=4, intermediate_size=1200)
+
+
+def rows_of(lengths: np.ndarray, **columns: np.ndarray) -> Rows:
+    """Random tokens in rows of these lengths."""
+    starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    random = np.random.default_rng(0)
+    tokens = random.integers(1000, TEACHER.vocab_size, starts[-1]).astype(np.int32)
+    return Rows(tokens, starts, 0, columns=columns)
+
+
+def sst2_lengths(count: int) -> np.ndarray:
+    shares = np.array(SST2_LENGTHS) / sum(SST2_LENGTHS)
+    return np.random.default_rng(0).choice(len(shares), count, p=shares)
+
+
+def operations(lengths: np.ndarray, with_teacher: bool = True, with_layers: bool = True) -> float:
+    """Multiplications and additions of one pass over the rows: the teacher forward, the student and
+    the linear maps of the loss forward and backward."""
+    tokens, pairs = int(lengths.sum()), int(np.square(lengths).sum())
+
+    def forward(config: BertConfig) -> float:
+        width, inner = config.hidden_size, config.intermediate_size
+        linear = 2 * (4 * width**2 + 2 * width * inner) * tokens
+        attention = 2 * 2 * width * pairs  # scores, and the mean of the values
+        return config.num_hidden_layers * (linear + attention)
+
+    maps = 2 * (STUDENT.num_hidden_layers + 1) * STUDENT.hidden_size * TEACHER.hidden_size * tokens
+    return 3 * forward(STUDENT) + with_layers * 3 * maps + (forward(TEACHER) if with_teacher else 0)
+
+
+def models() -> tuple[BertModel, BertModel, Projection]:
+    torch.manual_seed(0)
+    pupil, master = BertModel(STUDENT), BertModel(TEACHER)
+    linear = Projection("shared", STUDENT.num_hidden_layers, 312, TEACHER.hidden_size)
+    return pupil, master, linear
+
+
+def settings(epochs: int = 1) -> Training:
+    return Training(
+        epochs=epochs, batch_size=BATCH, lr=5e-5, warmup=0.1, weight_decay=0.01, max_grad_norm=1.0,
+        dropout=0.0,
+    )  # fmt: skip
+
+
+def layer_loss() -> LayerLoss:
+    pupil, master, linear = models()
+    return LayerLoss(pupil, device.frozen(master, "auto"), linear, "uniform")
+
+
+def fit(objective: torch.nn.Module, rows: Rows, epochs: int = 1) -> float:
+    """Seconds of training over the rows."""
+    with tempfile.TemporaryDirectory() as log:
+        start = time.perf_counter()
+        if isinstance(objective, LayerLoss):
+            store.keep(objective, rows, epochs)
+        train.fit(objective, rows, settings(epochs), seed=0, precision="auto", log=Path(log))
+        return time.perf_counter() - start
+
+
+class Plain(torch.nn.Module):
+    """The plain recipe: its own attention keeps masked scores; both models run under autograd."""
+
+    def __init__(self):
+        super().__init__()
+        self.student, self.teacher, self.map = models()
+        self.kept: list[torch.Tensor] = []
+        AttentionInterface.register("plain_scores", self._attention)
+        self.student.set_attn_implementation("plain_scores")
+        self.teacher.set_attn_implementation("plain_scores")
+
+    def _attention(self, module, query, key, value, attention_mask, **kwargs):
+        scores = query @ key.transpose(-1, -2) / query.shape[-1] ** 0.5 + attention_mask
+        self.kept.append(scores)
+        return eager_attention_forward(module, query, key, value, attention_mask, **kwargs)
+
+    def _inside(self, model, inputs) -> tuple:
+        self.kept = []
+        mask = inputs["attention_mask"][:, None, None, :].float()
+        inputs = {**inputs, "attention_mask": (1 - mask) * -10000.0}
+        return model(**inputs, output_hidden_states=True).hidden_states, self.kept
+
+    def forward(self, inputs: dict) -> torch.Tensor:
+        hidden_s, scores_s = self._inside(self.student, inputs)
+        hidden_t, scores_t = self._inside(self.teacher, inputs)
+        step = len(scores_t) // len(scores_s)
+        loss = 0.0
+        for ours, theirs in zip(scores_s, scores_t[step - 1 :: step], strict=True):
+            ours = torch.where(ours <= -1e2, torch.zeros_like(ours), ours)
+            theirs = torch.where(theirs <= -1e2, torch.zeros_like(theirs), theirs)
+            loss = loss + F.mse_loss(ours, theirs)
+        for m, ours in enumerate(hidden_s):
+            loss = loss + F.mse_loss(self.map(ours, m), hidden_t[m * step])
+        return loss
+
+
+def plain(lengths: np.ndarray, max_length: int, steps: int) -> float:
+    """Real tokens per second of the plain recipe, in batches of rows as they come."""
+    objective = Plain()
+    trained = [*objective.student.parameters(), *objective.map.parameters()]
+    optimizer = torch.optim.AdamW(trained, lr=5e-5, foreach=False)
+    rows = rows_of(lengths[: BATCH * (steps + 1)])
+    seconds, tokens = [], []
+    for step in range(steps + 1):
+        indices = list(range(step * BATCH, (step + 1) * BATCH))
+        inputs = model_inputs(rows.batch(indices, pad_to=max_length))
+        start = time.perf_counter()
+        objective(inputs).backward()
+        torch.nn.utils.clip_grad_norm_(trained, 1.0, foreach=False)
+        optimizer.step()
+        objective.zero_grad()
+        seconds.append(time.perf_counter() - start)
+        tokens.append(int(rows.lengths[indices].sum()))
+    return sum(tokens[1:]) / sum(seconds[1:])  # the first step builds kernels
+
+
+def layers(lengths: np.ndarray, max_length: int, plain_steps: int) -> Callable[[], dict]:
+    """Step 1 (or general distillation) with the plain recipe beside it."""
+
+    def measure() -> dict:
+        objective = layer_loss()
+        fit(objective, rows_of(lengths[: 8 * BATCH]))
+        slow = plain(lengths, max_length, plain_steps)
+        bound = bound_rate()
+        fast = lengths.sum() / fit(objective, rows_of(lengths))
+        return {**result(fast, lengths, bound), "ratio_to_plain": fast / slow, "plain": slow}
+
+    return measure
+
+
+def prediction() -> dict:
+    torch.manual_seed(0)
+    pupil = BertForSequenceClassification(STUDENT)
+    lengths = sst2_lengths(100 * BATCH)
+    columns = {
+        "label": np.zeros(len(lengths), np.int64),
+        "teacher_logits": np.zeros((len(lengths), 2), np.float32),
+    }
+    objective = PredictionLoss(pupil, 1.0, 0.0)
+    rows = rows_of(lengths, **columns)
+    fit(objective, rows)
+    bound = bound_rate()
+    return result(lengths.sum() / fit(objective, rows), lengths, bound, False, False)
+
+
+def five_epochs() -> dict:
+    """Step 1 with the teacher asked in each epoch, and once; and what the products alone allow."""
+    lengths, epochs = sst2_lengths(30 * BATCH), 5
+    rows, seconds = rows_of(lengths), {}
+    for budget in ("0", "1000"):
+        os.environ["TINYBERT_SCRATCH_GB"] = budget
+        objective = layer_loss()
+        fit(objective, rows_of(lengths[: 8 * BATCH]))
+        seconds[budget] = fit(objective, rows, epochs)
+    without, kept = seconds.values()
+    both, own = operations(lengths), operations(lengths, with_teacher=False)
+    return {
+        "seconds_without": without,
+        "seconds_with": kept,
+        "ratio": without / kept,
+        "ratio_of_operations": epochs * both / (both + (epochs - 1) * own),
+    }
+
+
+def bound_rate() -> float:
+    return matmul_rate(torch.bfloat16 if device.has_bf16() else torch.float32)
+
+
+def result(rate: float, lengths: np.ndarray, bound: float, *which: bool) -> dict:
+    needed = operations(lengths, *which) / lengths.sum()  # per token
+    return {
+        "tokens_per_second": float(rate),
+        "bound": float(bound / needed),
+        "share_of_bound": float(rate * needed / bound),
+    }
+
+
+CASES = {
+    "full_128": layers(np.full(8 * BATCH, 128), 128, plain_steps=2),
+    "sst2_64": layers(sst2_lengths(50 * BATCH), 64, plain_steps=3),
+    "prediction": prediction,
+    "store": five_epochs,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--only", nargs="+", choices=CASES, default=list(CASES))
+    options = parser.parse_args()
+    found = {name: CASES[name]() for name in options.only}
+    found["machine"] = describe()
+    found["matmul_gflops"] = {
+        name: round(matmul_rate(dtype) / 1e9)
+        for name, dtype in (("float32", torch.float32), ("bfloat16", torch.bfloat16))
+    }
+    print(f"{found['machine']}; matrix products at {found['matmul_gflops']} GFLOP/s\n")
+    print("| | | |\n| --- | --- | ---: |")
+    for name in options.only:
+        for key, value in found[name].items():
+            print(f"| {name} | {key.replace('_', ' ')} | {value:,.2f} |")
+    if options.json:
+        options.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
