@@ -70,7 +70,8 @@ class Store:
             for i, row in enumerate(indices):
                 start, end = self.rows.starts[row], self.rows.starts[row + 1]
                 self.lines[start:end] = lines[i, : end - start]
-        processes.barrier()
+        # Also a barrier; and of few rows, not every process has seen any.
+        self.scalings = processes.gather(self.scalings)[0]
 
     def read(self, indices: list[int], length: int) -> Inside:
         """Of some rows, padded to `length`; what stands at the padding is 0."""
