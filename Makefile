@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 export TOKENIZERS_PARALLELISM := true
 
-.PHONY: run test setup clean
+.PHONY: run test bench bench-gpu setup clean
 
 run: setup  ## the pipeline of params.yaml, then its results
 	dvc repro
@@ -17,6 +17,15 @@ test: setup  ## lint, format and tests
 	ruff check .
 	ruff format --check .
 	pytest -q
+
+bench: setup  ## the quick benchmarks, some minutes; benchmarks/README.md has the others
+	python -m benchmarks.distillation --only full_128 sst2_64 prediction
+	python -m benchmarks.augmentation --texts 60 --rounds 1
+	python -m benchmarks.corpus --megabytes 5 --rounds 1
+	python -m benchmarks.inference
+
+bench-gpu: setup  ## distillation on a GPU
+	python -m benchmarks.gpu
 
 setup: $(BIN)/.ready
 

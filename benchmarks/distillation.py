@@ -63,7 +63,12 @@ def sst2_lengths(count: int) -> np.ndarray:
     return np.random.default_rng(0).choice(len(shares), count, p=shares)
 
 
-def operations(lengths: np.ndarray, with_teacher: bool = True, with_layers: bool = True) -> float:
+def operations(
+    lengths: np.ndarray,
+    with_teacher: bool = True,
+    with_layers: bool = True,
+    student: BertConfig = STUDENT,
+) -> float:
     """Multiplications and additions of one pass over the rows: the teacher forward, the student and
     the linear maps of the loss forward and backward."""
     tokens, pairs = int(lengths.sum()), int(np.square(lengths).sum())
@@ -74,36 +79,39 @@ def operations(lengths: np.ndarray, with_teacher: bool = True, with_layers: bool
         attention = 2 * 2 * width * pairs  # scores, and the mean of the values
         return config.num_hidden_layers * (linear + attention)
 
-    maps = 2 * (STUDENT.num_hidden_layers + 1) * STUDENT.hidden_size * TEACHER.hidden_size * tokens
-    return 3 * forward(STUDENT) + with_layers * 3 * maps + (forward(TEACHER) if with_teacher else 0)
+    maps = 2 * (student.num_hidden_layers + 1) * student.hidden_size * TEACHER.hidden_size * tokens
+    backward = 3 * (forward(student) + with_layers * maps)
+    return backward + with_teacher * forward(TEACHER)
 
 
-def models() -> tuple[BertModel, BertModel, Projection]:
+def models(student: BertConfig = STUDENT) -> tuple[BertModel, BertModel, Projection]:
     torch.manual_seed(0)
-    pupil, master = BertModel(STUDENT), BertModel(TEACHER)
-    linear = Projection("shared", STUDENT.num_hidden_layers, 312, TEACHER.hidden_size)
-    return pupil, master, linear
+    width, layers = student.hidden_size, student.num_hidden_layers
+    linear = Projection("shared", layers, width, TEACHER.hidden_size)
+    return BertModel(student), BertModel(TEACHER), linear
 
 
-def settings(epochs: int = 1) -> Training:
+def settings(epochs: int, batch_size: int) -> Training:
     return Training(
-        epochs=epochs, batch_size=BATCH, lr=5e-5, warmup=0.1, weight_decay=0.01, max_grad_norm=1.0,
+        epochs=epochs, batch_size=batch_size, lr=5e-5, warmup=0.1, weight_decay=0.01,
+        max_grad_norm=1.0,
         dropout=0.0,
     )  # fmt: skip
 
 
-def layer_loss() -> LayerLoss:
-    pupil, master, linear = models()
+def layer_loss(student: BertConfig = STUDENT) -> LayerLoss:
+    pupil, master, linear = models(student)
     return LayerLoss(pupil, device.frozen(master, "auto"), linear, "uniform")
 
 
-def fit(objective: torch.nn.Module, rows: Rows, epochs: int = 1) -> float:
+def fit(objective: torch.nn.Module, rows: Rows, epochs: int = 1, batch_size: int = BATCH) -> float:
     """Seconds of training over the rows."""
     with tempfile.TemporaryDirectory() as log:
         start = time.perf_counter()
         if isinstance(objective, LayerLoss):
             store.keep(objective, rows, epochs)
-        train.fit(objective, rows, settings(epochs), seed=0, precision="auto", log=Path(log))
+        chosen = settings(epochs, batch_size)
+        train.fit(objective, rows, chosen, seed=0, precision="auto", log=Path(log))
         return time.perf_counter() - start
 
 

@@ -9,6 +9,7 @@ from statistics import median
 import torch
 
 SIZE = 1536  # of the square matrices
+GPU_SIZE = 16384
 ROUNDS = 5
 
 
@@ -24,12 +25,14 @@ def describe() -> str:
     )
 
 
-def matmul_rate(dtype: torch.dtype) -> float:
+def matmul_rate(dtype: torch.dtype, device: str = "cpu") -> float:
     """Multiply-and-add operations per second, each counted as two, of a square product."""
-    a, b = (torch.randn(SIZE, SIZE).to(dtype) for _ in range(2))
+    size = SIZE if device == "cpu" else GPU_SIZE
+    a, b = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
     seconds = []
     for _ in range(ROUNDS + 1):
         start = time.perf_counter()
-        a @ b
+        c = a @ b
+        c[0, 0].item()  # a GPU has finished by then
         seconds.append(time.perf_counter() - start)
-    return 2 * SIZE**3 / median(seconds[1:])  # the first call builds its kernel
+    return 2 * size**3 / median(seconds[1:])  # the first call builds its kernel

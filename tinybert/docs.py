@@ -13,6 +13,7 @@ import re
 import sys
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -116,8 +117,11 @@ def harvest(settings, seed: int, task_folder: Path, corpus_folder: Path) -> None
     for package in settings.packages:
         _folder(package)  # a missing one is an error now, not after half a minute
     texts, library = [], []
-    for package in tqdm(settings.packages, desc="reading docstrings", unit="package"):
-        found = paragraphs(package)
+    with ProcessPoolExecutor() as pool:
+        read = pool.map(paragraphs, settings.packages)
+        bar = tqdm(read, desc="reading docstrings", unit="package", total=len(settings.packages))
+        found_in = dict(zip(settings.packages, bar, strict=True))
+    for package, found in found_in.items():
         texts += found
         library += [package] * len(found)
     kept = drop_near_duplicates(texts)

@@ -1,0 +1,63 @@
+"""General distillation on a GPU: BERT-base's sizes to the 4x312 and the 6x768 student, in bf16.
+
+    python -m benchmarks.gpu [--batch 256] [--steps 50] [--json FILE]
+
+Full rows of 128 random tokens, random weights. Tokens per second, the share of what a large bf16
+product reaches on this device in the same run, and the most memory of the device that was in use.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from transformers import BertConfig
+
+from benchmarks.distillation import STUDENT, fit, layer_loss, operations, rows_of
+from benchmarks.machine import describe, matmul_rate
+from tinybert import device
+
+STUDENTS = {"4x312": STUDENT, "6x768": BertConfig(num_hidden_layers=6)}
+
+
+def measure(student: BertConfig, batch: int, steps: int, kind: str) -> dict[str, float]:
+    lengths = np.full(batch * steps, 128)
+    fit(layer_loss(student), rows_of(lengths[: 2 * batch]), batch_size=batch)  # builds kernels
+    objective, rows = layer_loss(student), rows_of(lengths)
+    if kind == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+    rate = lengths.sum() / fit(objective, rows, batch_size=batch)
+    bound = matmul_rate(torch.bfloat16, kind)
+    needed = operations(lengths, student=student) / lengths.sum()
+    return {
+        "tokens_per_second": float(rate),
+        "share_of_bound": float(rate * needed / bound),
+        "matmul_tflops": bound / 1e12,
+        "peak_gigabytes": torch.cuda.max_memory_allocated() / 1e9 if kind == "cuda" else 0.0,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--batch", type=int, default=256)
+    parser.add_argument("--steps", type=int, default=50)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    kind = device.accelerator("auto").device.type
+    found = {
+        name: measure(student, options.batch, options.steps, kind)
+        for name, student in STUDENTS.items()
+    }
+    name = torch.cuda.get_device_name() if kind == "cuda" else "no GPU"
+    print(f"{name}; {describe()}\n\n| | {' | '.join(found)} |\n| --- |{' ---: |' * len(found)}")
+    for key in found["4x312"]:
+        values = " | ".join(f"{own[key]:,.2f}" for own in found.values())
+        print(f"| {key.replace('_', ' ')} | {values} |")
+    if options.json:
+        text = json.dumps({**found, "device": name, "machine": describe()}, indent=2)
+        options.json.write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
