@@ -8,7 +8,7 @@
   1.3 million): all are read and tokenised, then the 4x312 student trains for some steps.
 
 Each is a process of its own. Peak is its greatest resident size, of which memory-mapped files are a
-part that the system may take back at any time.
+part that the system may take back at any time; beside it what is no file, as it was at the end.
 """
 
 import argparse
@@ -102,11 +102,20 @@ def tokenizer():
     return pretrained.load_tokenizer(source)
 
 
-def peak(name: str, *folders: Path) -> float:
-    """Megabytes at the most, of a process that does this alone."""
+def anonymous() -> float:
+    """Resident megabytes that no file backs; nan where the system does not say."""
+    status = Path("/proc/self/status")
+    lines = status.read_text(encoding="utf-8").splitlines() if status.exists() else []
+    found = [line.split()[1] for line in lines if line.startswith("RssAnon")]
+    return int(found[0]) * 1024 / 1e6 if found else float("nan")
+
+
+def measured(name: str, *folders: Path) -> dict[str, float]:
+    """Megabytes of a process that does this alone."""
     command = [sys.executable, "-m", "benchmarks.memory", "--do", name, *map(str, folders)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    return float(done.stdout.split()[-1])
+    peak, at_end = map(float, done.stdout.split()[-2:])
+    return {"peak": round(peak), "anonymous": round(at_end)}
 
 
 def main() -> None:
@@ -119,31 +128,34 @@ def main() -> None:
     if options.do:
         name, *folders = options.do
         {"prepare": prepare, "general": general, "rows": rows}[name](*map(Path, folders))
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6)
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6, anonymous())
         return
 
     from benchmarks.corpus import collect
 
-    found: dict[str, float] = {}
+    found: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as work:
         for times in (1, 10):
             text, out = Path(work) / f"text{times}", Path(work) / f"corpus{times}"
             text.mkdir()
             collect(text, options.megabytes * times)
-            found[f"prepare_corpus_{times}x"] = peak("prepare", text, out)
-            found[f"distill_general_{times}x"] = peak("general", out)
-        for stage in ("prepare_corpus", "distill_general"):
-            found[f"{stage}_ratio"] = found[f"{stage}_10x"] / found[f"{stage}_1x"]
+            found[f"prepare_corpus_{times}x"] = measured("prepare", text, out)
+            found[f"distill_general_{times}x"] = measured("general", out)
         folder = Path(work) / "rows"
         folder.mkdir()
         write_rows(folder, options.rows)
-        found[f"distill_prediction_{options.rows}_rows"] = peak("rows", folder)
+        found[f"distill_prediction_{options.rows}_rows"] = measured("rows", folder)
     print(f"{describe()}; the corpus has {options.megabytes} MB\n")
-    print("| peak | MB |\n| --- | ---: |")
-    for name, value in found.items():
-        print(f"| {name.replace('_', ' ')} | {value:,.{2 if 'ratio' in name else 0}f} |")
+    print("| MB | peak | of these, no file |\n| --- | ---: | ---: |")
+    for name, own in found.items():
+        print(f"| {name.replace('_', ' ')} | {own['peak']:,} | {own['anonymous']:,} |")
+    ratios = {
+        f"{stage}_ratio": round(found[f"{stage}_10x"]["peak"] / found[f"{stage}_1x"]["peak"], 3)
+        for stage in ("prepare_corpus", "distill_general")
+    }
+    print("\n" + ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in ratios.items()))
     if options.json:
-        text = json.dumps({**found, "machine": describe()}, indent=2)
+        text = json.dumps({**found, **ratios, "machine": describe()}, indent=2)
         options.json.write_text(text + "\n", encoding="utf-8")
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tinybert import corpus, params, pretrained, processes
+from tinybert import corpus, params, processes, tokenizer
 
 
 def main() -> None:
@@ -10,7 +10,7 @@ def main() -> None:
     counts = corpus.prepare(
         Path(settings.corpus.path),
         Path("data/corpus"),
-        pretrained.load_tokenizer("models/pretrained"),
+        tokenizer.load_tokenizer("models/pretrained"),
         settings.corpus.max_length,
         settings.corpus.max_tokens,
         settings.seed,

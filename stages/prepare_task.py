@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from tinybert import errors, params, pretrained, task, teacher
+from tinybert import errors, params, task, tokenizer
 
 
 def main(name: str) -> None:
@@ -11,9 +11,11 @@ def main(name: str) -> None:
     folder, length = Path(f"data/tasks/{name}"), settings.encode.max_length
     described, counts = task.prepare(Path(f"data/raw/{name}"), folder, settings.task[name])
     if described.teacher:
+        from tinybert import teacher  # with the models, which take seconds to import
+
         teacher.check(described, Path("models/pretrained"))
-    tokenizer = pretrained.load_tokenizer("models/pretrained")
-    facts = task.describe(folder, described, tokenizer, length)
+    cutter = tokenizer.load_tokenizer("models/pretrained")
+    facts = task.describe(folder, described, cutter, length)
     facts = {split: {**facts[split], **counts[split]} for split in facts}
     metrics = Path(f"metrics/data/{name}.json")
     metrics.parent.mkdir(parents=True, exist_ok=True)

@@ -4,10 +4,11 @@ import json
 
 import numpy as np
 import pytest
+from conftest import VOCABULARY
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinybert import corpus
+from tinybert import corpus, sources
 from tinybert.encode import read_segments
 
 GOOD = "good film\nwith a great plot\n\n"
@@ -126,3 +127,62 @@ def test_what_is_not_utf8_is_named(source, tmp_path, tokenizer):
     (source / "latin.txt").write_bytes(b"caf\xe9\n")
     with pytest.raises(ValueError, match=r"latin\.txt is not UTF-8"):
         prepare(source, tmp_path, tokenizer)
+
+
+def test_repeats_are_found_over_all_shards_and_the_first_stays(tmp_path, tokenizer, monkeypatch):
+    monkeypatch.setattr(sources, "PIECE", 120)
+    monkeypatch.setattr(corpus, "RANGE", 5)
+    folder = tmp_path / "source"
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    texts = [" ".join(random.choice(VOCABULARY[5:12], 3)) for _ in range(200)]
+    for i in range(4):
+        (folder / f"{i}.txt").write_text("\n\n".join(texts[50 * i : 50 * (i + 1)]))
+    counts, segments = prepare(folder, tmp_path, tokenizer, max_length=64, max_tokens=10**6)
+    assert len(list((tmp_path / "out").glob("*.arrow"))) > 10
+    distinct = list(dict.fromkeys(texts))
+    assert counts["paragraphs"] == 200 and counts["duplicates"] == 200 - len(distinct) > 40
+    expected = tokenizer(" ".join(distinct), add_special_tokens=False)["input_ids"]
+    assert [token for s in segments for token in s[1:-1]] == expected
+
+
+def test_no_segment_has_text_of_two_files(tmp_path, tokenizer):
+    folder = tmp_path / "source"
+    folder.mkdir()
+    for name in ("good", "bad", "film"):
+        (folder / f"{name}.txt").write_text(name)
+    _, segments = prepare(folder, tmp_path, tokenizer)
+    words = [tokenizer.convert_ids_to_tokens(s[1:-1]) for s in segments]
+    assert words == [["bad"], ["film"], ["good"]]
+
+
+def test_batches_of_segments_are_written_and_read_in_order(tmp_path, tokenizer, monkeypatch):
+    folder = tmp_path / "source"
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    (folder / "a.txt").write_text(" ".join(random.choice(VOCABULARY[5:12], 500)))
+    _, whole = prepare(folder, tmp_path, tokenizer)
+    monkeypatch.setattr(corpus, "BATCH", 7)
+    _, parts = prepare(folder, tmp_path, tokenizer)
+    assert parts == whole and len(whole) > 50
+
+
+@pytest.mark.parametrize("most", [8, 50, 399, 400, 2000])
+def test_as_many_segments_are_kept_as_fit_wherever_the_bound_lies(most, tmp_path, tokenizer):
+    """Each segment has 8 tokens: what is kept is exactly known."""
+    folder = tmp_path / "source"
+    folder.mkdir()
+    (folder / "a.txt").write_text(
+        "\n\n".join(
+            ["good bad film plot dull movie"]
+            + [f"good bad film plot dull {word}" for word in VOCABULARY[5:-2]]
+        )
+    )
+    counts, segments = prepare(folder, tmp_path, tokenizer, max_tokens=most)
+    assert counts["segments"] == len(segments) == min(most // 8, counts["tokens_found"] // 8)
+    assert counts["tokens"] == 8 * len(segments)
+
+
+def test_less_room_than_a_segment_is_an_error(source, tmp_path, tokenizer):
+    with pytest.raises(ValueError, match=r"corpus\.max_tokens: 3 is less than one segment"):
+        prepare(source, tmp_path, tokenizer, max_tokens=3)

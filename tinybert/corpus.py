@@ -1,33 +1,41 @@
 """General-domain text -> token segments, in shards: memory does not grow with the text, and the
 processes of a machine (or of several) share the work.
 
-Each process goes twice through its pieces of the text: first to note what each paragraph is, by
-which the main process finds the repeats; then to tokenise and pack what stays. What comes out does
-not depend on the number of processes.
+Each process tokenises its pieces of the text, once, into scratch files, and notes what each
+paragraph is. The main process finds the repeats by that; what stays is packed into segments. What
+comes out does not depend on the number of processes.
 """
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import accumulate, chain, islice, pairwise
+from array import array
+from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from tokenizers import Tokenizer
 from tqdm import tqdm
 from transformers import PreTrainedTokenizerBase
 
 from tinybert import processes
 from tinybert.errors import InputError
-from tinybert.sources import PIECE, Piece, paragraphs, pieces, sentences, texts
+from tinybert.segments import cuts, tokens, with_specials
+from tinybert.sources import Piece, paragraphs, sentences, shards, texts
 
 __all__ = ["paragraphs", "prepare", "sentences"]
 
-CHUNK = 1_000  # sentences given to the tokenizer at once
-RANGE = 2**20  # hashes that are compared at once
+RANGE = 2**22  # hashes that are compared at once
+BINS = 2**16  # of the random numbers by which segments are chosen
+BATCH = 2**14  # segments, or sentences, that are in memory at once
 SCHEMA = pa.schema([("input_ids", pa.list_(pa.int32()))])
+# Beside each shard while the work lasts: all tokens; how many each sentence has; how many sentences
+# each paragraph; how many paragraphs there are up to each piece's end; what each paragraph is, and
+# whether it stays; the tokens that stay; and where segments end in these.
+SCRATCH = (
+    "all", "sentences.npy", "paragraphs.npy", "pieces.npy", "hashes.npy", "stays.npy",
+    "tokens", "cuts.npy",
+)  # fmt: skip
 
 
 def prepare(
@@ -42,61 +50,88 @@ def prepare(
 
     Each segment is as many whole sentences of one file as fit into max_length, with the special
     tokens around them; a longer sentence is cut. Of more than max_tokens tokens, a random part of
-    the segments is kept. Returns the summary. Raises InputError if there is no text.
+    the segments is kept. Returns the summary, in the main process alone. Raises InputError if there
+    is no text.
     """
     if not source.is_dir():
-        raise InputError(f"corpus.path: {source} is no folder; put .txt or .md files there")
-    shards = list(_grouped(pieces(source)))
-    own = processes.mine(range(len(shards)))
-    out.mkdir(parents=True, exist_ok=True)
-    names = [out / f"{i:05}" for i in range(len(shards))]
-    bar = {"unit": "shard", "disable": not processes.is_main()}
-    for i in tqdm(own, desc="paragraphs", **bar):
-        digests = [_digest(text) for piece in shards[i] for text in texts(piece)]
-        np.save(names[i].with_suffix(".hashes.npy"), np.array(digests, np.uint64))
+        raise InputError(f"corpus.path: {source} is no folder; put text files there")
+    found = shards(source)
+    if processes.is_main():
+        out.mkdir(parents=True, exist_ok=True)
+        # Of a run by hand: DVC empties the folder.
+        for file in [*out.glob("[0-9]*"), *out.glob("summary.json")]:
+            file.unlink()
+    processes.barrier()
+    names = [out / f"{i:05}" for i in range(len(found))]
+    own = processes.mine(range(len(found)))
+    for i in tqdm(own, desc="prepare_corpus", unit="shard", disable=not processes.is_main()):
+        _tokenise(found[i], names[i], tokenizer)
     processes.barrier()
     if processes.is_main():
         total, repeats = _mark_repeats(names)
         if not total:
-            raise InputError(f"corpus.path: {source} holds no text in .txt or .md files")
+            raise InputError(
+                f"corpus.path: {source} holds no text in .txt, .md, .jsonl, .parquet, .gz or "
+                ".stream.yaml files"
+            )
     processes.barrier()
-    for i in tqdm(own, desc="tokens", **bar):
-        kept = np.load(names[i].with_suffix(".kept.npy"))
-        _save(_segments(shards[i], kept, tokenizer, max_length), names[i].with_suffix(".all"))
-    processes.barrier()
-    lengths = [np.diff(_read(name.with_suffix(".all")).column(0).offsets) for name in names]
-    chosen = _choose(np.concatenate(lengths), max_tokens, seed)
-    ends = np.cumsum([0, *map(len, lengths)])
     for i in own:
-        part = _read(names[i].with_suffix(".all")).filter(pa.array(chosen[ends[i] : ends[i + 1]]))
-        _save(part, names[i].with_suffix(".arrow"))
-        for suffix in (".hashes.npy", ".kept.npy", ".all"):
-            names[i].with_suffix(suffix).unlink()
-    if not processes.is_main():
-        return {}
-    lengths = np.concatenate(lengths)
-    counts = {
-        "files": len({piece.file for shard in shards for piece in shard}),
-        "paragraphs": total,
-        "duplicates": repeats,
-        "tokens_found": int(lengths.sum()),
-        "tokens": int(lengths[chosen].sum()),
-        "segments": int(chosen.sum()),
-    }
-    (out / "summary.json").write_text(json.dumps(counts, indent=2) + "\n", encoding="utf-8")
-    return counts
+        _pack(names[i], max_length - 2)
+    processes.barrier()
+    tokens_found, limit = _limit(names, max_tokens, seed)
+    if processes.is_main():
+        kept = (lengths[numbers < limit] for numbers, lengths in _segments(names, seed))
+        sizes = np.array([(lengths.sum(), len(lengths)) for lengths in kept], np.int64)
+        tokens_kept, segments_kept = sizes.sum(0).tolist()
+        counts = {
+            "files": len({piece.file for shard in found for piece in shard}),
+            "paragraphs": total,
+            "duplicates": repeats,
+            "tokens_found": tokens_found,
+            "tokens": tokens_kept,
+            "segments": segments_kept,
+        }
+        text = json.dumps(counts, indent=2) + "\n"
+        (out / "summary.json").write_text(text, encoding="utf-8")
+    processes.barrier()
+    first, last = tokenizer("")["input_ids"]  # [CLS] and [SEP], or what the model has for them
+    for i in own:
+        _write(names[i], _numbers(seed, i, len(_load(names[i], "cuts")) - 1) < limit, first, last)
+        for suffix in SCRATCH:
+            names[i].with_suffix(f".{suffix}").unlink(missing_ok=True)
+    return counts if processes.is_main() else {}
 
 
-def _grouped(found: list[Piece]) -> Iterator[list[Piece]]:
-    """Pieces that make a shard: one of a large file, or those of several small files."""
-    held: list[Piece] = []
-    for piece in found:
-        held.append(piece)
-        if sum(piece.size for piece in held) >= PIECE:
-            yield held
-            held = []
-    if held:
-        yield held
+def _load(name: Path, what: str) -> np.ndarray:
+    return np.load(name.with_suffix(f".{what}.npy"))
+
+
+def _save(name: Path, what: str, values: np.ndarray) -> None:
+    np.save(name.with_suffix(f".{what}.npy"), values)
+
+
+def _tokenise(shard: list[Piece], name: Path, tokenizer: PreTrainedTokenizerBase) -> None:
+    hashes, counts, ends = array("Q"), array("i"), []
+
+    def strings() -> Iterator[str]:
+        for piece in shard:
+            for text in texts(piece):
+                found = sentences(text)
+                hashes.append(_digest(text))
+                counts.append(len(found))
+                yield from found
+            ends.append(len(hashes))
+
+    lengths = array("i")
+    with name.with_suffix(".all").open("wb") as sink:
+        for found, own in tokens(strings(), tokenizer):
+            sink.write(found.data)
+            lengths.frombytes(own.tobytes())
+    _save(name, "sentences", np.frombuffer(lengths, np.int32))
+    _save(name, "paragraphs", np.frombuffer(counts, np.int32))
+    _save(name, "pieces", np.array(ends))
+    _save(name, "hashes", np.frombuffer(hashes, np.uint64))
+    _save(name, "stays", np.ones(len(hashes), bool))
 
 
 def _digest(text: str) -> int:
@@ -104,113 +139,92 @@ def _digest(text: str) -> int:
 
 
 def _mark_repeats(names: list[Path]) -> tuple[int, int]:
-    """Writes, for each shard, which of its paragraphs stand nowhere before; returns the numbers of
-    all and of repeated paragraphs. Only so many hashes are in memory at once."""
-    hashes = [np.load(name.with_suffix(".hashes.npy"), mmap_mode="r") for name in names]
-    kept = [np.ones(len(own), bool) for own in hashes]
-    total = sum(map(len, hashes))
-    parts = -(-total // RANGE)
+    """Notes which paragraphs stand somewhere before; returns the numbers of all and of repeated
+    paragraphs. Only some RANGE hashes are in memory at once."""
+    total = sum(len(_load(name, "hashes")) for name in names)
+    parts, repeated = -(-total // RANGE), 0
     for part in range(parts):
-        places = [np.flatnonzero(own % parts == part) for own in hashes]
-        own = np.concatenate([own[place] for own, place in zip(hashes, places, strict=True)])
-        first = np.zeros(len(own), bool)
-        first[np.unique(own, return_index=True)[1]] = True
+        hashes, places = [], []
+        for name in names:
+            own = _load(name, "hashes")
+            places.append(np.flatnonzero(own % parts == part))
+            hashes.append(own[places[-1]])
+        repeats = np.ones(sum(map(len, hashes)), bool)
+        repeats[np.unique(np.concatenate(hashes), return_index=True)[1]] = False
+        repeated += int(repeats.sum())
         ends = np.cumsum([0, *map(len, places)])
-        for i, place in enumerate(places):
-            kept[i][place] = first[ends[i] : ends[i + 1]]
-    for name, own in zip(names, kept, strict=True):
-        np.save(name.with_suffix(".kept.npy"), own)
-    return total, total - sum(int(own.sum()) for own in kept)
+        for name, own, begin, end in zip(names, places, ends[:-1], ends[1:], strict=True):
+            if repeats[begin:end].any():
+                stays = _load(name, "stays")
+                stays[own[repeats[begin:end]]] = False
+                _save(name, "stays", stays)
+    return total, repeated
 
 
-def _segments(
-    shard: list[Piece], kept: np.ndarray, tokenizer: PreTrainedTokenizerBase, max_length: int
-) -> pa.RecordBatch:
-    """kept: for each paragraph of the shard, whether it stays."""
-    first, last = tokenizer("")["input_ids"]  # [CLS] and [SEP], or what the model has for them
-    marks, counts = iter(kept), []  # of each piece, how many sentences there are up to its end
-
-    def strings() -> Iterator[str]:
-        count = 0
-        for piece in shard:
-            for text, stays in zip(texts(piece), marks, strict=False):
-                if stays:
-                    found = sentences(text)
-                    count += len(found)
-                    yield from found
-            counts.append(count)
-
-    tokens, ends = _tokens(strings(), tokenizer)
-    cuts = [0]
-    for begin, end in pairwise([0, *counts]):
-        cuts += _cuts(ends[begin:end], cuts[-1], max_length - 2)
-    cuts = np.array(cuts)
-    begins = cuts[:-1] + 2 * np.arange(len(cuts) - 1)  # with the special tokens of those before
-    lengths = np.diff(cuts) + 2
-    values = np.full(len(tokens) + 2 * len(lengths), first, np.int32)
-    values[begins + lengths - 1] = last
-    inner = np.ones(len(values), bool)
-    inner[begins] = inner[begins + lengths - 1] = False
-    values[inner] = tokens
-    offsets = np.concatenate([[0], lengths.cumsum()]).astype(np.int32)
-    return pa.record_batch([pa.ListArray.from_arrays(offsets, values)], schema=SCHEMA)
+def _pack(name: Path, room: int) -> None:
+    """Writes the tokens that stay, and where segments of at most `room` of them end."""
+    stays, counts, lengths = (_load(name, n) for n in ("stays", "paragraphs", "sentences"))
+    stays_sentence = np.repeat(stays, counts)
+    everything = name.with_suffix(".all")
+    with everything.open("rb") as source, name.with_suffix(".tokens").open("wb") as sink:
+        for i in range(0, len(lengths), BATCH):
+            own, stay = lengths[i : i + BATCH], stays_sentence[i : i + BATCH]
+            every = np.fromfile(source, np.int32, own.sum())
+            sink.write(every[np.repeat(stay, own)].data)
+    everything.unlink()
+    # Where each piece ends, in sentences that stay.
+    kept = np.concatenate([[0], np.cumsum(np.where(stays, counts, 0))])
+    ends = array("q", np.cumsum(lengths[stays_sentence], dtype=np.int64).tobytes())
+    places = array("q", [0])
+    for begin, end in pairwise([0, *kept[_load(name, "pieces")]]):
+        places.extend(cuts(ends[begin:end], places[-1], room))
+    _save(name, "cuts", np.frombuffer(places, np.int64))
 
 
-def _cuts(ends: list[int], begin: int, room: int) -> list[int]:
-    """Where segments of at most `room` tokens end, so that sentences, which end at `ends`, stay
-    whole where they fit."""
-    cuts, end = [begin], begin
-    for sentence_end in ends:
-        if end > cuts[-1] and sentence_end - cuts[-1] > room:
-            cuts.append(end)
-        end = sentence_end
-        while end - cuts[-1] > room:
-            cuts.append(cuts[-1] + room)
-    return cuts[1:] if end == cuts[-1] else [*cuts[1:], end]
+def _numbers(seed: int, shard: int, count: int) -> np.ndarray:
+    """A random number for each segment of a shard: those with the smallest are kept."""
+    return np.random.default_rng([seed, shard]).random(count)
 
 
-def _tokens(
-    strings: Iterable[str], tokenizer: PreTrainedTokenizerBase
-) -> tuple[np.ndarray, list[int]]:
-    """All tokens, and where each string ends in them. While the tokenizer, which is no Python,
-    works on one chunk, the next is read and the last is taken over."""
-    backend: Tokenizer = tokenizer.backend_tokenizer
-    backend.no_truncation()
-    backend.no_padding()
-    parts, lengths = [np.empty(0, np.int32)], []
-
-    def take(found: Future) -> None:
-        own = [encoding.ids for encoding in found.result()]
-        lengths.extend(map(len, own))
-        parts.append(np.fromiter(chain.from_iterable(own), np.int32))
-
-    strings, before = iter(strings), None
-    with ThreadPoolExecutor(1) as thread:
-        while chunk := list(islice(strings, CHUNK)):
-            now = thread.submit(backend.encode_batch_fast, chunk, add_special_tokens=False)
-            if before is not None:
-                take(before)
-            before = now
-        if before is not None:
-            take(before)
-    return np.concatenate(parts), list(accumulate(lengths))
+def _segments(names: list[Path], seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Of the segments of each shard, the random numbers, and the lengths with special tokens."""
+    for i, name in enumerate(names):
+        lengths = np.diff(_load(name, "cuts")) + 2
+        yield _numbers(seed, i, len(lengths)), lengths
 
 
-def _save(batch: pa.RecordBatch, file: Path) -> None:
-    with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, SCHEMA) as writer:
-        writer.write(batch)
-
-
-def _read(file: Path) -> pa.RecordBatch:
-    """Memory-mapped."""
-    return pa.ipc.open_file(pa.memory_map(str(file))).get_batch(0)
-
-
-def _choose(lengths: np.ndarray, max_tokens: int, seed: int) -> np.ndarray:
-    """Which segments stay: a random choice that has max_tokens tokens."""
-    order = np.random.default_rng(seed).permutation(len(lengths))
-    chosen = np.zeros(len(lengths), dtype=bool)
-    chosen[order[np.cumsum(lengths[order]) <= max_tokens]] = True
-    if not chosen.any():
+def _limit(names: list[Path], max_tokens: int, seed: int) -> tuple[int, float]:
+    """The number of all tokens; and below which random number a segment is kept, so that those kept
+    have max_tokens tokens. Memory for all segments at once is not needed."""
+    bins = np.zeros(BINS)
+    for numbers, lengths in _segments(names, seed):
+        bins += np.bincount((numbers * BINS).astype(int), lengths, BINS)
+    sums = np.concatenate([[0], np.cumsum(bins)])
+    if sums[-1] <= max_tokens:
+        return int(sums[-1]), 1.0
+    bound = int(np.searchsorted(sums, max_tokens, side="right")) - 1  # this one is kept in part
+    parts = [
+        np.stack([numbers, lengths])[:, (numbers * BINS).astype(int) == bound]
+        for numbers, lengths in _segments(names, seed)
+    ]
+    numbers, lengths = np.concatenate(parts, axis=1)
+    order = np.argsort(numbers)
+    fit = int((sums[bound] + np.cumsum(lengths[order]) <= max_tokens).sum())
+    if sums[bound] == fit == 0:
         raise InputError(f"corpus.max_tokens: {max_tokens} is less than one segment")
-    return chosen
+    return int(sums[-1]), float(numbers[order[fit]])
+
+
+def _write(name: Path, chosen: np.ndarray, first: int, last: int) -> None:
+    places = _load(name, "cuts")
+    with (
+        name.with_suffix(".tokens").open("rb") as source,
+        pa.OSFile(str(name.with_suffix(".arrow")), "wb") as sink,
+        pa.ipc.new_file(sink, SCHEMA) as writer,
+    ):
+        for i in range(0, len(chosen), BATCH):
+            ends = places[i : i + BATCH + 1]
+            inner = np.fromfile(source, np.int32, ends[-1] - ends[0])
+            segments = with_specials(inner, np.diff(ends) + 2, first, last)
+            batch = pa.record_batch([segments.filter(pa.array(chosen[i : i + BATCH]))], SCHEMA)
+            writer.write(batch)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -16,20 +17,29 @@ from tinybert.errors import InputError
 
 CHUNK = 10_000  # texts given to the tokenizer at once
 NO_LABEL = -100  # the class of a row without a gold label, as in torch.nn.functional
+OPEN = 256  # shards of a corpus that are mapped at once
 POOL = 50  # batches among whose rows similar lengths are looked for
 WINDOW = 2**20  # rows that are shuffled together, of a corpus of more
 
 
 class Shards:
-    """Memory-mapped arrays, one after the other; what is read of them lies within one."""
+    """The tokens of shards, one after the other. So many shards are memory-mapped as were read
+    last: neither open files nor mapped pages grow with a corpus. What is read lies within one
+    segment."""
 
-    def __init__(self, arrays: list[np.ndarray]):
-        self.arrays = arrays
-        self.starts = np.cumsum([0, *map(len, arrays)])
+    def __init__(self, files: list[Path], sizes: list[int]):
+        """sizes: the number of tokens of each file."""
+        self.files, self.starts = files, np.cumsum([0, *sizes])
+        self.batches = lru_cache(OPEN)(_token_batches)
 
     def __getitem__(self, part: slice) -> np.ndarray:
         i = int(np.searchsorted(self.starts, part.start, side="right")) - 1
-        return self.arrays[i][part.start - self.starts[i] : part.stop - self.starts[i]]
+        begin, end = part.start - self.starts[i], part.stop - self.starts[i]
+        for tokens in self.batches(self.files[i]):
+            if begin < len(tokens):
+                break
+            begin, end = begin - len(tokens), end - len(tokens)
+        return tokens[begin:end]
 
 
 @dataclass
@@ -149,11 +159,12 @@ def read_rows(
 
     def chunks() -> Iterator[tuple[list[str], list[str] | None]]:
         for file in files:
-            for batch in pq.ParquetFile(file).iter_batches(CHUNK):
-                table = pa.Table.from_batches([batch])
-                for name, values in _targets(table).items():
-                    targets.setdefault(name, []).append(values)
-                yield read_texts(table)
+            with pq.ParquetFile(file) as table:
+                for batch in table.iter_batches(CHUNK):
+                    chunk = pa.Table.from_batches([batch])
+                    for name, values in _targets(chunk).items():
+                        targets.setdefault(name, []).append(values)
+                    yield read_texts(chunk)
 
     rows = _encode(chunks(), tokenizer, max_length, columns)
     rows.columns |= {name: np.concatenate(values) for name, values in targets.items()}
@@ -184,16 +195,25 @@ def shard_files(folder: Path, suffix: str) -> list[Path]:
 
 
 def read_segments(folder: Path, padding_id: int) -> Rows:
-    """The segments of prepare_corpus, memory-mapped."""
-    arrays, starts, shards = [], [np.zeros(1, np.int64)], [0]
-    for file in shard_files(folder, "arrow"):
-        reader = pa.ipc.open_file(pa.memory_map(str(file)))
-        for i in range(reader.num_record_batches):
-            segments = reader.get_batch(i).column(0)
-            arrays.append(segments.values.to_numpy())
-            starts.append(starts[-1][-1] + segments.offsets.to_numpy()[1:].astype(np.int64))
-        shards.append(sum(map(len, starts)) - 1)
-    return Rows(Shards(arrays), np.concatenate(starts), padding_id, shards=np.array(shards))
+    """The segments of prepare_corpus. In memory is where each begins; tokens stay in the files."""
+    files, sizes, lengths, shards = shard_files(folder, "arrow"), [], [], [0]
+    for file in files:
+        with pa.memory_map(str(file)) as source:
+            reader = pa.ipc.open_file(source)
+            batches = [reader.get_batch(i).column(0) for i in range(reader.num_record_batches)]
+            own = [np.diff(batch.offsets.to_numpy()) for batch in batches]
+        lengths += own
+        sizes.append(sum(int(part.sum()) for part in own))
+        shards.append(shards[-1] + sum(map(len, own)))
+    starts = np.zeros(shards[-1] + 1, np.int64)
+    np.cumsum(np.concatenate(lengths), out=starts[1:])
+    return Rows(Shards(files, sizes), starts, padding_id, shards=np.array(shards))
+
+
+def _token_batches(file: Path) -> list[np.ndarray]:
+    reader = pa.ipc.open_file(pa.memory_map(str(file)))
+    segments = [reader.get_batch(i).column(0) for i in range(reader.num_record_batches)]
+    return [batch.values.to_numpy() for batch in segments]
 
 
 def spread(count: int, wanted: int) -> list[int]:
@@ -204,15 +224,16 @@ def spread(count: int, wanted: int) -> list[int]:
 class BucketSampler(Sampler[list[int]]):
     """Batches of rows of similar length, in a new random order each epoch; every row exactly once.
 
-    A shuffled epoch is cut into pools of POOL batches; each pool is sorted by length and cut into
-    batches, as many as are needed and of one size but for one row; the batches are shuffled. What
-    has more than WINDOW rows is shuffled by shards, and then so many rows at a time.
+    The batches are as many as are needed, of one size but for one row. A shuffled epoch is cut into
+    pools of POOL batches; each pool is sorted by length and cut into its batches; the batches are
+    shuffled. What has more than WINDOW rows is shuffled by shards, and then so many rows at a time.
     Set `epoch` before iterating. The same seed and epoch give the same batches.
     """
 
     def __init__(
         self, lengths: np.ndarray, batch_size: int, seed: int, shards: np.ndarray | None = None
     ):
+        """lengths: (rows,). shards: where shards begin among the rows, and the number of rows."""
         self.lengths, self.batch_size, self.seed, self.epoch = lengths, batch_size, seed, 0
         self.shards = np.array([0, len(lengths)]) if shards is None else shards
 
@@ -221,35 +242,45 @@ class BucketSampler(Sampler[list[int]]):
 
     def __iter__(self) -> Iterator[list[int]]:
         random = np.random.default_rng([self.seed, self.epoch])
-        pool = POOL * self.batch_size
-        left = np.empty(0, np.int64)  # of the last window, fewer than a pool
+        bounds = np.arange(len(self) + 1) * len(self.lengths) // len(self)  # of batches, in rows
+        rows, first = np.empty(0, np.int64), 0  # those not yet seen, which batch `first` is to have
         for window in self._windows(random):
-            rows = np.concatenate([left, random.permutation(window)])
-            whole = len(rows) // pool * pool
-            yield from self._batches(rows[:whole], random)
-            left = rows[whole:]
-        yield from self._batches(left, random)
+            rows = np.concatenate([rows, random.permutation(window)])
+            here = bounds[first] + len(rows)
+            last = int(np.searchsorted(bounds, here, side="right")) - 1
+            if here < len(self.lengths):
+                last -= (last - first) % POOL  # whole pools
+            cuts = bounds[first : last + 1] - bounds[first]
+            yield from self._batches(rows, cuts, random)
+            rows, first = rows[cuts[-1] :], last
 
     def _windows(self, random: np.random.Generator) -> Iterator[np.ndarray]:
-        shards = random.permutation(len(self.shards) - 1)
-        held: list[np.ndarray] = []
-        for i in shards if len(self.lengths) > WINDOW else sorted(shards):
+        """Consecutive rows, WINDOW of them or more, or what is left; all of a smaller corpus."""
+        if len(self.lengths) <= WINDOW:
+            yield np.arange(len(self.lengths))
+            return
+        held, size = [], 0
+        for i in random.permutation(len(self.shards) - 1):
             held.append(np.arange(self.shards[i], self.shards[i + 1]))
-            if sum(map(len, held)) >= WINDOW:
+            size += len(held[-1])
+            if size >= WINDOW:
                 yield np.concatenate(held)
-                held = []
+                held, size = [], 0
         if held:
             yield np.concatenate(held)
 
-    def _batches(self, order: np.ndarray, random: np.random.Generator) -> Iterator[list[int]]:
-        pool = POOL * self.batch_size
+    def _batches(
+        self, order: np.ndarray, cuts: np.ndarray, random: np.random.Generator
+    ) -> Iterator[list[int]]:
+        """order: rows. cuts: where, in their order, batches begin and end."""
         batches = []
-        for start in range(0, len(order), pool):
-            rows = order[start : start + pool]
+        for i in range(0, len(cuts) - 1, POOL):
+            own = cuts[i : i + POOL + 1]
+            rows = order[own[0] : own[-1]]
             rows = rows[np.argsort(self.lengths[rows], kind="stable")]
-            batches += np.array_split(rows, -(-len(rows) // self.batch_size))
-        random.shuffle(batches := list(map(np.ndarray.tolist, batches)))
-        yield from batches
+            batches += np.split(rows, own[1:-1] - own[0])
+        for i in random.permutation(len(batches)):
+            yield batches[i].tolist()
 
 
 def training_batches(
@@ -260,8 +291,9 @@ def training_batches(
     Of `world` processes, each gets its part of every batch. Raises InputError if a batch has fewer
     rows than there are processes.
     """
-    sampler = BucketSampler(rows.lengths, batch_size, seed, rows.shards)
-    if len(rows) // len(sampler) < world:
+    lengths = rows.lengths.astype(np.int32)  # of a corpus, half as much as starts take
+    sampler = BucketSampler(lengths, batch_size, seed, rows.shards)
+    if len(rows) < world * max(1, len(sampler)):
         raise InputError(
             f"{len(rows)} rows in batches of {batch_size} are too few for {world} processes; use "
             "fewer processes (accelerate config), or a greater batch_size"

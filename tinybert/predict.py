@@ -11,7 +11,6 @@ from transformers import PreTrainedModel
 
 from tinybert.device import accelerator
 from tinybert.encode import Rows, inference_batches, model_inputs
-from tinybert.scores import scores
 from tinybert.task import Task
 
 
@@ -39,6 +38,7 @@ def scorer(
     model: PreTrainedModel, rows: Rows, task: Task, batch_size: int, precision: str
 ) -> Callable[[], float]:
     """What train.fit asks after each epoch: the task's metric of the model as it then is."""
+    from tinybert.scores import scores  # with scikit-learn and SciPy, which labelling does not need
 
     def score() -> float:
         found = logits(model, rows, batch_size, precision)

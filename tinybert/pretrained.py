@@ -22,9 +22,12 @@ from transformers.utils import logging as transformers_logging
 
 from tinybert.capture import capture
 from tinybert.errors import InputError
+from tinybert.tokenizer import load_tokenizer
 
 transformers_logging.set_verbosity_error()
 transformers_logging.disable_progress_bar()
+
+__all__ = ["fetch", "has_masked_head", "load", "load_tokenizer", "locate", "read_config"]
 
 WEIGHTS = "model.safetensors"
 # Parts outside the encoder. A checkpoint may lack the first: they start at random; it may have any
@@ -153,10 +156,6 @@ def _check_capture(encoder: PreTrainedModel, tokenizer: PreTrainedTokenizerBase)
 
 def _is_part(key: str, parts: tuple[str, ...]) -> bool:
     return any(key.startswith(part) or f".{part}" in key for part in parts)
-
-
-def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:
-    return AutoTokenizer.from_pretrained(folder)
 
 
 def file_sha256(file: Path) -> str:

@@ -1,16 +1,17 @@
 """Where general text comes from, in pieces that can be worked through one at a time, by anyone.
 
 A folder holds .txt and .md files, which are cut into stretches of PIECE bytes between paragraphs;
-.jsonl, .parquet and .txt.gz files; and NAME.stream.yaml files, which name a data set of the hub (or
-any other that `datasets` reads) that is not downloaded but read as a stream.
+.jsonl, .parquet, .txt.gz, .md.gz and .jsonl.gz files; and NAME.stream.yaml files, which name a data
+set of the hub (or any other that `datasets` reads) that is not downloaded but read as a stream.
 """
 
+import gzip
 import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
-from itertools import islice
+from functools import lru_cache
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,14 +23,20 @@ from ruamel.yaml.error import YAMLError
 from tinybert.errors import InputError
 from tinybert.schema import Section
 
-PIECE = 8_000_000  # bytes
-READERS = {".jsonl": "json", ".parquet": "parquet", ".gz": "text"}  # of `datasets`
+PIECE = 16_000_000  # bytes
+BLOCK = 2**20  # bytes that are read at once
+PLAIN = (".txt", ".md")
+# By the ends of their names, what `datasets` reads files with.
+READERS = {
+    ".jsonl": "json", ".jsonl.gz": "json", ".json.gz": "json", ".parquet": "parquet",
+    ".txt.gz": "text", ".md.gz": "text",
+}  # fmt: skip
 CLOSING = r"[\"'”’»›)\]）】」』〉》]"
 SENTENCE_END = re.compile(rf"[.!?…]+{CLOSING}*(?=\s)|[。！？｡।॥؟۔…]+{CLOSING}*")
 UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\u3000-\u303f\uff00-\uffef]"
 UNSPACED_WRAP = regex.compile(rf"(?<={UNSPACED})[ \t\r]*\n\s*(?={UNSPACED})")
 UNWANTED = re.compile(r"[\x00-\x08\x0e-\x1f\x7f\ufeff\ufffd]")
-BLANK_LINE = re.compile(r"\n\s*\n")
+BLANK_LINE, LINE_END = re.compile(r"\n\s*\n"), re.compile(r"\n")
 
 
 class Stream(Section):
@@ -58,45 +65,51 @@ def pieces(folder: Path) -> list[Piece]:
     found = []
     for file in sorted(path for path in folder.rglob("*") if path.is_file()):
         size = file.stat().st_size
-        if file.suffix in (".txt", ".md"):
+        if file.suffix in PLAIN:
             starts = [0, *range(PIECE, size, PIECE)]
-            for begin, end in zip(starts, [*starts[1:], size], strict=True):
+            for begin, end in pairwise([*starts, size]):
                 found.append(Piece(file, begin, end, end - begin))
         elif file.name.endswith(".stream.yaml"):
             found += [Piece(file, i, i + 1, PIECE) for i in range(_dataset(file)[0].num_shards)]
-        elif file.suffix in READERS:
-            found.append(Piece(file, 0, 1, PIECE))
+        elif _reader(file):
+            found.append(Piece(file, 0, 1, size))
     return found
+
+
+def shards(folder: Path) -> list[list[Piece]]:
+    """The pieces that make a shard each: one of a large file, or those of several small files."""
+    found, held, size = [], [], 0
+    for piece in pieces(folder):
+        held.append(piece)
+        size += piece.size
+        if size >= PIECE:
+            found.append(held)
+            held, size = [], 0
+    return [*found, held] if held else found
 
 
 def texts(piece: Piece) -> Iterator[str]:
     """The cleaned paragraphs of a piece; those of all pieces of a file are those of the file."""
-    if piece.file.suffix not in (".txt", ".md"):
-        dataset, column = _dataset(piece.file)
-        if dataset.num_shards > 1:
-            dataset = dataset.shard(dataset.num_shards, piece.begin)
-        for row in dataset:
-            if not isinstance(row.get(column), str):
-                raise InputError(
-                    f"{piece.file}: a row has no text in the column {column}; it has "
-                    f"{', '.join(row)}"
-                )
-            yield from _clean(row[column], BLANK_LINE)
+    if piece.file.suffix not in PLAIN:
+        for text in _column(piece):
+            yield from _clean(text, BLANK_LINE)
         return
     by_line = _is_by_line(piece.file)
     with piece.file.open("rb") as stream:
-        begin = _boundary(stream, piece.begin, by_line)
-        end = _boundary(stream, piece.end, by_line)
-        stream.seek(begin)
-        data = stream.read(end - begin)
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{piece.file} is not UTF-8: byte {begin + error.start} is {data[error.start]:#04x}; "
-            "save it as UTF-8"
-        ) from None
-    yield from _clean(text, re.compile("\n") if by_line else BLANK_LINE)
+        place, end = (_boundary(stream, at, by_line) for at in (piece.begin, piece.end))
+        while place < end:
+            stop = min(end, _boundary(stream, place + BLOCK, by_line))
+            stream.seek(place)
+            data = stream.read(stop - place)
+            try:
+                text = data.decode("utf-8")
+            except UnicodeDecodeError as error:
+                raise InputError(
+                    f"{piece.file} is not UTF-8: byte {place + error.start} is "
+                    f"{data[error.start]:#04x}; save it as UTF-8"
+                ) from None
+            yield from _clean(text, LINE_END if by_line else BLANK_LINE)
+            place = stop
 
 
 def paragraphs(file: Path) -> Iterator[str]:
@@ -125,9 +138,9 @@ def sentences(text: str) -> list[str]:
     return found
 
 
-@cache
+@lru_cache(1)
 def _is_by_line(file: Path) -> bool:
-    with file.open("rb") as lines:
+    with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as lines:
         return all(line.strip() for line in islice(lines, 1000))
 
 
@@ -152,7 +165,11 @@ def _clean(text: str, parted: re.Pattern) -> Iterator[str]:
             yield whole
 
 
-@cache
+def _reader(file: Path) -> str | None:
+    return next((READERS[end] for end in READERS if file.name.endswith(end)), None)
+
+
+@lru_cache(1)
 def _dataset(file: Path) -> tuple:
     """The data set that a file is or names, as a stream, and the column of its text."""
     from datasets import load_dataset  # takes a second to import
@@ -161,11 +178,36 @@ def _dataset(file: Path) -> tuple:
         try:
             asked = Stream.model_validate(YAML(typ="safe", pure=True).load(file.read_text("utf-8")))
         except (ValidationError, YAMLError) as error:
-            raise InputError(f"{file} must have path, split and column: {error}") from None
+            keys = ", ".join(Stream.model_fields)
+            raise InputError(f"{file}: its keys are {keys}: {error}") from None
     else:
-        asked = Stream(path=READERS[file.suffix], data_files=str(file))
+        asked = Stream(path=_reader(file), data_files=str(file))
     words = asked.model_dump(exclude={"column"}, exclude_none=True)
     try:
+        if asked.path == "text":
+            words["sample_by"] = "line" if _is_by_line(file) else "paragraph"
         return load_dataset(**words, streaming=True), asked.column
     except (OSError, ValueError) as error:  # no such data set or split, no network, no such files
         raise InputError(f"{file}: the data set cannot be read: {error}") from error
+
+
+def _column(piece: Piece) -> Iterator[str]:
+    """The texts of a piece of a data set."""
+    from datasets.exceptions import DatasetsError
+
+    dataset, column = _dataset(piece.file)
+    if dataset.num_shards > 1:
+        dataset = dataset.shard(dataset.num_shards, piece.begin)
+    rows = iter(dataset)
+    while True:
+        try:
+            row = next(rows, None)
+        except (OSError, ValueError, EOFError, DatasetsError) as error:
+            raise InputError(f"{piece.file}: the data set cannot be read: {error}") from error
+        if row is None:
+            return
+        if not isinstance(row.get(column), str):
+            raise InputError(
+                f"{piece.file}: a row has no text in the column {column}; it has {', '.join(row)}"
+            )
+        yield row[column]
