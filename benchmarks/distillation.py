@@ -1,6 +1,7 @@
 """Distillation against a plain recipe, and against what the matrix products alone would take.
 
     python -m benchmarks.distillation [--json FILE] [--only full_128 sst2_64 prediction store]
+    python -m benchmarks.distillation --profile full_128
 
 A teacher of BERT-base's sizes and the paper's 4x312 student, with random weights, which cost what
 trained ones cost; rows of random tokens.
@@ -219,6 +220,20 @@ def five_epochs() -> dict:
     }
 
 
+def profile(lengths: np.ndarray) -> None:
+    """Prints which operations take the time of step 1 over the rows."""
+    objective, rows = layer_loss(), rows_of(lengths)
+    fit(objective, rows)
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as seen:
+        fit(objective, rows)
+    events = sorted(seen.key_averages(), key=lambda event: -event.self_cpu_time_total)
+    total = sum(event.self_cpu_time_total for event in events)
+    print("| operation | calls | share |\n| --- | ---: | ---: |")
+    for event in events[:12]:
+        share = 100 * event.self_cpu_time_total / total
+        print(f"| {event.key} | {event.count} | {share:.1f} % |")
+
+
 def bound_rate() -> float:
     return matmul_rate(torch.bfloat16 if device.has_bf16() else torch.float32)
 
@@ -232,6 +247,7 @@ def result(rate: float, lengths: np.ndarray, bound: float, *which: bool) -> dict
     }
 
 
+PROFILED = {"full_128": np.full(4 * BATCH, 128), "sst2_64": sst2_lengths(50 * BATCH)}
 CASES = {
     "full_128": layers(np.full(8 * BATCH, 128), 128, plain_steps=2),
     "sst2_64": layers(sst2_lengths(50 * BATCH), 64, plain_steps=3),
@@ -244,7 +260,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--json", type=Path)
     parser.add_argument("--only", nargs="+", choices=CASES, default=list(CASES))
+    parser.add_argument("--profile", choices=PROFILED, help="instead: where the time goes")
     options = parser.parse_args()
+    if options.profile:
+        profile(PROFILED[options.profile])
+        return
     found = {name: CASES[name]() for name in options.only}
     found["machine"] = describe()
     found["matmul_gflops"] = {

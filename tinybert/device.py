@@ -1,10 +1,11 @@
 """Where and how precisely to compute: Accelerate decides the device, the hardware the precision."""
 
 import torch
-from accelerate import Accelerator, DistributedDataParallelKwargs
+from accelerate import Accelerator, DistributedDataParallelKwargs, InitProcessGroupKwargs
 from transformers import PreTrainedModel
 
 from tinybert.capture import use_attention
+from tinybert.processes import PATIENCE
 
 
 def accelerator(precision: str) -> Accelerator:
@@ -12,7 +13,8 @@ def accelerator(precision: str) -> Accelerator:
     bf16 = precision == "bf16" or (precision == "auto" and has_bf16())
     # A pooler, which the losses of inner layers do not use, has no gradient.
     unused = DistributedDataParallelKwargs(find_unused_parameters=True)
-    return Accelerator(mixed_precision="bf16" if bf16 else "no", kwargs_handlers=[unused])
+    patient = InitProcessGroupKwargs(timeout=PATIENCE)
+    return Accelerator(mixed_precision="bf16" if bf16 else "no", kwargs_handlers=[unused, patient])
 
 
 def frozen(model: PreTrainedModel, precision: str) -> PreTrainedModel:

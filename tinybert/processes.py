@@ -9,12 +9,17 @@ rounding of sums.
 import os
 import sys
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ruamel.yaml import YAML
 
 from tinybert import errors
+
+# One process may work through a long shard, or the main one through all hashes, while the others
+# wait; the usual ten minutes would end them.
+PATIENCE = timedelta(hours=6)
 
 if TYPE_CHECKING:  # torch takes seconds to import, and not every stage needs it
     from torch import Tensor
@@ -52,7 +57,7 @@ def barrier() -> None:
     if world() > 1:
         from accelerate import PartialState
 
-        PartialState().wait_for_everyone()
+        PartialState(timeout=PATIENCE).wait_for_everyone()
 
 
 def mean(value: "Tensor") -> "Tensor":
