@@ -20,9 +20,9 @@ from statistics import median
 import torch
 from transformers import AutoTokenizer, BertConfig, BertForMaskedLM, PreTrainedTokenizerBase
 
-from benchmarks.machine import describe, matmul_rate
+from benchmarks.distillation import bound_rate, operations
+from benchmarks.machine import describe
 from tinybert import docs, pretrained, words
-from tinybert.device import has_bf16
 from tinybert.encode import spread
 from tinybert.masked_words import MaskedWords
 from tinybert.words import Span
@@ -84,6 +84,11 @@ def measure(
     for _ in range(rounds):
         rates["plain"].append(plain(model, tokenizer, texts, spans))
         rates["ours"].append(ours(finder, texts, spans))
+    rows, asked = finder._masked_rows(texts, spans)
+    tokens = sum(word.count for own in asked for word in own)
+    width, found = model.config.hidden_size, sum(map(len, asked))
+    head = 2 * tokens * width * (width + model.config.vocab_size)
+    needed = operations(rows.lengths) - operations(rows.lengths, with_teacher=False) + head
     return {
         "texts": len(texts),
         "tokens_per_text": round(sum(lengths) / len(lengths), 1),
@@ -91,6 +96,7 @@ def measure(
         "plain_words_per_second": round(median(rates["plain"]), 2),
         "words_per_second": round(median(rates["ours"]), 2),
         "ratio_to_plain": round(median(rates["ours"]) / median(rates["plain"]), 1),
+        "share_of_bound": round(median(rates["ours"]) * needed / found / bound_rate(), 2),
     }
 
 
@@ -111,11 +117,10 @@ def main() -> None:
         "paragraphs": [paragraphs[i] for i in spread(len(paragraphs), options.texts)],
     }
     found = {name: measure(model, tokenizer, own, options.rounds) for name, own in texts.items()}
-    bound = matmul_rate(torch.bfloat16 if has_bf16() else torch.float32)
     result = {
         "ratio_to_plain": min(own["ratio_to_plain"] for own in found.values()),
         **found,
-        "matmul_gflops": round(bound / 1e9),
+        "matmul_gflops": round(bound_rate() / 1e9),
         "machine": describe(),
     }
     print(f"{result['machine']}; matrix products at {result['matmul_gflops']} GFLOP/s\n")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from accelerate.state import AcceleratorState
 from hypothesis import settings
 from tokenizers import (
     ByteLevelBPETokenizer,
@@ -75,6 +76,14 @@ def config_of(family: str, **changes) -> PreTrainedConfig:
 @pytest.fixture(autouse=True)
 def _seed():
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def any_precision():
+    """A process has one precision; such a test may have several."""
+    AcceleratorState._reset_state()
+    yield
+    AcceleratorState._reset_state()
 
 
 @pytest.fixture(scope="session")

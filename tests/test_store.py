@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from accelerate.state import AcceleratorState
 from conftest import FAMILIES, config_of, tiny_config
 from transformers import AutoModel, BertModel
 
@@ -22,14 +21,6 @@ def rows_of(lengths, size: int) -> Rows:
 def scratch(tmp_path, monkeypatch):
     monkeypatch.setenv("TINYBERT_SCRATCH", str(tmp_path / "scratch"))
     return tmp_path / "scratch"
-
-
-@pytest.fixture
-def any_precision():
-    """A process has one; the test has several."""
-    AcceleratorState._reset_state()
-    yield
-    AcceleratorState._reset_state()
 
 
 @pytest.fixture
