@@ -249,7 +249,7 @@ def result(rate: float, lengths: np.ndarray, bound: float, *which: bool) -> dict
 
 PROFILED = {"full_128": np.full(4 * BATCH, 128), "sst2_64": sst2_lengths(50 * BATCH)}
 CASES = {
-    "full_128": layers(np.full(8 * BATCH, 128), 128, plain_steps=2),
+    "full_128": layers(np.full(20 * BATCH, 128), 128, plain_steps=2),
     "sst2_64": layers(sst2_lengths(50 * BATCH), 64, plain_steps=3),
     "prediction": prediction,
     "store": five_epochs,
