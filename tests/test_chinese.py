@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+from accelerate.state import AcceleratorState
 from chinese import DATA, objective_of, pretrain, texts
 from ruamel.yaml import YAML
 from transformers import AutoModelForMaskedLM, pipeline
@@ -77,7 +78,9 @@ def workspace(tmp_path_factory, bert) -> Path:
         patch.setenv("TOKENIZERS_PARALLELISM", "false")
         for stage in STAGES:
             name, _, task = stage.partition("@")
+            AcceleratorState._reset_state()  # a stage is a process of its own, with one precision
             import_module(f"stages.{name}").main(*filter(None, [task]))
+    AcceleratorState._reset_state()
     return folder
 
 
