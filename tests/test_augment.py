@@ -15,6 +15,7 @@ from transformers import (
     BertForMaskedLM,
     BertForPreTraining,
     BertModel,
+    BertTokenizer,
     ModernBertForMaskedLM,
     PreTrainedModel,
 )
@@ -207,6 +208,32 @@ def test_unlabelled_rows_join_without_a_label(checkpoint, tmp_path, copies):
     assert (len(rows) > 5) == (copies > 0)
     assert facts["rows_in"] == 3 and facts["unlabeled_rows"] == 2
     assert facts["rows_out"] == len(rows) - 2
+
+
+def test_chinese_words_come_from_all_rows_whatever_the_shards(tmp_path, monkeypatch):
+    """In a shard of one row, its own words would be all there are."""
+    characters = sorted(set("酒店房间电影音乐早餐屏幕"))
+    (tmp_path / "vocab.txt").write_text("\n".join([*VOCABULARY[:5], *characters]))
+    BertTokenizer(str(tmp_path / "vocab.txt")).save_pretrained(tmp_path)
+    BertModel(tiny_config(vocab_size=5 + len(characters))).save_pretrained(tmp_path)
+    words = ["酒店", "房间", "电影", "音乐", "早餐", "屏幕"]
+    pq.write_table(table(words), tmp_path / "train.parquet")
+    asked = []
+    find = augment.Candidates.places
+
+    def places(self, texts):
+        found = find(self, texts)
+        asked.extend((text, own.replaceable) for text, own in zip(texts, found, strict=True))
+        return found
+
+    monkeypatch.setattr(augment.Candidates, "places", places)
+    own = settings(tmp_path, language="zh", candidates=5)
+    for size in (100, 1):
+        monkeypatch.setattr(augment, "SHARD", size)
+        augment.run(tmp_path, tmp_path, tmp_path / str(size), own, 32, "fp32", seed=0)
+    assert asked[:6] == asked[6:]
+    for text, [(*_, candidates)] in asked:
+        assert set(candidates) == set(words) - {text}
 
 
 def test_multi_hot_labels_survive(checkpoint, tmp_path):

@@ -39,6 +39,7 @@ class Candidates:
 
     folder: the pretrained model. settings: the section `augment`, whose word_vectors is a file, or
     `folder` for the model's own token embeddings. Which words came from where is in `counts`.
+    `chinese`: the Chinese words that may be put for others; None: those of the texts.
     """
 
     def __init__(self, folder: Path, settings, max_length: int, precision: str):
@@ -50,6 +51,7 @@ class Candidates:
         # Before the model is put into another precision.
         self.embeddings = self.model.get_input_embeddings().weight.detach()
         self.whole_words = words.whole_words(self.tokenizer, self.language)
+        self.chinese: list[str] | None = None
         self.counts: Counter = Counter()
         self.file = None
         if Path(settings.word_vectors) != folder:
@@ -61,7 +63,9 @@ class Candidates:
         looked = [words.find(text, self.language) for text in texts]
         spans = [found for found, _ in looked]
         distinct = sorted({t[a:b] for t, own in zip(texts, spans, strict=True) for a, b in own})
-        chinese = [word for word in distinct if words.HAN.match(word)]
+        chinese = self.chinese
+        if chinese is None:
+            chinese = [word for word in distinct if words.HAN.match(word)]
         near = self._nearest(distinct, chinese)
         masked = {}
         if self.masked:
@@ -170,6 +174,7 @@ def run(
     candidates, originals = None, set()
     if settings.copies:
         candidates = Candidates(model, settings, max_length, precision)
+        candidates.chinese = _chinese(train, settings.language)
         originals = _digests(train)
     raw = None
     if (task / "unlabeled.parquet").exists():
@@ -220,9 +225,24 @@ def _facts(rows_in: int, counts: Counter, candidates: Candidates | None, raw) ->
     return facts
 
 
+def _chinese(table: pa.Table, language: str) -> list[str]:
+    """The Chinese words of all rows that may be replaced: a shard's own would be few in a short
+    shard. The processes share the rows."""
+    found = set()
+    for start in processes.mine(range(0, len(table), SHARD)):
+        for text in (text for own in read_texts(table.slice(start, SHARD)) for text in own or ()):
+            if words.HAN.search(text):
+                spans = words.find(text, language)[0]
+                found.update(text[a:b] for a, b in spans if words.HAN.match(text[a:b]))
+    return sorted(set().union(*processes.gather(sorted(found))))
+
+
 def _digests(table: pa.Table) -> set[int]:
-    first, second = read_texts(table)
-    return {_digest(texts) for texts in zip(first, *([second] if second else []), strict=True)}
+    found = set()
+    for start in range(0, len(table), SHARD):  # texts take far more memory than their digests
+        first, second = read_texts(table.slice(start, SHARD))
+        found.update(map(_digest, zip(first, *([second] if second else []), strict=True)))
+    return found
 
 
 def _digest(texts: tuple[str, ...]) -> int:

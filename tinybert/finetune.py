@@ -42,9 +42,10 @@ def run(
     else:
         train.write_once({"dev": score()}, log)
     student.save(Path(f"models/{name}/{role}"), model, tokenizer)
-    if role == "teacher" and processes.is_main():
-        found = predict.logits(model, dev, batch_size, precision)
-        warn_near_chance(name, found, dev, described)
+    if role == "teacher":
+        found = predict.logits(model, dev, batch_size, precision, shared=True)
+        if processes.is_main():
+            warn_near_chance(name, found, dev, described)
 
 
 def warn_near_chance(name: str, logits, dev: Rows, described: task.Task) -> None:

@@ -9,28 +9,41 @@ import torch
 from tqdm import tqdm
 from transformers import PreTrainedModel
 
+from tinybert import processes
 from tinybert.device import accelerator
 from tinybert.encode import Rows, inference_batches, model_inputs
 from tinybert.task import Task
 
 
 def logits(
-    model: PreTrainedModel, rows: Rows, batch_size: int, precision: str, title: str | None = None
+    model: PreTrainedModel,
+    rows: Rows,
+    batch_size: int,
+    precision: str,
+    title: str | None = None,
+    shared: bool = False,
 ) -> np.ndarray:
     """(rows, classes) in float32, in the order of the rows; (rows, 1) for regression.
 
     title: of the progress bar; None: no bar. The model is in eval mode, and put back after.
+    shared: all processes call this with the same rows, each computes a part of the batches, and all
+    get all logits.
     """
     machine = accelerator(precision)
     training, model = model.training, model.to(machine.device).eval()
     found = np.empty((len(rows), model.config.num_labels), dtype=np.float32)
     batches = inference_batches(rows, batch_size)
+    batches = processes.mine(batches) if shared else batches
     with torch.inference_mode(), machine.autocast():
         for indices in tqdm(batches, desc=title, unit="batch", disable=title is None):
             inputs = model_inputs(rows.batch(indices))
             inputs = {name: tensor.to(machine.device) for name, tensor in inputs.items()}
             found[indices] = model(**inputs).logits.float().cpu().numpy()
     model.train(training)
+    if shared:
+        for part in processes.gather([(indices, found[indices]) for indices in batches]):
+            for indices, values in part:
+                found[indices] = values
     return found
 
 
@@ -41,7 +54,7 @@ def scorer(
     from tinybert.scores import scores  # with scikit-learn and SciPy, which labelling does not need
 
     def score() -> float:
-        found = logits(model, rows, batch_size, precision)
+        found = logits(model, rows, batch_size, precision, shared=True)
         return scores(found, rows.columns[task.target], [task.metric])[task.metric]
 
     return score

@@ -22,6 +22,7 @@ from tinybert import errors
 PATIENCE = timedelta(hours=6)
 
 if TYPE_CHECKING:  # torch takes seconds to import, and not every stage needs it
+    from accelerate import PartialState
     from torch import Tensor
 
 
@@ -55,9 +56,7 @@ def mine(items: Sequence) -> Sequence:
 def barrier() -> None:
     """Waits until all processes are here."""
     if world() > 1:
-        from accelerate import PartialState
-
-        PartialState(timeout=PATIENCE).wait_for_everyone()
+        _state().wait_for_everyone()
 
 
 def mean(value: "Tensor") -> "Tensor":
@@ -66,6 +65,7 @@ def mean(value: "Tensor") -> "Tensor":
         return value
     from accelerate.utils import reduce
 
+    _state()
     return reduce(value.detach().float(), reduction="mean")
 
 
@@ -75,7 +75,17 @@ def gather(value: object) -> list:
         return [value]
     from accelerate.utils import gather_object
 
+    _state()
     return gather_object([value])
+
+
+def _state() -> "PartialState":
+    """What accelerate's functions work with. Those would make it themselves, but for a GPU, and
+    then no process of a CPU would wait for another: only an Accelerator reads the environment."""
+    from accelerate import PartialState
+    from accelerate.utils import parse_flag_from_env
+
+    return PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"), timeout=PATIENCE)
 
 
 def run(main: Callable[..., None]) -> None:
@@ -84,6 +94,12 @@ def run(main: Callable[..., None]) -> None:
     if "RANK" not in os.environ and (launcher := _launcher()):
         module = sys.modules["__main__"].__spec__.name
         os.execv(sys.executable, [*launcher, "-m", module, *sys.argv[1:]])
+    if world() > 1:
+        import torch
+
+        # torchrun alone does not say so, and accelerate would take each process for the only one.
+        if not torch.accelerator.is_available():
+            os.environ["ACCELERATE_USE_CPU"] = "true"
     errors.run(main)
 
 
@@ -99,11 +115,13 @@ def _launcher() -> list[str]:
         return []
     config = YAML(typ="safe", pure=True).load(file.read_text(encoding="utf-8")) or {}
     count, machines = int(config.get("num_processes") or 1), int(config.get("num_machines") or 1)
+    if config.get("use_cpu"):
+        os.environ["ACCELERATE_USE_CPU"] = "true"
+    if (gpus := str(config.get("gpu_ids") or "all")) != "all":
+        os.environ.setdefault("CUDA_VISIBLE_DEVICES", gpus)
     if count < 2:
         return []
     local = count // machines
-    if config.get("use_cpu"):
-        os.environ["ACCELERATE_USE_CPU"] = "true"
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // local)))
     where = ["--standalone"]
     if machines > 1:
