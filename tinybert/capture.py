@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
+from tinybert.dropout import dropout
 from tinybert.errors import InputError
 
 NAME = "tinybert_capture"
@@ -57,8 +57,8 @@ def _attention(module: nn.Module, query, key, value, attention_mask, **kwargs):
     scores = qk.scores()
     if attention_mask is not None:  # a minimum, not -inf: a row of no token must not become NaN
         scores = scores.masked_fill(~attention_mask, torch.finfo(scores.dtype).min)
-    probabilities = F.dropout(scores.softmax(-1), kwargs.get("dropout", 0.0), module.training)
-    return (probabilities @ value).transpose(1, 2).contiguous(), None
+    p = kwargs.get("dropout", 0.0) if module.training else 0.0
+    return (dropout(scores.softmax(-1), p) @ value).transpose(1, 2).contiguous(), None
 
 
 AttentionInterface.register(NAME, _attention)

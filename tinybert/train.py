@@ -14,6 +14,7 @@ from transformers import get_linear_schedule_with_warmup
 
 from tinybert import processes
 from tinybert.device import accelerator
+from tinybert.dropout import set_dropout
 from tinybert.encode import Rows, spread, training_batches
 
 POINTS = 200  # of a curve: losses are averaged over the steps in between
@@ -40,9 +41,7 @@ def fit(
     Raises FloatingPointError if the loss is NaN or infinite: step, rows and learning rate named.
     """
     set_seed(seed)
-    for module in objective.student.modules():
-        if isinstance(module, nn.Dropout):
-            module.p = settings.dropout
+    set_dropout(objective.student, settings.dropout)
     machine, is_main = accelerator(precision), processes.is_main()
     share = processes.rank(), processes.world()
     loader, sampler = training_batches(rows, settings.batch_size, seed, *share)
