@@ -59,7 +59,9 @@ def main() -> None:
                 tokenizer.backend_tokenizer.encode_batch(texts[first : first + 1000])
             rates["tokenizer"].append(megabytes / (time.perf_counter() - start))
             start = time.perf_counter()
-            counts = corpus.prepare(folder, Path(work) / str(i), tokenizer, 128, 10**12, seed=0)
+            own = Path(work) / f"own{i}"
+            own.mkdir()
+            counts = corpus.prepare(folder, Path(work) / str(i), tokenizer, 128, 10**12, 0, own)
             rates["prepare_corpus"].append(megabytes / (time.perf_counter() - start))
     result = {
         "megabytes": round(megabytes, 1),

@@ -110,7 +110,7 @@ def fit(objective: torch.nn.Module, rows: Rows, epochs: int = 1, batch_size: int
     with tempfile.TemporaryDirectory() as log:
         start = time.perf_counter()
         if isinstance(objective, LayerLoss):
-            store.keep(objective, rows, epochs)
+            store.keep(objective, rows, epochs, Path(log))
         chosen = settings(epochs, batch_size)
         train.fit(objective, rows, chosen, seed=0, precision="auto", log=Path(log))
         return time.perf_counter() - start

@@ -33,7 +33,8 @@ class Enough(Exception):
 def prepare(folder: Path, out: Path) -> None:
     from tinybert import corpus
 
-    corpus.prepare(folder, out, tokenizer(), 128, 10**12, seed=0)
+    with tempfile.TemporaryDirectory(dir=out.parent) as work:
+        corpus.prepare(folder, out, tokenizer(), 128, 10**12, 0, Path(work))
 
 
 def general(folder: Path) -> None:

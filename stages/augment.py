@@ -3,20 +3,22 @@
 import json
 from pathlib import Path
 
-from tinybert import augment, params, processes
+from tinybert import augment, checkpoint, params, processes
 
 
 def main(name: str) -> None:
     settings = params.load(name)
-    facts = augment.run(
-        task=Path(f"data/tasks/{name}"),
-        model=Path("models/pretrained"),
-        out=Path(f"data/augmented/{name}"),
-        settings=settings.augment,
-        max_length=settings.encode.max_length,
-        precision=settings.precision,
-        seed=settings.seed,
-    )
+    with checkpoint.stage() as kept:
+        facts = augment.run(
+            task=Path(f"data/tasks/{name}"),
+            model=Path("models/pretrained"),
+            out=Path(f"data/augmented/{name}"),
+            settings=settings.augment,
+            max_length=settings.encode.max_length,
+            precision=settings.precision,
+            seed=params.derive(settings.seed, "augment"),
+            work=kept,
+        )
     if not processes.is_main():
         return
     metrics = Path(f"metrics/augment/{name}.json")

@@ -4,7 +4,17 @@ from pathlib import Path
 
 from transformers import AutoModel
 
-from tinybert import device, encode, params, pretrained, processes, store, student, train
+from tinybert import (
+    checkpoint,
+    device,
+    encode,
+    params,
+    pretrained,
+    processes,
+    store,
+    student,
+    train,
+)
 from tinybert.layer_loss import LayerLoss
 
 
@@ -18,16 +28,18 @@ def main(name: str) -> None:
     loss = LayerLoss(pupil, teacher, projection, settings.layer_loss.layer_map)
     file = Path(f"data/augmented/{name}")
     rows = encode.read_rows(file, tokenizer, settings.encode.max_length)
-    store.keep(loss, rows, settings.intermediate.epochs)
-    train.fit(
-        loss,
-        rows,
-        settings.intermediate,
-        seed=settings.seed,
-        precision=settings.precision,
-        log=Path(f"metrics/distill_intermediate/{name}"),
-    )
-    student.save(Path(f"models/{name}/intermediate"), pupil, tokenizer)
+    with checkpoint.stage() as kept:
+        store.keep(loss, rows, settings.intermediate.epochs, kept)
+        train.fit(
+            loss,
+            rows,
+            settings.intermediate,
+            seed=params.derive(settings.seed, "distill_intermediate"),
+            precision=settings.precision,
+            log=Path(f"metrics/distill_intermediate/{name}"),
+            kept=kept,
+        )
+        student.save(Path(f"models/{name}/intermediate"), pupil, tokenizer)
 
 
 if __name__ == "__main__":

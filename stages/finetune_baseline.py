@@ -8,9 +8,8 @@ from tinybert import finetune, params, processes, student, task
 def main(name: str) -> None:
     settings = params.load()
     head = task.load(Path(f"data/tasks/{name}")).head()
-    baseline = student.random_classifier(
-        Path("models/pretrained"), settings.student, head, settings.seed
-    )
+    seed = params.derive(settings.seed, "finetune_baseline")
+    baseline = student.random_classifier(Path("models/pretrained"), settings.student, head, seed)
     finetune.run(baseline, name, "baseline", settings, settings.baseline)
 
 

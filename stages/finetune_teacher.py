@@ -15,7 +15,8 @@ def main(name: str) -> None:
         model, training = teacher.load(described), None
     else:
         folder = Path("models/pretrained")
-        model = student.load_classifier(folder, described.head(), settings.seed)
+        seed = params.derive(settings.seed, "finetune_teacher")
+        model = student.load_classifier(folder, described.head(), seed)
         training = settings.teacher
     finetune.run(model, name, "teacher", settings, training)
 

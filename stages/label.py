@@ -3,10 +3,9 @@
 import json
 from pathlib import Path
 
-import numpy as np
 from transformers import AutoModelForSequenceClassification
 
-from tinybert import device, encode, params, predict, pretrained, processes, task
+from tinybert import checkpoint, device, encode, params, predict, pretrained, processes, task
 
 
 def main(name: str) -> None:
@@ -15,14 +14,18 @@ def main(name: str) -> None:
     teacher = pretrained.load(AutoModelForSequenceClassification, f"models/{name}/teacher", new=())
     teacher = device.frozen(teacher, settings.precision)
     out, metrics = Path(f"data/labels/{name}"), Path(f"metrics/label/{name}.json")
-    out.mkdir(parents=True, exist_ok=True)
     shards = encode.shard_files(Path(f"data/augmented/{name}"), "parquet")
-    for file in processes.mine(shards):
-        rows = encode.read_rows(file, tokenizer, settings.encode.max_length)
-        batch_size, precision = settings.evaluate.batch_size, settings.precision
-        logits = predict.logits(teacher, rows, batch_size, precision, f"label {file.stem}")
-        np.save(out / f"{file.stem}.npy", logits)
-    processes.barrier()
+    with checkpoint.stage() as kept:
+        predict.label(
+            teacher,
+            shards,
+            out,
+            tokenizer,
+            settings.encode.max_length,
+            settings.evaluate.batch_size,
+            settings.precision,
+            work=kept,
+        )
     if not processes.is_main():
         return
     kind = task.load(Path(f"data/tasks/{name}")).kind

@@ -2,19 +2,21 @@
 
 from pathlib import Path
 
-from tinybert import corpus, params, processes, tokenizer
+from tinybert import checkpoint, corpus, params, processes, tokenizer
 
 
 def main() -> None:
     settings = params.load()
-    counts = corpus.prepare(
-        Path(settings.corpus.path),
-        Path("data/corpus"),
-        tokenizer.load_tokenizer("models/pretrained"),
-        settings.corpus.max_length,
-        settings.corpus.max_tokens,
-        settings.seed,
-    )
+    with checkpoint.stage() as kept:
+        counts = corpus.prepare(
+            Path(settings.corpus.path),
+            Path("data/corpus"),
+            tokenizer.load_tokenizer("models/pretrained"),
+            settings.corpus.max_length,
+            settings.corpus.max_tokens,
+            params.derive(settings.seed, "prepare_corpus"),
+            work=kept,
+        )
     if processes.is_main():
         print(", ".join(f"{name} {count:,}" for name, count in counts.items()))
 

@@ -39,6 +39,14 @@ PIECES = 300  # of the byte-level vocabulary
 FAMILIES = ("bert", "roberta", "electra", "narrow electra", "modernbert")
 
 
+@pytest.fixture
+def work(tmp_path) -> Path:
+    """Where shards are on their way."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    return folder
+
+
 def tiny_config(**changes) -> BertConfig:
     sizes = {
         "vocab_size": len(VOCABULARY),

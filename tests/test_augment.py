@@ -191,14 +191,13 @@ def test_the_same_seed_gives_the_same_rows(candidates):
 
 
 @pytest.mark.parametrize("copies", [0, 2])
-def test_unlabelled_rows_join_without_a_label(checkpoint, tmp_path, copies):
+def test_unlabelled_rows_join_without_a_label(checkpoint, tmp_path, work, copies):
     folder = checkpoint(BertModel(tiny_config()))
     pq.write_table(table(), tmp_path / "train.parquet")
     raw = table(["more text", "and more"]).drop_columns(["label"])
     pq.write_table(raw, tmp_path / "unlabeled.parquet")
-    facts = augment.run(
-        tmp_path, folder, tmp_path / "out", settings(folder, copies=copies), 32, "fp32", seed=0
-    )
+    own = settings(folder, copies=copies)
+    facts = augment.run(tmp_path, folder, tmp_path / "out", own, 32, "fp32", 0, work)
     rows = pq.read_table(tmp_path / "out")
     assert rows["text_a"].to_pylist()[-2:] == ["more text", "and more"]
     assert rows["label"].to_pylist()[-2:] == [None, None]
@@ -210,7 +209,7 @@ def test_unlabelled_rows_join_without_a_label(checkpoint, tmp_path, copies):
     assert facts["rows_out"] == len(rows) - 2
 
 
-def test_chinese_words_come_from_all_rows_whatever_the_shards(tmp_path, monkeypatch):
+def test_chinese_words_come_from_all_rows_whatever_the_shards(tmp_path, work, monkeypatch):
     """In a shard of one row, its own words would be all there are."""
     characters = sorted(set("酒店房间电影音乐早餐屏幕"))
     (tmp_path / "vocab.txt").write_text("\n".join([*VOCABULARY[:5], *characters]))
@@ -230,20 +229,22 @@ def test_chinese_words_come_from_all_rows_whatever_the_shards(tmp_path, monkeypa
     own = settings(tmp_path, language="zh", candidates=5)
     for size in (100, 1):
         monkeypatch.setattr(augment, "SHARD", size)
-        augment.run(tmp_path, tmp_path, tmp_path / str(size), own, 32, "fp32", seed=0)
+        (work / str(size)).mkdir()
+        out = tmp_path / str(size)
+        augment.run(tmp_path, tmp_path, out, own, 32, "fp32", 0, work / str(size))
     assert asked[:6] == asked[6:]
     for text, [(*_, candidates)] in asked:
         assert set(candidates) == set(words) - {text}
 
 
-def test_multi_hot_labels_survive(checkpoint, tmp_path):
+def test_multi_hot_labels_survive(checkpoint, tmp_path, work):
     folder = checkpoint(BertModel(tiny_config()))
     labels = [[1.0, 0.0], [0.0, 0.0], [1.0, 1.0]]
     own = table().drop_columns(["label"])
     own = own.append_column("labels", pa.array(labels, pa.list_(pa.float32(), 2)))
     pq.write_table(own, tmp_path / "train.parquet")
     pq.write_table(table(["more"]).drop_columns(["label"]), tmp_path / "unlabeled.parquet")
-    augment.run(tmp_path, folder, tmp_path / "out", settings(folder), 32, "fp32", seed=0)
+    augment.run(tmp_path, folder, tmp_path / "out", settings(folder), 32, "fp32", 0, work)
     rows = read_rows(tmp_path / "out", load_tokenizer(folder), 32)
     found = pq.read_table(tmp_path / "out")
     expected = [

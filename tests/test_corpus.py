@@ -1,6 +1,8 @@
 """Text to segments."""
 
 import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -24,7 +26,9 @@ def source(tmp_path):
 
 
 def prepare(source, tmp_path, tokenizer, max_length=8, max_tokens=1000, seed=0):
-    counts = corpus.prepare(source, tmp_path / "out", tokenizer, max_length, max_tokens, seed)
+    with TemporaryDirectory(dir=tmp_path) as work:
+        sizes = max_length, max_tokens
+        counts = corpus.prepare(source, tmp_path / "out", tokenizer, *sizes, seed, Path(work))
     rows = read_segments(tmp_path / "out", tokenizer.pad_token_id)
     segments = [
         rows.tokens[a:b].tolist() for a, b in zip(rows.starts[:-1], rows.starts[1:], strict=True)

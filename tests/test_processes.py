@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.torch import save_file
 from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
-from tinybert import device, processes, store, train
+from tinybert import checkpoint, device, processes, store, train
 from tinybert.encode import encode
 from tinybert.layer_loss import LayerLoss, Projection
 from tinybert.logit_loss import GoldLoss, PredictionLoss
@@ -44,19 +44,22 @@ label[random.random(53) < 0.7] = -100
 logits = random.standard_normal((53, 2)).astype(np.float32)
 rows = encode(texts, None, tokenizer, 32, label=label, teacher_logits=logits)
 torch.manual_seed(0)
+context = checkpoint.stage()
+kept = context.__enter__()
 if kind in ("layer", "store"):
     pupil = AutoModel.from_pretrained(folder / "student")
     teacher = device.frozen(AutoModel.from_pretrained(folder / "teacher"), "fp32")
     loss = LayerLoss(pupil, teacher, Projection("shared", 1, 4, 8), "uniform")
     if kind == "store":
-        store.keep(loss, rows, 3)
+        store.keep(loss, rows, 3, kept)
         assert loss.kept is not None
 else:
     pupil = AutoModelForSequenceClassification.from_pretrained(folder / "classifier")
     loss = GoldLoss(pupil) if kind == "gold" else PredictionLoss(pupil, 2.0, 0.4)
 settings = Training(epochs=3, batch_size=8, lr=1e-2, warmup=0.1, weight_decay=0.01,
                     max_grad_norm=1.0, dropout=0.0)
-train.fit(loss, rows, settings, seed=0, precision="fp32", log=out / "log")
+train.fit(loss, rows, settings, seed=0, precision="fp32", log=out / "log", kept=kept)
+context.__exit__(None, None, None)
 if processes.is_main():
     pupil.save_pretrained(out / "model")
 """
@@ -115,19 +118,22 @@ DATA = """
 import json, sys
 from pathlib import Path
 from transformers import AutoTokenizer
-from tinybert import augment, corpus, processes, sources
+from tinybert import augment, checkpoint, corpus, processes, sources
 from tinybert.schema import Augment
 
 kind, folder, out = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
 sources.PIECE, augment.SHARD, corpus.RANGE = 300, 4, 7
+context = checkpoint.stage()
+work = context.__enter__()
 if kind == "corpus":
     tokenizer = AutoTokenizer.from_pretrained(folder / "masked")
-    facts = corpus.prepare(folder / "text", out / "corpus", tokenizer, 16, 700, 0)
+    facts = corpus.prepare(folder / "text", out / "corpus", tokenizer, 16, 700, 0, work)
 else:
     model, copies = folder / kind.split()[0], int(kind.split()[1])
     settings = Augment(copies=copies, replace_probability=0.5, candidates=4,
                        word_vectors=str(model), language="en")
-    facts = augment.run(folder, model, out / "augmented", settings, 32, "fp32", 0)
+    facts = augment.run(folder, model, out / "augmented", settings, 32, "fp32", 0, work)
+context.__exit__(None, None, None)
 if processes.is_main():
     (out / "facts.json").write_text(json.dumps(facts))
 """

@@ -18,12 +18,6 @@ def rows_of(lengths, size: int) -> Rows:
 
 
 @pytest.fixture
-def scratch(tmp_path, monkeypatch):
-    monkeypatch.setenv("TINYBERT_SCRATCH", str(tmp_path / "scratch"))
-    return tmp_path / "scratch"
-
-
-@pytest.fixture
 def loss() -> LayerLoss:
     student = BertModel(tiny_config(hidden_size=4, num_hidden_layers=1))
     return LayerLoss(student, BertModel(tiny_config()), Projection("shared", 1, 4, 8), "uniform")
@@ -31,7 +25,9 @@ def loss() -> LayerLoss:
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_losses_are_those_without_the_store(scratch, any_precision, monkeypatch, family, precision):
+def test_losses_are_those_without_the_store(
+    tmp_path, any_precision, monkeypatch, family, precision
+):
     config = config_of(family, initializer_range=0.5)
     teacher = device.frozen(AutoModel.from_config(config), precision)
     student = AutoModel.from_config(config_of(family, initializer_range=0.5))
@@ -41,7 +37,7 @@ def test_losses_are_those_without_the_store(scratch, any_precision, monkeypatch,
     machine = device.accelerator(precision)
     with torch.no_grad(), machine.autocast():
         without = [loss(batch) for batch in batches]
-        store.keep(loss, rows, epochs=2)
+        store.keep(loss, rows, 2, tmp_path)
         assert loss.kept is not None
         monkeypatch.setattr(loss, "teach", None)  # is not asked again
         kept = [loss(batch) for batch in batches]
@@ -49,21 +45,20 @@ def test_losses_are_those_without_the_store(scratch, any_precision, monkeypatch,
     for ours, theirs in zip(kept, without, strict=True):
         for name, value in theirs.items():
             torch.testing.assert_close(ours[name], value, rtol=tolerance, atol=1e-6)
-    assert list(scratch.iterdir()) == []  # the open file has no name
 
 
 @pytest.mark.parametrize(("budget", "epochs"), [("1e-9", 5), ("0", 5), ("20", 1)])
 def test_without_room_or_use_the_teacher_is_asked_anew(
-    scratch, loss, monkeypatch, capsys, budget, epochs
+    tmp_path, loss, monkeypatch, capsys, budget, epochs
 ):
     monkeypatch.setenv("TINYBERT_SCRATCH_GB", budget)
-    store.keep(loss, rows_of([5, 6], 40), epochs)
+    store.keep(loss, rows_of([5, 6], 40), epochs, tmp_path)
     assert loss.kept is None
     said = capsys.readouterr().out
     assert ("TINYBERT_SCRATCH_GB 1e-9" in said) == (budget == "1e-9")
 
 
-def test_a_budget_that_is_no_number_is_named(scratch, loss, monkeypatch):
+def test_a_budget_that_is_no_number_is_named(tmp_path, loss, monkeypatch):
     monkeypatch.setenv("TINYBERT_SCRATCH_GB", "many")
     with pytest.raises(ValueError, match=r"TINYBERT_SCRATCH_GB: 'many'"):
-        store.keep(loss, rows_of([5, 6], 40), 2)
+        store.keep(loss, rows_of([5, 6], 40), 2, tmp_path)

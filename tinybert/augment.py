@@ -6,6 +6,7 @@ words whose vectors are nearest. Both texts of a pair are changed, each from its
 """
 
 import hashlib
+import json
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +18,11 @@ from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM
 
 from tinybert import pretrained, processes, word_vectors, words
 from tinybert.encode import read_texts
+from tinybert.files import deliver, writing
 from tinybert.masked_words import MaskedWords
 
 SHARD = 4096  # labelled or unlabelled rows
+COUNTS = b"tinybert.counts"  # in a shard's schema: what is reported of it
 REPORTED = (
     "words_by_masked_language_model", "words_without_candidates", "words", "words_replaceable",
 )  # fmt: skip
@@ -38,7 +41,8 @@ class Candidates:
     """Finds the K candidates of each replaceable word of some texts.
 
     folder: the pretrained model. settings: the section `augment`, whose word_vectors is a file, or
-    `folder` for the model's own token embeddings. Which words came from where is in `counts`.
+    `folder` for the model's own token embeddings. Which words came from where is in `counts`, what
+    the file holds in `read`.
     `chinese`: the Chinese words that may be put for others; None: those of the texts.
     """
 
@@ -53,10 +57,10 @@ class Candidates:
         self.whole_words = words.whole_words(self.tokenizer, self.language)
         self.chinese: list[str] | None = None
         self.counts: Counter = Counter()
-        self.file = None
+        self.file, self.read = None, {}
         if Path(settings.word_vectors) != folder:
             *self.file, read = word_vectors.read(Path(settings.word_vectors), self._is_word)
-            self.counts.update({f"word_vectors.{name}": count for name, count in read.items()})
+            self.read = {f"word_vectors.{name}": count for name, count in read.items()}
 
     def places(self, texts: list[str]) -> list[Places]:
         """For each text, its replaceable words and their candidates, in order."""
@@ -161,14 +165,21 @@ def augment(
 
 
 def run(
-    task: Path, model: Path, out: Path, settings, max_length: int, precision: str, seed: int
+    task: Path,
+    model: Path,
+    out: Path,
+    settings,
+    max_length: int,
+    precision: str,
+    seed: int,
+    work: Path,
 ) -> dict:
     """Writes NNNNN.parquet: the labelled rows with their copies, SHARD rows in each with all of
     their copies, then the unlabelled rows.
 
     settings: the section `augment`. Unlabelled rows have a null label or score; `source` is a row
     of the same shard. The processes share the shards; what comes out does not depend on their
-    number. Returns counts.
+    number. work: where those are that are made already. Returns counts.
     """
     train = pq.read_table(task / "train.parquet")
     candidates, originals = None, set()
@@ -187,12 +198,14 @@ def run(
         if table is not None
         for start in range(0, len(table), SHARD)
     ]
-    out.mkdir(parents=True, exist_ok=True)
-    counts: Counter = Counter(rows_out=0)
+    made = [work / f"{i:05}.parquet" for i in range(len(shards))]
     for i in processes.mine(range(len(shards))):
+        if made[i].exists():
+            continue
         table, start = shards[i]
-        part = table.slice(start, SHARD)
+        part, counts = table.slice(start, SHARD), Counter()
         if table is train and candidates:
+            candidates.counts.clear()
             part, _ = augment(
                 part,
                 candidates,
@@ -201,25 +214,29 @@ def run(
                 [seed, i],
                 originals,
             )
+            counts.update(candidates.counts)
         else:
             part = part.append_column("source", pa.array(range(len(part)), pa.int64()))
-        counts["rows_out"] += len(part) if table is train else 0
-        pq.write_table(part, out / f"{i:05}.parquet")
-    return _facts(len(train), counts, candidates, raw)
+        counts["rows_out"] = len(part) if table is train else 0
+        part = part.replace_schema_metadata({COUNTS: json.dumps(counts)})
+        with writing(made[i]) as file:
+            pq.write_table(part, file)
+    processes.barrier()
+    if processes.is_main():
+        deliver(made, out)
+    return _facts(made, len(train), candidates, raw)
 
 
-def _facts(rows_in: int, counts: Counter, candidates: Candidates | None, raw) -> dict:
-    """What is reported of all shards. A file of word vectors is read by every process."""
-    of_file = {}
-    if candidates:
-        of_file = {k: v for k, v in candidates.counts.items() if k.startswith("word_vectors.")}
-        counts.update({k: v for k, v in candidates.counts.items() if k not in of_file})
-    total = sum((Counter(own) for own in processes.gather(dict(counts))), Counter())
+def _facts(made: list[Path], rows_in: int, candidates: Candidates | None, raw) -> dict:
+    """What is reported of all shards."""
+    total: Counter = Counter()
+    for file in made:
+        total.update(json.loads(pq.read_schema(file).metadata[COUNTS]))
     facts = {"rows_in": rows_in, "rows_out": total["rows_out"]}
     if candidates:
         replaced, words = total["words_replaced"], total["words_of_copies"]
         facts["share_of_words_replaced"] = round(replaced / words, 4) if words else 0.0
-        facts |= of_file | {name: total[name] for name in REPORTED}
+        facts |= candidates.read | {name: total[name] for name in REPORTED}
     if raw is not None:
         facts["unlabeled_rows"] = len(raw)
     return facts

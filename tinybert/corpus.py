@@ -20,6 +20,7 @@ from transformers import PreTrainedTokenizerBase
 
 from tinybert import processes
 from tinybert.errors import InputError
+from tinybert.files import deliver, writing
 from tinybert.segments import cuts, tokens, with_specials
 from tinybert.sources import Piece, paragraphs, sentences, shards, texts
 
@@ -29,13 +30,10 @@ RANGE = 2**22  # hashes that are compared at once
 BINS = 2**16  # of the random numbers by which segments are chosen
 BATCH = 2**14  # segments, or sentences, that are in memory at once
 SCHEMA = pa.schema([("input_ids", pa.list_(pa.int32()))])
-# Beside each shard while the work lasts: all tokens; how many each sentence has; how many sentences
-# each paragraph; how many paragraphs there are up to each piece's end; what each paragraph is, and
-# whether it stays; the tokens that stay; and where segments end in these.
-SCRATCH = (
-    "all", "sentences.npy", "paragraphs.npy", "pieces.npy", "hashes.npy", "stays.npy",
-    "tokens", "cuts.npy",
-)  # fmt: skip
+# Beside each shard on its way, in this order: `all` tokens; how many each of the `sentences` has;
+# how many sentences each of the `paragraphs`; how many paragraphs there are up to the ends of its
+# `pieces`; `hashes` of the paragraphs, and whether each `stays`; the `tokens` that stay; where
+# segments end in these, `cuts`. A step whose last file is there is not done again.
 
 
 def prepare(
@@ -45,27 +43,23 @@ def prepare(
     max_length: int,
     max_tokens: int,
     seed: int,
+    work: Path,
 ) -> dict[str, int]:
     """Writes NNNNN.arrow (column input_ids, one list a segment) and summary.json.
 
     Each segment is as many whole sentences of one file as fit into max_length, with the special
     tokens around them; a longer sentence is cut. Of more than max_tokens tokens, a random part of
-    the segments is kept. Returns the summary, in the main process alone. Raises InputError if there
-    is no text.
+    the segments is kept. work: where shards are on their way. Returns the summary, in the main
+    process alone. Raises InputError if there is no text.
     """
     if not source.is_dir():
         raise InputError(f"corpus.path: {source} is no folder; put text files there")
     found = shards(source)
-    if processes.is_main():
-        out.mkdir(parents=True, exist_ok=True)
-        # Of a run by hand: DVC empties the folder.
-        for file in [*out.glob("[0-9]*"), *out.glob("summary.json")]:
-            file.unlink()
-    processes.barrier()
-    names = [out / f"{i:05}" for i in range(len(found))]
+    names = [work / f"{i:05}" for i in range(len(found))]
     own = processes.mine(range(len(found)))
     for i in tqdm(own, desc="prepare_corpus", unit="shard", disable=not processes.is_main()):
-        _tokenise(found[i], names[i], tokenizer)
+        if not _file(names[i], "stays").exists():
+            _tokenise(found[i], names[i], tokenizer)
     processes.barrier()
     if processes.is_main():
         total, repeats = _mark_repeats(names)
@@ -76,7 +70,8 @@ def prepare(
             )
     processes.barrier()
     for i in own:
-        _pack(names[i], max_length - 2)
+        if not _file(names[i], "cuts").exists():
+            _pack(names[i], max_length - 2)
     processes.barrier()
     tokens_found, limit = _limit(names, max_tokens, seed)
     if processes.is_main():
@@ -91,23 +86,32 @@ def prepare(
             "tokens": tokens_kept,
             "segments": segments_kept,
         }
-        text = json.dumps(counts, indent=2) + "\n"
-        (out / "summary.json").write_text(text, encoding="utf-8")
-    processes.barrier()
     first, last = tokenizer("")["input_ids"]  # [CLS] and [SEP], or what the model has for them
     for i in own:
-        _write(names[i], _numbers(seed, i, len(_load(names[i], "cuts")) - 1) < limit, first, last)
-        for suffix in SCRATCH:
-            names[i].with_suffix(f".{suffix}").unlink(missing_ok=True)
-    return counts if processes.is_main() else {}
+        if not names[i].with_suffix(".arrow").exists():
+            chosen = _numbers(seed, i, len(_load(names[i], "cuts")) - 1) < limit
+            _write(names[i], chosen, first, last)
+            names[i].with_suffix(".tokens").unlink()
+    processes.barrier()
+    if not processes.is_main():
+        return {}
+    deliver([name.with_suffix(".arrow") for name in names], out)
+    text = json.dumps(counts, indent=2) + "\n"
+    (out / "summary.json").write_text(text, encoding="utf-8")
+    return counts
+
+
+def _file(name: Path, what: str) -> Path:
+    return name.with_suffix(f".{what}.npy")
 
 
 def _load(name: Path, what: str) -> np.ndarray:
-    return np.load(name.with_suffix(f".{what}.npy"))
+    return np.load(_file(name, what))
 
 
 def _save(name: Path, what: str, values: np.ndarray) -> None:
-    np.save(name.with_suffix(f".{what}.npy"), values)
+    with writing(_file(name, what)) as file:
+        np.save(file, values)
 
 
 def _tokenise(shard: list[Piece], name: Path, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -171,7 +175,6 @@ def _pack(name: Path, room: int) -> None:
             own, stay = lengths[i : i + BATCH], stays_sentence[i : i + BATCH]
             every = np.fromfile(source, np.int32, own.sum())
             sink.write(every[np.repeat(stay, own)].data)
-    everything.unlink()
     # Where each piece ends, in sentences that stay.
     kept = np.concatenate([[0], np.cumsum(np.where(stays, counts, 0))])
     ends = array("q", np.cumsum(lengths[stays_sentence], dtype=np.int64).tobytes())
@@ -179,6 +182,7 @@ def _pack(name: Path, room: int) -> None:
     for begin, end in pairwise([0, *kept[_load(name, "pieces")]]):
         places.extend(cuts(ends[begin:end], places[-1], room))
     _save(name, "cuts", np.frombuffer(places, np.int64))
+    everything.unlink()
 
 
 def _numbers(seed: int, shard: int, count: int) -> np.ndarray:
@@ -218,8 +222,9 @@ def _limit(names: list[Path], max_tokens: int, seed: int) -> tuple[int, float]:
 def _write(name: Path, chosen: np.ndarray, first: int, last: int) -> None:
     places = _load(name, "cuts")
     with (
+        writing(name.with_suffix(".arrow")) as file,
         name.with_suffix(".tokens").open("rb") as source,
-        pa.OSFile(str(name.with_suffix(".arrow")), "wb") as sink,
+        pa.OSFile(str(file), "wb") as sink,
         pa.ipc.new_file(sink, SCHEMA) as writer,
     ):
         for i in range(0, len(chosen), BATCH):

@@ -302,6 +302,7 @@ def training_batches(
         range(len(rows)),
         batch_sampler=sampler,
         collate_fn=lambda indices: rows.batch(indices[rank::world]),
+        generator=torch.Generator(),  # it draws at each start: not from what dropout draws from
     )
     return loader, sampler
 

@@ -5,7 +5,17 @@ from pathlib import Path
 
 from transformers import PreTrainedModel
 
-from tinybert import predict, pretrained, processes, scores, student, task, train
+from tinybert import (
+    checkpoint,
+    params,
+    predict,
+    pretrained,
+    processes,
+    scores,
+    student,
+    task,
+    train,
+)
 from tinybert.encode import Rows, read_rows
 from tinybert.logit_loss import GoldLoss
 from tinybert.params import Params
@@ -29,19 +39,21 @@ def run(
     )
     batch_size, precision = settings.evaluate.batch_size, settings.precision
     score = predict.scorer(model, dev, described, batch_size, precision)
-    if training:
-        train.fit(
-            GoldLoss(model),
-            rows,
-            training,
-            seed=settings.seed,
-            precision=precision,
-            log=log,
-            score=score,
-        )
-    else:
-        train.write_once({"dev": score()}, log)
-    student.save(Path(f"models/{name}/{role}"), model, tokenizer)
+    with checkpoint.stage() as kept:
+        if training:
+            train.fit(
+                GoldLoss(model),
+                rows,
+                training,
+                seed=params.derive(settings.seed, f"finetune_{role}"),
+                precision=precision,
+                log=log,
+                score=score,
+                kept=kept,
+            )
+        else:
+            train.write_once({"dev": score()}, log)
+        student.save(Path(f"models/{name}/{role}"), model, tokenizer)
     if role == "teacher":
         found = predict.logits(model, dev, batch_size, precision, shared=True)
         if processes.is_main():

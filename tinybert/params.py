@@ -4,6 +4,7 @@ Read as YAML 1.2, as DVC reads it, so `3e-5` and `1e4` are numbers and `off` is 
 stand there: tinybert/schema.py.
 """
 
+import hashlib
 from difflib import SequenceMatcher
 from pathlib import Path
 from typing import get_args, get_origin
@@ -42,6 +43,11 @@ def load(task: str | None = None, path: str | Path = "params.yaml") -> Params:
     if task is not None and task not in of_tasks:
         raise InputError(f"{path} has no task.{task}; it has {', '.join(of_tasks)}")
     return params if task is None else of_tasks[task]
+
+
+def derive(seed: int, stage: str) -> int:
+    """A stage's own seed: from one seed, each stage draws other random numbers."""
+    return int.from_bytes(hashlib.sha256(f"{stage} {seed}".encode()).digest()[:4])
 
 
 def _merged(params: Params) -> tuple[dict[str, Params], list[str]]:

@@ -7,11 +7,12 @@ import numpy as np
 import pyarrow.parquet as pq
 import torch
 from tqdm import tqdm
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tinybert import processes
 from tinybert.device import accelerator
-from tinybert.encode import Rows, inference_batches, model_inputs
+from tinybert.encode import Rows, inference_batches, model_inputs, read_rows
+from tinybert.files import deliver, writing
 from tinybert.task import Task
 
 
@@ -45,6 +46,31 @@ def logits(
             for indices, values in part:
                 found[indices] = values
     return found
+
+
+def label(
+    teacher: PreTrainedModel,
+    shards: list[Path],
+    out: Path,
+    tokenizer: PreTrainedTokenizerBase,
+    max_length: int,
+    batch_size: int,
+    precision: str,
+    work: Path,
+) -> None:
+    """Writes for each shard NNNNN.parquet the teacher's logits, NNNNN.npy, (rows, classes). The
+    processes share the shards. work: where those are that are made already."""
+    made = [work / f"{file.stem}.npy" for file in shards]
+    for i in processes.mine(range(len(shards))):
+        if made[i].exists():
+            continue
+        rows = read_rows(shards[i], tokenizer, max_length)
+        found = logits(teacher, rows, batch_size, precision, f"label {shards[i].stem}")
+        with writing(made[i]) as file:
+            np.save(file, found)
+    processes.barrier()
+    if processes.is_main():
+        deliver(made, out)
 
 
 def scorer(

@@ -1,6 +1,5 @@
 """Finding, checking and loading pretrained models: safetensors only, no remote code."""
 
-import hashlib
 import importlib.util
 import json
 import shutil
@@ -22,6 +21,7 @@ from transformers.utils import logging as transformers_logging
 
 from tinybert.capture import capture
 from tinybert.errors import InputError
+from tinybert.files import file_sha256
 from tinybert.tokenizer import load_tokenizer
 
 transformers_logging.set_verbosity_error()
@@ -156,11 +156,6 @@ def _check_capture(encoder: PreTrainedModel, tokenizer: PreTrainedTokenizerBase)
 
 def _is_part(key: str, parts: tuple[str, ...]) -> bool:
     return any(key.startswith(part) or f".{part}" in key for part in parts)
-
-
-def file_sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _package_folder(model: str, key: str) -> Path:

@@ -3,15 +3,16 @@
 In step 1 of task distillation every epoch asks a frozen teacher the same. How much may be kept is
 the machine's affair, not the pipeline's: it is set by the environment, and what comes out is the
 same but for rounding (rows share a forward pass with others than they would in training).
-
-TINYBERT_SCRATCH: the folder, .scratch if not set. TINYBERT_SCRATCH_GB: at most so many 10^9 bytes,
-20 if not set, and never more than half of what is free; 0: nothing is kept.
+The file stands with the stage's checkpoints; a run that was killed goes on filling it.
+TINYBERT_SCRATCH_GB: at most so many 10^9 bytes, 20 if not set, and never more than half of what is
+free; 0: nothing is kept.
 """
 
+import json
 import os
 import shutil
+import time
 from pathlib import Path
-from uuid import uuid4
 
 import numpy as np
 import torch
@@ -19,8 +20,10 @@ from tqdm import tqdm
 
 from tinybert import processes
 from tinybert.capture import QK, Inside
+from tinybert.checkpoint import interval
 from tinybert.encode import Rows, inference_batches
 from tinybert.errors import InputError
+from tinybert.files import writing
 from tinybert.layer_loss import LayerLoss
 
 BATCH = 64  # rows of the teacher's passes
@@ -42,14 +45,12 @@ class Store:
         self.scalings = [1.0] * self.layers
         shape = (int(rows.starts[-1]), self.line())
         if processes.local_rank() == 0:
-            with name.open("wb") as file:
+            with name.open("ab") as file:
                 os.posix_fallocate(file.fileno(), 0, shape[0] * shape[1] * self.dtype.itemsize)
         processes.barrier()
         kind = np.int16 if self.dtype.itemsize == 2 else np.int32  # NumPy has no bfloat16
         self.lines = np.memmap(name, kind, "r+", shape=shape)
-        processes.barrier()
-        if processes.local_rank() == 0:
-            name.unlink()  # it lives while it is open, and a kill leaves nothing behind
+        self.progress = name.with_suffix(f".{processes.local_rank()}.json")
 
     def line(self) -> int:
         """Numbers for each token."""
@@ -59,7 +60,12 @@ class Store:
         """Runs the teacher over all rows; the processes of a machine share the work."""
         batches = inference_batches(self.rows, BATCH)
         own = batches[processes.local_rank() :: processes.local_world()]
-        for indices in tqdm(own, desc="teacher", unit="batch", disable=not processes.is_main()):
+        done = json.loads(self.progress.read_text()) if self.progress.exists() else 0
+        kept = time.monotonic()
+        bar = tqdm(own, desc="teacher", unit="batch", disable=not processes.is_main())
+        for i, indices in enumerate(bar):
+            if i < done - 1:  # the last one tells the scalings
+                continue
             batch = self.rows.batch(indices, pad_to=1)
             inside = self.loss.teach(batch)
             self.scalings = [qk.scaling for qk in inside.attention]
@@ -67,9 +73,14 @@ class Store:
             for qk in inside.attention:
                 parts += [x.transpose(1, 2).flatten(2) for x in (qk.query, qk.key)]
             lines = torch.cat(parts, dim=-1).cpu().view(self._integer()).numpy()
-            for i, row in enumerate(indices):
+            for k, row in enumerate(indices):
                 start, end = self.rows.starts[row], self.rows.starts[row + 1]
-                self.lines[start:end] = lines[i, : end - start]
+                self.lines[start:end] = lines[k, : end - start]
+            if time.monotonic() - kept > interval() or i == len(own) - 1:
+                self.lines.flush()
+                with writing(self.progress) as file:
+                    file.write_text(json.dumps(i + 1))
+                kept = time.monotonic()
         # Also a barrier; and of few rows, not every process has seen any.
         self.scalings = processes.gather(self.scalings)[0]
 
@@ -94,9 +105,9 @@ class Store:
         return torch.int16 if self.dtype.itemsize == 2 else torch.int32
 
 
-def keep(loss: LayerLoss, rows: Rows, epochs: int) -> None:
-    """Lets the loss read what its teacher says of these rows from a scratch file, if the teacher
-    would be asked more than once and the file fits into the budget; if it does not, says so."""
+def keep(loss: LayerLoss, rows: Rows, epochs: int, folder: Path) -> None:
+    """Lets the loss read what its teacher says of these rows from a file in the folder, if the
+    teacher would be asked more than once and the file fits into the budget; if not, says so."""
     budget = os.environ.get("TINYBERT_SCRATCH_GB", str(DEFAULT_GB))
     try:
         allowed = float(budget) * 1e9
@@ -104,12 +115,13 @@ def keep(loss: LayerLoss, rows: Rows, epochs: int) -> None:
         raise InputError(f"TINYBERT_SCRATCH_GB: {budget!r} is no number of gigabytes") from None
     if epochs < 2 or not allowed:
         return
-    folder = Path(os.environ.get("TINYBERT_SCRATCH", ".scratch"))
-    folder.mkdir(parents=True, exist_ok=True)
     config, kind = loss.teacher.config, next(loss.teacher.parameters()).dtype
     numbers = (3 * len(loss.layers) + 1) * config.hidden_size
     needed = int(rows.starts[-1]) * numbers * kind.itemsize
-    free = shutil.disk_usage(folder).free / 2
+    machine = f"{os.environ.get('GROUP_RANK', 0)}-{processes.local_world()}"
+    name = folder / f"teacher-{machine}-{str(kind).removeprefix('torch.')}"
+    has = name.stat().st_size if name.exists() else 0
+    free = (shutil.disk_usage(folder).free + has) / 2
     if needed > min(allowed, free):
         if processes.is_main():
             print(
@@ -118,7 +130,6 @@ def keep(loss: LayerLoss, rows: Rows, epochs: int) -> None:
                 f"(TINYBERT_SCRATCH_GB {budget}, half of what is free {free / 1e9:.1f})"
             )
         return
-    name = processes.gather(uuid4().hex)[0]
-    store = Store(loss, rows, folder / f"{name}-{os.environ.get('GROUP_RANK', 0)}")
+    store = Store(loss, rows, name)
     store.fill()
     loss.kept = store.read

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import torch
+from accelerate import skip_first_batches
 from accelerate.utils import set_seed
 from dvclive import Live
 from torch import Tensor, nn
@@ -16,6 +17,7 @@ from tinybert import processes
 from tinybert.device import accelerator
 from tinybert.dropout import set_dropout
 from tinybert.encode import Rows, spread, training_batches
+from tinybert.snapshots import Snapshots, State
 
 POINTS = 200  # of a curve: losses are averaged over the steps in between
 SAMPLE = 512  # rows
@@ -30,13 +32,15 @@ def fit(
     precision: str,
     log: Path,
     score: Callable[[], float] | None = None,
+    kept: Path | None = None,
 ) -> None:
     """Trains what in `objective` requires gradients: AdamW, warm-up, linear decay, clipping.
 
     objective: called with a batch, returns scalars, of which `loss` is minimised; its `student` is
     what the stage saves. settings: a schema.Training. log: where dvclive writes the curves.
     score: after each epoch, higher is better; the student of the best epoch is kept. Without it,
-    that of the last epoch.
+    that of the last epoch. kept: checkpoint.stage's folder, where a run that was killed goes on;
+    None: nothing is kept.
     Of several processes each gets its part of every batch.
     Raises FloatingPointError if the loss is NaN or infinite: step, rows and learning rate named.
     """
@@ -52,18 +56,25 @@ def fit(
     schedule = get_linear_schedule_with_warmup(
         optimizer.optimizer, math.ceil(steps * settings.warmup), steps
     )
-    best, best_state, title = -math.inf, None, "/".join(log.parts[-2:])
+    title = "/".join(log.parts[-2:])
+    state = State(objective, optimizer.optimizer, schedule)
+    # Sums differ between kinds of machines: on another, training begins anew.
+    kind = f"{machine.device.type}-{machine.mixed_precision}-{processes.world()}"
+    snapshots = Snapshots(kept and kept / kind)
 
     with (
         _live(log) as live,
         tqdm(total=steps, desc=title, unit="step", mininterval=1, disable=not is_main) as bar,
+        snapshots.signals(),
     ):
         curve = _Curve(live, bar, steps)
-        for epoch in range(settings.epochs):
+        snapshots.restore(state, curve)
+        asked = 0.0
+        for epoch in range(state.epoch, settings.epochs):
             model.train()
             sampler.epoch = curve.epoch = epoch
             before = None
-            for batch in loader:
+            for batch in skip_first_batches(loader, state.batch) if state.batch else loader:
                 batch = {k: tensor.to(machine.device) for k, tensor in batch.items()}
                 losses, lr = model(batch), schedule.get_last_lr()[0]
                 machine.backward(losses["loss"])
@@ -71,19 +82,28 @@ def fit(
                 optimizer.step()
                 schedule.step()
                 optimizer.zero_grad()
+                state.batch, state.step = state.batch + 1, state.step + 1
                 # Reading a loss waits for its step: that of the step before is there by now.
                 if before is not None:
                     curve.add(*before)
                 before = losses, lr, batch["row"]
-            curve.add(*before)
+                if asked:
+                    curve.add(*before)
+                    before = None
+                    snapshots.answer(asked, state, curve)
+                asked = snapshots.ask(machine.device)
+            if before is not None:
+                curve.add(*before)
             if score is not None:
                 value = score()
                 curve.dev(value)
-                if value > best or best_state is None:
-                    best, best_state = value, _copy(objective.student)
+                if value > state.best or state.best_state is None:
+                    state.best, state.best_state = value, _copy(objective.student)
+            state.epoch, state.batch = epoch + 1, 0
+            snapshots.answer(snapshots.ask(machine.device), state, curve)
     machine.unwrap_model(model, keep_fp32_wrapper=False)
-    if best_state is not None:
-        objective.student.load_state_dict(best_state)
+    if state.best_state is not None:
+        objective.student.load_state_dict(state.best_state)
     objective.cpu()
 
 
@@ -95,6 +115,7 @@ class _Curve:
         self.live, self.bar, self.steps = live, bar, steps
         self.window = max(1, steps // POINTS)
         self.epoch, self.step, self.sums, self.taken = 0, 0, {}, 0
+        self.points: list[tuple[int, dict[str, float]]] = []
 
     def add(self, losses: dict[str, Tensor], lr: float, rows: Tensor) -> None:
         """Raises FloatingPointError if the loss is NaN or infinite."""
@@ -112,20 +133,32 @@ class _Curve:
         self.sums = {name: self.sums.get(name, 0.0) + value for name, value in values.items()}
         if self.step % self.window == 0 or self.step == self.steps:
             means = torch.tensor(list(self.sums.values()), device=rows.device) / self.taken
-            means = processes.mean(means).tolist()
-            if self.live is not None:
-                self.live.step = self.step
-                for name, value in zip(self.sums, means, strict=True):
-                    self.live.log_metric(name, value)
-                self.live.log_metric("lr", lr)
-                self.live.make_summary()
-                self.bar.set_postfix(loss=f"{means[list(self.sums).index('loss')]:.4f}")
+            means = dict(zip(self.sums, processes.mean(means).tolist(), strict=True))
+            self._log(self.step, {**means, "lr": lr})
+            self.bar.set_postfix(loss=f"{means['loss']:.4f}")
             self.sums, self.taken = {}, 0
 
     def dev(self, value: float) -> None:
+        self._log(self.step, {"dev": value})
+
+    def _log(self, step: int, values: dict[str, float]) -> None:
+        self.points.append((step, values))
         if self.live is not None:
-            self.live.step = self.step
-            self.live.log_metric("dev", value)
+            self.live.step = step
+            for name, value in values.items():
+                self.live.log_metric(name, value)
+            self.live.make_summary()
+
+    def state(self) -> dict:
+        """What `restore` takes; plain types."""
+        return {"points": self.points, "sums": self.sums, "taken": self.taken, "step": self.step}
+
+    def restore(self, state: dict) -> None:
+        """Draws what was drawn before anew: DVC has deleted it."""
+        self.sums, self.taken, self.step = state["sums"], state["taken"], state["step"]
+        self.bar.update(self.step)
+        for step, values in state["points"]:
+            self._log(step, values)
 
 
 def _live(log: Path) -> AbstractContextManager[Live | None]:
