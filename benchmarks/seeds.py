@@ -1,9 +1,11 @@
-"""Baseline, teacher and student over several seeds: mean and spread.
+"""Experiments that differ in their seed: mean and spread of their scores.
 
-    python -m benchmarks.seeds --seeds 1 2 3 [--json FILE]
+    dvc exp run --queue -S seed=1,2,3
+    dvc queue start
+    python -m benchmarks.seeds [NAME ...] [--task pydocs] [--json FILE]
 
-Each seed is a DVC experiment, `seed-N`, in a temporary copy of the last commit; what is in DVC's
-cache is not computed again.
+Without names, all experiments on the last commit: one table for each setting of the other
+parameters.
 """
 
 import argparse
@@ -18,47 +20,57 @@ import dvc.api
 MODELS = ("baseline", "teacher", "student")
 
 
-def run(seed: int) -> str:
-    """Runs the pipeline with a seed and returns the experiment's name."""
-    name = f"seed-{seed}"
-    dvc = [sys.executable, "-m", "dvc", "exp"]
-    known = subprocess.run(
-        [*dvc, "list", "--name-only"], check=True, capture_output=True, text=True
-    )
-    if name in known.stdout.split():  # it may be of other settings; its results are in the cache
-        subprocess.run([*dvc, "remove", name], check=True)
-    words = ["run", "--temp", "--name", name, "--set-param", f"seed={seed}"]
-    subprocess.run([*dvc, *words], check=True)
-    return name
+def experiments() -> list[str]:
+    """The names of those on the last commit."""
+    command = [sys.executable, "-m", "dvc", "exp", "list", "--name-only"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
 
 
-def collect(name: str, task: str) -> dict[str, float]:
+def scores(name: str, task: str) -> dict[str, float]:
     """Percentages: the task's metric of each model, the retention, and the gain in points."""
     result = dvc.api.metrics_show(f"metrics/eval/{task}.json", rev=name)
-    scores = {model: 100 * result[model][result["metric"]] for model in MODELS}
+    found = {model: 100 * result[model][result["metric"]] for model in MODELS}
     return {
-        **scores,
-        "student / teacher": 100 * scores["student"] / scores["teacher"],
-        "student - baseline": scores["student"] - scores["baseline"],
+        **found,
+        "student / teacher": 100 * found["student"] / found["teacher"],
+        "student - baseline": found["student"] - found["baseline"],
     }
+
+
+def grouped(names: list[str]) -> dict[str, list[str]]:
+    """Names by all parameters but the seed."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        settings = {key: v for key, v in dvc.api.params_show(rev=name).items() if key != "seed"}
+        groups.setdefault(json.dumps(settings, sort_keys=True), []).append(name)
+    return groups
+
+
+def table(rows: dict[str, dict[str, float]]) -> str:
+    columns = list(next(iter(rows.values())))
+    lines = dict(rows)
+    if len(rows) > 1:
+        for name, summary in (("mean", mean), ("sd", stdev)):
+            lines[name] = {key: summary([row[key] for row in rows.values()]) for key in columns}
+    shown = [f"| experiment | {' | '.join(columns)} |", f"| --- |{' ---: |' * len(columns)}"]
+    for name, row in lines.items():
+        shown.append(f"| {name} | {' | '.join(f'{row[column]:.1f}' for column in columns)} |")
+    return "\n".join(shown)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--task", default="pydocs")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    found = {seed: collect(run(seed), options.task) for seed in options.seeds}
-    columns = list(next(iter(found.values())))
-    summary = {column: [row[column] for row in found.values()] for column in columns}
-    print("| seed | " + " | ".join(columns) + " |")
-    print("| ---: |" + " ---: |" * len(columns))
-    for seed, row in found.items():
-        print(f"| {seed} | " + " | ".join(f"{row[column]:.1f}" for column in columns) + " |")
-    print("| mean | " + " | ".join(f"{mean(values):.1f}" for values in summary.values()) + " |")
-    if len(found) > 1:
-        print("| sd | " + " | ".join(f"{stdev(values):.1f}" for values in summary.values()) + " |")
+    found = {}
+    for names in grouped(options.names or experiments()).values():
+        rows = {name: scores(name, options.task) for name in names}
+        print(f"{table(rows)}\n")
+        found |= rows
+    if not found:
+        sys.exit("there are no experiments on the last commit; dvc exp run makes them")
     if options.json:
         options.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
 

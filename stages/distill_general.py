@@ -42,7 +42,8 @@ def main() -> None:
         else:
             pupil, projection = student.load_published(sizes, teacher, tokenizer, kind, seed)
             loss = LayerLoss(pupil, teacher, projection, layers)
-            train.write_once(train.mean_losses(loss, rows, general.batch_size), log)
+            losses = train.mean_losses(loss, rows, general.batch_size)
+            train.write_once(losses, log, settings.precision)
         student.save(Path("models/general"), pupil, tokenizer, projection)
 
 

@@ -146,3 +146,14 @@ def checkpoint(tmp_path, tokenizer_of):
         return tmp_path / name
 
     return save
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory, tokenizer):
+    """clone.project, after one run of its pipeline; tests leave its workspace as it is."""
+    from clone import project
+
+    made = project(tmp_path_factory.mktemp("undisturbed"), tokenizer)
+    made.dvc("repro")
+    made.commit("ran")
+    return made

@@ -131,8 +131,8 @@ def test_a_file_of_word_vectors_takes_the_place_of_the_models_own(candidates, tm
     near = {"the good unheard film"[a:b]: words for a, b, words in places.replaceable}
     assert near == {"good": ["Fine", "film"], "unheard": [], "film": ["Fine", "good"]}
     assert found.counts["words_without_candidates"] == 1
-    assert found.counts["word_vectors.bad_lines"] == 1
-    assert found.counts["word_vectors.words_kept"] == 4
+    assert found.read["word_vectors.bad_lines"] == 1
+    assert found.read["word_vectors.words_kept"] == 4
 
 
 def test_the_masked_language_model_comes_first_and_vectors_take_what_it_cannot(candidates):
@@ -280,3 +280,35 @@ def shared_candidates(tmp_path_factory, tokenizer):
     BertModel(tiny_config()).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return augment.Candidates(folder, settings(folder), 32, "fp32")
+
+
+@pytest.mark.parametrize("done", range(3))
+def test_shards_that_were_made_before_a_kill_are_not_made_again(
+    checkpoint, tmp_path, work, monkeypatch, done
+):
+    """The shards and what is reported are those of a run that was not killed."""
+    folder = checkpoint(BertModel(tiny_config()))
+    pq.write_table(table(), tmp_path / "train.parquet")
+    monkeypatch.setattr(augment, "SHARD", 1)
+    words = tmp_path, folder
+    others = settings(folder, copies=3), 32, "fp32", 0
+    (tmp_path / "work0").mkdir()
+    facts = augment.run(*words, tmp_path / "whole", *others, tmp_path / "work0")
+    find, asked = augment.Candidates.places, []
+
+    def places(self, texts):
+        if len(asked) == limit:
+            raise KeyboardInterrupt
+        asked.append(texts)
+        return find(self, texts)
+
+    monkeypatch.setattr(augment.Candidates, "places", places)
+    limit = done
+    with pytest.raises(KeyboardInterrupt):
+        augment.run(*words, tmp_path / "out", *others, work)
+    assert len(asked) == done and not (tmp_path / "out").exists()
+    limit = 3
+    assert augment.run(*words, tmp_path / "out", *others, work) == facts
+    assert asked == [[text] for text in FIRST]
+    whole = {f.name: f.read_bytes() for f in (tmp_path / "whole").iterdir()}
+    assert {f.name: f.read_bytes() for f in (tmp_path / "out").iterdir()} == whole

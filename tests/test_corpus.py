@@ -190,3 +190,52 @@ def test_as_many_segments_are_kept_as_fit_wherever_the_bound_lies(most, tmp_path
 def test_less_room_than_a_segment_is_an_error(source, tmp_path, tokenizer):
     with pytest.raises(ValueError, match=r"corpus\.max_tokens: 3 is less than one segment"):
         prepare(source, tmp_path, tokenizer, max_tokens=3)
+
+
+def test_a_run_that_was_killed_while_writing_any_file_goes_on(
+    source, tmp_path, tokenizer, monkeypatch
+):
+    """Killed before each file in turn gets its name: the out is the same, and nothing that was
+    finished is made again."""
+    monkeypatch.setattr(sources, "PIECE", 10)
+    sizes = 8, 60, 0
+    whole, work = tmp_path / "whole", tmp_path / "work"
+    work.mkdir()
+    made = []
+    writing = corpus.writing
+
+    def noted(file):
+        made.append(file.name)
+        return writing(file)
+
+    monkeypatch.setattr(corpus, "writing", noted)
+    counts = corpus.prepare(source, whole, tokenizer, *sizes, work)
+    total, shards = len(made), len(list(whole.glob("*.arrow")))
+    assert shards > 1 and total > 7 * shards
+    for last in range(total):
+        work = tmp_path / f"work{last}"
+        work.mkdir()
+        made.clear()
+
+        def until(file, last=last):
+            if len(made) == last:
+                raise KeyboardInterrupt
+            return noted(file)
+
+        monkeypatch.setattr(corpus, "writing", until)
+        with pytest.raises(KeyboardInterrupt):
+            corpus.prepare(source, tmp_path / "out", tokenizer, *sizes, work)
+        before = set(made)
+        made.clear()
+        monkeypatch.setattr(corpus, "writing", noted)
+        assert corpus.prepare(source, tmp_path / "out", tokenizer, *sizes, work) == counts
+        # `stays` is made, and then marked; and the files of a shard's step are one unit.
+        again = {name for name in before & set(made) if name.endswith((".arrow", ".cuts.npy"))}
+        assert not again
+        finished = {name.partition(".")[0] for name in before if name.endswith(".stays.npy")}
+        assert not {name for name in made if name.endswith(".hashes.npy")} & {
+            f"{name}.hashes.npy" for name in finished
+        }
+        for file in whole.iterdir():
+            assert (tmp_path / "out" / file.name).read_bytes() == file.read_bytes()
+        assert {f.name for f in (tmp_path / "out").iterdir()} == {f.name for f in whole.iterdir()}

@@ -1,9 +1,12 @@
 """Which teacher layer teaches which student layer."""
 
 import re
+from itertools import pairwise
 
 import pytest
 from conftest import config_of, tiny_config
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tinybert.errors import InputError
 from tinybert.layer_map import check, layer_map
@@ -33,6 +36,31 @@ def test_a_list_is_taken_as_it_is_and_needs_no_divisibility():
 def test_a_map_that_does_not_fit_is_an_error(spec, students, teachers, message):
     with pytest.raises(ValueError, match=message):
         layer_map(spec, students, teachers)
+
+
+@given(students=st.integers(1, 50), times=st.integers(1, 20))
+def test_uniform_ends_at_the_top_with_equal_steps(students, times):
+    found = layer_map("uniform", students, students * times)
+    assert len(found) == students and found[-1] == students * times
+    assert {b - a for a, b in pairwise([0, *found])} == {times}
+
+
+@given(
+    spec=st.just("uniform") | st.lists(st.integers(-2, 14), max_size=14),
+    students=st.integers(1, 13),
+    teachers=st.integers(1, 13),
+)
+def test_any_map_is_one_layer_of_the_teacher_for_each_or_refused(spec, students, teachers):
+    fits = teachers % students == 0
+    if spec != "uniform":
+        fits = spec == sorted(set(spec) & set(range(1, teachers + 1))) and len(spec) == students
+    if not fits:
+        with pytest.raises(InputError, match="layer_map"):
+            layer_map(spec, students, teachers)
+        return
+    found = layer_map(spec, students, teachers)
+    assert len(found) == students and set(found) <= set(range(1, teachers + 1))
+    assert spec == "uniform" or found == spec
 
 
 def student(**changes) -> Student:

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 from dvc.utils.serialize import load_yaml
+from hypothesis import given
+from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from tinybert import params, schema
@@ -218,3 +220,43 @@ def test_a_task_may_be_called_like_a_key(tmp_path, name):
 )
 def test_labels_that_are_numbers_to_yaml_are_names(tmp_path, section, labels):
     assert params.load(path=of_task(tmp_path, section)).task["pydocs"].labels == labels
+
+
+KEYS = [
+    (section, key)
+    for section, values in load_yaml(str(ROOT / "params.yaml")).items()
+    for key in (values if isinstance(values, dict) else [None])
+]
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@given(place=st.sampled_from(KEYS), value=VALUES)
+def test_any_value_at_any_key_is_read_or_refused_with_its_name(tmp_path_factory, place, value):
+    section, key = place
+    values = YAML(typ="safe", pure=True).load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    if key is None:
+        values[section] = value
+    else:
+        values[section][key] = value
+    file = tmp_path_factory.mktemp("any") / "params.yaml"
+    with file.open("w", encoding="utf-8") as stream:
+        YAML(typ="safe", pure=True).dump(values, stream)
+    try:
+        read = params.load(path=file)
+    except InputError as error:
+        assert (key or section) in str(error)
+    else:
+        assert isinstance(read, schema.Params)
+
+
+def test_each_stage_draws_from_a_seed_of_its_own():
+    seeds = {params.derive(seed, stage) for seed in range(50) for stage in ("label", "augment")}
+    assert len(seeds) == 100 and all(0 <= seed < 2**32 for seed in seeds)
+    assert params.derive(1, "augment") == params.derive(1, "augment")

@@ -4,22 +4,16 @@ The tests share one clone and one cache; each leaves the workspace as it found i
 """
 
 import json
-import os
-import re
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
-from ruamel.yaml import YAML
+from clone import Clone
 from safetensors.torch import load_file
 from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer, pipeline
 
 from tinybert import params
 
-ROOT = Path(__file__).parent.parent
 ALL = {
     "data/dvc.yaml:harvest_docs",
     "fetch_pretrained",
@@ -36,67 +30,6 @@ ALL = {
     "report",
 }
 EVAL = "metrics/eval/pydocs.json"
-
-
-class Clone:
-    """A clone of what is tracked here (as it is now, committed or not), with the smoke recipe."""
-
-    def __init__(self, folder: Path):
-        self.folder = folder
-        names = subprocess.run(
-            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-            cwd=ROOT,
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout.split("\0")
-        for name in filter(None, names):
-            made_by_dvc = name.startswith("metrics/") or name.endswith("dvc.lock")
-            if (ROOT / name).is_file() and not made_by_dvc:
-                (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(ROOT / name, folder / name)
-        shutil.copy(ROOT / "recipes/smoke.yaml", folder / "params.yaml")
-        self.git("init", "--quiet")
-        self.git("config", "user.email", "test@example.org")
-        self.git("config", "user.name", "test")
-        self.commit("start")
-
-    def run(self, *words: str, ok: bool = True) -> str:
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        done = subprocess.run(
-            words,
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            env={**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1"},
-        )
-        output = done.stdout + done.stderr
-        assert (done.returncode == 0) == ok, output
-        return output
-
-    def git(self, *words: str) -> str:
-        return self.run("git", *words)
-
-    def dvc(self, *words: str, ok: bool = True) -> str:
-        return self.run(sys.executable, "-m", "dvc", *words, ok=ok)
-
-    def repro(self) -> set[str]:
-        """Runs dvc repro and returns the stages that it ran."""
-        return set(re.findall(r"Running stage '(.+)':", self.dvc("repro")))
-
-    def commit(self, message: str) -> None:
-        self.git("add", "--all")
-        self.git("commit", "--quiet", "--message", message)
-
-    def read(self, name: str) -> dict:
-        return json.loads((self.folder / name).read_text(encoding="utf-8"))
-
-    def set(self, key: str, value) -> None:
-        yaml = YAML()
-        values = yaml.load(self.folder / "params.yaml")
-        section, name = key.split(".")
-        values[section][name] = value
-        yaml.dump(values, self.folder / "params.yaml")
 
 
 @pytest.fixture(scope="module")

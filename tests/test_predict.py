@@ -1,6 +1,8 @@
 """Logits in the order of the rows, whatever the batches."""
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from conftest import tiny_config
@@ -105,3 +107,32 @@ def test_without_copies_nothing_has_changed(kind):
     found = predict.changes(np.ones((4, 1 if kind == "regression" else 2)), np.arange(4), kind)
     name = "score_change" if kind == "regression" else "label_changed"
     assert found == {"rows": 4, "copies": 0, name: 0.0}
+
+
+def test_shards_that_were_labelled_before_a_kill_are_not_labelled_again(
+    tokenizer, tmp_path, work, monkeypatch
+):
+    torch.manual_seed(0)
+    model = BertForSequenceClassification(tiny_config(num_labels=2, initializer_range=0.5))
+    shards = [tmp_path / f"{i:05}.parquet" for i in range(4)]
+    for text, shard in zip(TEXTS, shards, strict=True):
+        pq.write_table(pa.table({"text_a": [text], "text_b": pa.nulls(1, pa.string())}), shard)
+    find, titles = predict.logits, []
+
+    def logits(*words):
+        if len(titles) == 2 and not resumed:
+            raise KeyboardInterrupt
+        titles.append(words[4])
+        return find(*words)
+
+    monkeypatch.setattr(predict, "logits", logits)
+    words, resumed = (model, shards, tmp_path / "out", tokenizer, 32, 8, "fp32", work), False
+    with pytest.raises(KeyboardInterrupt):
+        predict.label(*words)
+    assert not (tmp_path / "out").exists()
+    resumed = True
+    predict.label(*words)
+    assert titles == [f"label {i:05}" for i in range(4)]
+    expected = find(model, encode(TEXTS, None, tokenizer, 32), 1, "fp32")
+    found = np.concatenate([np.load(tmp_path / f"out/{i:05}.npy") for i in range(4)])
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)

@@ -51,7 +51,6 @@ def die():
 @pytest.fixture(autouse=True)
 def each_step_is_kept(monkeypatch):
     monkeypatch.setenv("TINYBERT_CHECKPOINT_SECONDS", "0")
-    monkeypatch.setattr("tinybert.snapshots.SHARE", 1e9)
 
 
 @pytest.fixture
@@ -238,9 +237,10 @@ def test_a_full_disk_is_named_and_what_was_kept_stays(rows, tmp_path):
 
 def test_keeping_takes_little_of_the_time(rows, tmp_path, monkeypatch):
     """If it takes long, it is done less often."""
+    monkeypatch.delenv("TINYBERT_CHECKPOINT_SECONDS")
+    monkeypatch.setattr("tinybert.snapshots.interval", lambda: 0.0)
     monkeypatch.setattr("tinybert.snapshots.SHARE", 1e-9)
-    kept = killed(rows, tmp_path)
-    assert len(kept) == 1
+    assert len(killed(rows, tmp_path)) == 1
 
 
 @given(st.integers(1, STEPS), st.integers(1, STEPS))

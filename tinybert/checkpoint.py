@@ -7,7 +7,8 @@ data, params or code is never gone on with. A stage that ends well removes its f
 came back to for a WEEK goes when the stage runs again. Started by hand, without DVC, a stage starts
 afresh. To have it all on another disk, make .checkpoints a link.
 
-TINYBERT_CHECKPOINT_SECONDS: how often what is under way is kept, 60 if not set.
+TINYBERT_CHECKPOINT_SECONDS: how often what is under way is kept. If it is not set, every 60
+seconds, or less often where that would take more than a hundredth of the time.
 """
 
 import fcntl
@@ -30,6 +31,7 @@ from tinybert import processes
 from tinybert.errors import InputError
 from tinybert.files import file_sha256
 
+VARIABLE = "TINYBERT_CHECKPOINT_SECONDS"
 WEEK = 7 * 24 * 3600  # seconds
 LIBRARIES = ("torch", "transformers", "tokenizers", "accelerate", "numpy", "pyarrow")
 
@@ -146,8 +148,8 @@ def _in_use(lock: Path) -> bool:
 
 def interval() -> float:
     """Seconds. Raises InputError if what the environment says is no number."""
-    setting = os.environ.get("TINYBERT_CHECKPOINT_SECONDS", "60")
+    setting = os.environ.get(VARIABLE, "60")
     try:
         return float(setting)
     except ValueError:
-        raise InputError(f"TINYBERT_CHECKPOINT_SECONDS: {setting!r} is no number") from None
+        raise InputError(f"{VARIABLE}: {setting!r} is no number") from None

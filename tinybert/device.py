@@ -1,10 +1,15 @@
 """Where and how precisely to compute: Accelerate decides the device, the hardware the precision."""
 
+import platform
+from importlib.metadata import version
+
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs, InitProcessGroupKwargs
 from transformers import PreTrainedModel
 
+from tinybert import processes
 from tinybert.capture import use_attention
+from tinybert.checkpoint import LIBRARIES
 from tinybert.processes import PATIENCE
 
 
@@ -24,6 +29,22 @@ def frozen(model: PreTrainedModel, precision: str) -> PreTrainedModel:
     use_attention(model)
     dtype = torch.bfloat16 if machine.mixed_precision == "bf16" else torch.float32
     return model.to(machine.device, dtype).eval().requires_grad_(False)
+
+
+def environment(precision: str) -> dict[str, str | int]:
+    """What computes here, and with which libraries: it may decide the last digits of a result."""
+    machine = accelerator(precision)
+    name = f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
+    if machine.device.type == "cuda":
+        name = torch.cuda.get_device_name()
+    return {
+        "python": platform.python_version(),
+        **{library: version(library) for library in LIBRARIES},
+        "device": f"{machine.device.type}: {name}",
+        "processes": processes.world(),
+        "threads": torch.get_num_threads(),
+        "precision": "bf16" if machine.mixed_precision == "bf16" else "fp32",
+    }
 
 
 def has_bf16() -> bool:

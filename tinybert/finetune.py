@@ -52,7 +52,7 @@ def run(
                 kept=kept,
             )
         else:
-            train.write_once({"dev": score()}, log)
+            train.write_once({"dev": score()}, log, precision)
         student.save(Path(f"models/{name}/{role}"), model, tokenizer)
     if role == "teacher":
         found = predict.logits(model, dev, batch_size, precision, shared=True)

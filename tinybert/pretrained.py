@@ -2,11 +2,12 @@
 
 import importlib.util
 import json
+import math
 import shutil
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from transformers import (
     AutoConfig,
     AutoModel,
@@ -43,6 +44,10 @@ UNUSED = (
 TWO_HEADED = (
     "BertForPreTraining", "AlbertForPreTraining", "ErnieForPreTraining", "MobileBertForPreTraining",
 )  # fmt: skip
+
+# A config with more than these is no model's; from what is within them a size can be reckoned.
+LARGEST, MOST_LAYERS = 2**28, 1000
+ROOM = 10**7  # parameters of heads that a checkpoint may lack
 
 
 def fetch(model: str, revision: str | None, sha256: str | None, out: Path) -> None:
@@ -101,7 +106,9 @@ def read_config(
     except (OSError, ValueError) as error:
         raise InputError(
             f"{key}: {model} cannot be loaded; it must be a hub id, a directory or package:NAME "
-            f"with config.json, {WEIGHTS} and a tokenizer ({error})"
+            f"with config.json, {WEIGHTS} and a tokenizer ({error}). Pickled weights "
+            "(pytorch_model.bin) are never opened, since they can run code: where you trust them, "
+            "load them once with transformers and save_pretrained, which writes safetensors"
         ) from error
 
 
@@ -116,9 +123,10 @@ def load(
 
     new: parts that a checkpoint may lack; they start at random, so seed before. unused: parts that
     it may have beyond the model. Any other missing, unexpected or misshapen weight is an InputError
-    that lists them all.
+    that lists them all. So is a config of a model much larger than the weights.
     """
     try:
+        _check_size(auto_class, folder, options)
         model, info = auto_class.from_pretrained(
             folder,
             use_safetensors=True,
@@ -145,6 +153,30 @@ def load(
         said = "; ".join(f"{how}: {', '.join(sorted(keys))}" for how, keys in wrong.items() if keys)
         raise InputError(f"{folder} does not hold the weights of a {type(model).__name__}: {said}")
     return model
+
+
+def _check_size(auto_class: type, folder: str | Path, options: dict) -> None:
+    """Raises InputError if the config describes so much more than the file holds that to build it
+    would only fill the memory. Nothing of that size is built here."""
+    config = AutoConfig.from_pretrained(folder, **options)
+    revision = {key: value for key, value in options.items() if key == "revision"}
+    with safe_open(cached_file(folder, WEIGHTS, **revision), "pt") as weights:
+        shapes = [weights.get_slice(key).get_shape() for key in weights.keys()]  # noqa: SIM118
+    held = sum(map(math.prod, shapes))
+    sizes = {key: value for key, value in config.to_dict().items() if type(value) is int}
+    large = [f"{key} {value}" for key, value in sizes.items() if value > LARGEST]
+    if not large and config.num_hidden_layers > MOST_LAYERS:
+        large = [f"num_hidden_layers {config.num_hidden_layers}"]
+    if not large:
+        with torch.device("meta"):
+            described = auto_class.from_config(config).num_parameters()
+        if described > 2 * held + ROOM:
+            large = [f"{described:,} parameters"]
+    if large:
+        raise InputError(
+            f"{folder}: config.json describes a model with {', '.join(large)}, and {WEIGHTS} holds "
+            f"{held:,} numbers: they do not belong together"
+        )
 
 
 def _check_capture(encoder: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:

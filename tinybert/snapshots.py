@@ -16,11 +16,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from tinybert import processes
-from tinybert.checkpoint import interval
+from tinybert.checkpoint import VARIABLE, interval
 from tinybert.errors import InputError
 from tinybert.files import file_sha256, writing
 
-SHARE = 0.01  # of the time, at most, that keeping states may take
+SHARE = 0.01  # of the time, at most, goes into keeping states, if nobody has set how often
 KEPT = 2
 DUE, STOP = 1.0, 2.0
 
@@ -97,7 +97,7 @@ class Snapshots:
 
     def __init__(self, folder: Path | None):
         self.folder, self.caught = folder, []
-        self.interval = interval()
+        self.interval, self.is_set = interval(), VARIABLE in os.environ
         self.due = time.monotonic() + self.interval
         if folder is not None and processes.is_main():
             folder.mkdir(parents=True, exist_ok=True)
@@ -144,7 +144,8 @@ class Snapshots:
         for file in kept[: 1 - KEPT]:
             file.unlink()
         now = time.monotonic()
-        self.due = now + max(self.interval, (now - began) / SHARE)
+        rest = 0.0 if self.is_set else (now - began) / SHARE
+        self.due = now + max(self.interval, rest)
 
     def restore(self, state: State, curve) -> None:
         """Takes the last whole snapshot, if there is one, and says so."""

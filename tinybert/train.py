@@ -1,5 +1,6 @@
 """The one training loop: every stage that trains brings an objective and rows."""
 
+import json
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -14,7 +15,7 @@ from tqdm import tqdm
 from transformers import get_linear_schedule_with_warmup
 
 from tinybert import processes
-from tinybert.device import accelerator
+from tinybert.device import accelerator, environment
 from tinybert.dropout import set_dropout
 from tinybert.encode import Rows, spread, training_batches
 from tinybert.snapshots import Snapshots, State
@@ -44,6 +45,7 @@ def fit(
     Of several processes each gets its part of every batch.
     Raises FloatingPointError if the loss is NaN or infinite: step, rows and learning rate named.
     """
+    _record(precision, log)
     set_seed(seed)
     set_dropout(objective.student, settings.dropout)
     machine, is_main = accelerator(precision), processes.is_main()
@@ -168,8 +170,18 @@ def _live(log: Path) -> AbstractContextManager[Live | None]:
     return Live(str(log), dvcyaml=None, report=None, save_dvc_exp=False)
 
 
-def write_once(values: dict[str, float], log: Path) -> None:
+def _record(precision: str, log: Path) -> None:
+    """environment.json, beside the curves: what made them."""
+    found = environment(precision)
+    if processes.is_main():
+        log.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(found, indent=2) + "\n"
+        (log / "environment.json").write_text(text, encoding="utf-8")
+
+
+def write_once(values: dict[str, float], log: Path, precision: str) -> None:
     """The curves of a stage that had nothing to train: one point."""
+    _record(precision, log)
     with _live(log) as live:
         if live is not None:
             for name, value in values.items():

@@ -1,0 +1,125 @@
+"""A scratch clone of this project, for tests of what DVC does with it."""
+
+import json
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from conftest import VOCABULARY, tiny_config
+from ruamel.yaml import YAML
+from transformers import BertModel
+
+ROOT = Path(__file__).parent.parent
+
+# What would do something if a shell, a path or a page took it as it is.
+HOSTILE = (
+    "$(touch pwned)`touch pwned`",
+    "<script>alert(1)</script>",
+    "../../pwned",
+    "';touch pwned;'",
+)
+LONG = {"epochs": 12, "batch_size": 4, "lr": 1e-3, "dropout": 0.1}  # some seconds
+
+
+class Clone:
+    """A clone of what is tracked here (as it is now, committed or not), with the smoke recipe."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        names = subprocess.run(
+            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+            cwd=ROOT,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout.split("\0")
+        for name in filter(None, names):
+            made_by_dvc = name.startswith("metrics/") or name.endswith("dvc.lock")
+            if (ROOT / name).is_file() and not made_by_dvc:
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(ROOT / name, folder / name)
+        shutil.copy(ROOT / "recipes/smoke.yaml", folder / "params.yaml")
+        self.git("init", "--quiet")
+        self.git("config", "user.email", "test@example.org")
+        self.git("config", "user.name", "test")
+        self.commit("start")
+
+    def run(self, *words: str, ok: bool = True) -> str:
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        done = subprocess.run(
+            words,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1"},
+        )
+        output = done.stdout + done.stderr
+        assert (done.returncode == 0) == ok, output
+        return output
+
+    def git(self, *words: str) -> str:
+        return self.run("git", *words)
+
+    def dvc(self, *words: str, ok: bool = True) -> str:
+        return self.run(sys.executable, "-m", "dvc", *words, ok=ok)
+
+    def repro(self) -> set[str]:
+        """Runs dvc repro and returns the stages that it ran."""
+        return set(re.findall(r"Running stage '(.+)':", self.dvc("repro")))
+
+    def commit(self, message: str) -> None:
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message", message)
+
+    def read(self, name: str) -> dict:
+        return json.loads((self.folder / name).read_text(encoding="utf-8"))
+
+    def set(self, key: str, value) -> None:
+        yaml = YAML()
+        values = yaml.load(self.folder / "params.yaml")
+        section, name = key.split(".")
+        values[section][name] = value
+        yaml.dump(values, self.folder / "params.yaml")
+
+
+def project(folder: Path, tokenizer) -> Clone:
+    """A clone with a teacher of two layers and width 8, a corpus and a task of its vocabulary. The
+    task's columns, labels and texts are hostile."""
+    clone = Clone(folder)
+    choose = random.Random(0)
+    words = VOCABULARY[5:]
+
+    def text() -> str:
+        return " ".join(choose.choices(words, k=choose.randint(3, 20)))
+
+    BertModel(tiny_config()).save_pretrained(folder / "tiny")
+    tokenizer.save_pretrained(folder / "tiny")
+    (folder / "text").mkdir()
+    (folder / "text/some.txt").write_text("\n".join(text() for _ in range(400)))
+    (folder / "data/raw/mine").mkdir(parents=True)
+    for split, count in (("train", 120), ("dev", 20)):
+        rows = "".join(
+            f"{text()} {choose.choice(HOSTILE)}\t{choose.choice(HOSTILE)}\n" for _ in range(count)
+        )
+        file = folder / f"data/raw/mine/{split}.tsv"
+        file.write_text(f"{HOSTILE[0]}\t{HOSTILE[1]}\n{rows}", encoding="utf-8")
+    yaml = YAML()
+    values = yaml.load(folder / "params.yaml")
+    values["tasks"] = ["mine"]
+    values["task"] = {"mine": {"columns": {"text": HOSTILE[0], "label": HOSTILE[1]}}}
+    values["pretrained"].update(model="tiny", sha256=None)
+    values["corpus"].update(path="text", max_length=32)
+    values["encode"]["max_length"] = 32
+    values["student"].update(
+        num_hidden_layers=1, hidden_size=4, num_attention_heads=2, intermediate_size=8
+    )
+    for section in ("general", "teacher", "baseline", "intermediate", "prediction"):
+        values[section].update(LONG)
+    yaml.dump(values, folder / "params.yaml")
+    clone.dvc("add", "--quiet", "data/raw/mine")
+    clone.commit("a task")
+    return clone
