@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import torch
 from conftest import VOCABULARY, tiny_config
 from ruamel.yaml import YAML
 from transformers import BertModel
@@ -22,14 +23,14 @@ HOSTILE = (
     "../../pwned",
     "';touch pwned;'",
 )
-LONG = {"epochs": 12, "batch_size": 4, "lr": 1e-3, "dropout": 0.1}  # some seconds
+LONG = {"epochs": 8, "batch_size": 4, "lr": 1e-3, "dropout": 0.1}  # some seconds
 
 
 class Clone:
     """A clone of what is tracked here (as it is now, committed or not), with the smoke recipe."""
 
     def __init__(self, folder: Path):
-        self.folder = folder
+        self.folder, self.environment = folder, {}
         names = subprocess.run(
             ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
             cwd=ROOT,
@@ -49,17 +50,16 @@ class Clone:
         self.commit("start")
 
     def run(self, *words: str, ok: bool = True) -> str:
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         done = subprocess.run(
-            words,
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            env={**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1"},
+            words, cwd=self.folder, capture_output=True, text=True, env=self.variables()
         )
         output = done.stdout + done.stderr
         assert (done.returncode == 0) == ok, output
         return output
+
+    def variables(self) -> dict[str, str]:
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        return {**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1", **self.environment}
 
     def git(self, *words: str) -> str:
         return self.run("git", *words)
@@ -96,6 +96,8 @@ def project(folder: Path, tokenizer) -> Clone:
     def text() -> str:
         return " ".join(choose.choices(words, k=choose.randint(3, 20)))
 
+    clone.environment = {"OMP_NUM_THREADS": "1"}
+    torch.manual_seed(0)
     BertModel(tiny_config()).save_pretrained(folder / "tiny")
     tokenizer.save_pretrained(folder / "tiny")
     (folder / "text").mkdir()

@@ -25,15 +25,11 @@ TRAININGS = (
     "distill_intermediate@mine", "distill_prediction@mine",
 )  # fmt: skip
 INTERVAL = 0.2  # seconds
-ENVIRONMENT = {
-    "TINYBERT_CHECKPOINT_SECONDS": str(INTERVAL), "DVC_NO_ANALYTICS": "1", "OMP_NUM_THREADS": "1",
-}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch):
-    for name, value in ENVIRONMENT.items():
-        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("TINYBERT_CHECKPOINT_SECONDS", str(INTERVAL))
 
 
 def hashes(lock: str) -> dict[str, dict[str, str]]:
@@ -51,12 +47,11 @@ def hashes(lock: str) -> dict[str, dict[str, str]]:
 
 def start(clone: Clone, words: list[str]) -> tuple[subprocess.Popen, Path]:
     log = clone.folder.with_name(f"{clone.folder.name}-{time.monotonic_ns()}.log")
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     with log.open("w") as out:
         process = subprocess.Popen(
             [sys.executable, "-m", "dvc", *words],
             cwd=clone.folder,
-            env={**os.environ, "PATH": path},
+            env=clone.variables(),
             stdout=out,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -88,6 +83,7 @@ def kill_often(clone: Clone, words: list[str], kills: int, choose: random.Random
             assert process.poll() is None, log.read_text()
             time.sleep(0.02)
         stage, folder = found
+        before = set(folder.rglob("*.safetensors"))
         time.sleep(choose.uniform(0, 3))
         snapshots = {file: file.stat().st_mtime for file in folder.rglob("*.safetensors")}
         now = time.time()
@@ -97,22 +93,26 @@ def kill_often(clone: Clone, words: list[str], kills: int, choose: random.Random
             killed[stage] += 1
             if snapshots:
                 resumable[stage] += 1
-                # What is lost is one interval, and the time of a step and of keeping a state.
-                assert now - max(snapshots.values()) < INTERVAL + 1
+                if set(snapshots) - before:
+                    # What is lost is one interval, and the time of a step and of keeping a state.
+                    assert now - max(snapshots.values()) < INTERVAL + 1
     process, log = start(clone, words)
     assert process.wait() == 0, log.read_text()
-    said = "".join(file.read_text() for file in clone.folder.parent.glob(f"{log.parent}*.log"))
-    assert "is damaged" not in said
+    assert "is damaged" not in said(clone)
     return resumable
 
 
-def going_on(clone: Clone) -> int:
+def said(clone: Clone) -> str:
+    """All that its runs printed."""
     logs = clone.folder.parent.glob(f"{clone.folder.name}-*.log")
-    return sum(log.read_text().count("going on after step") for log in logs)
+    return "".join(log.read_text() for log in logs)
 
 
-def report(kind: str, resumable: Counter) -> None:
-    print(f"{kind}: killed, with something to go on from: {dict(resumable)}")
+def check(kind: str, clone: Clone, kills: int, resumable: Counter) -> None:
+    """A run may be killed again before it has gone on."""
+    times = said(clone).count("going on after step")
+    print(f"{kind}: {kills} kills, {resumable.total()} with a checkpoint; went on {times} times")
+    assert resumable.total() >= times >= kills // 5
 
 
 def test_killed_runs_of_dvc_repro_end_as_an_undisturbed_one(
@@ -120,8 +120,7 @@ def test_killed_runs_of_dvc_repro_end_as_an_undisturbed_one(
 ):
     clone = project(tmp_path_factory.mktemp("repro"), tokenizer)
     resumable = kill_often(clone, ["repro"], KILLS // 2, random.Random(1))
-    report("dvc repro", resumable)
-    assert going_on(clone) >= resumable.total() >= KILLS // 4
+    check("dvc repro", clone, KILLS // 2, resumable)
     lock = (clone.folder / "dvc.lock").read_text()
     assert hashes(lock) == hashes((undisturbed.folder / "dvc.lock").read_text())
     for name in ("general", "mine/teacher", "mine/baseline", "mine/intermediate", "mine/student"):
@@ -131,15 +130,14 @@ def test_killed_runs_of_dvc_repro_end_as_an_undisturbed_one(
             own = clone.folder / file.relative_to(undisturbed.folder)
             assert own.read_bytes() == file.read_bytes(), file
     assert not list((clone.folder / ".checkpoints").glob("*/*/"))
-    assert "up to date" in clone.dvc("status")
+    assert clone.repro() == set()
 
 
 def test_killed_experiments_end_as_an_undisturbed_run(undisturbed, tmp_path_factory, tokenizer):
     clone = project(tmp_path_factory.mktemp("temp"), tokenizer)
     words = ["exp", "run", "--temp", "--name", "killed"]
     resumable = kill_often(clone, words, KILLS - KILLS // 2, random.Random(2))
-    report("dvc exp run --temp", resumable)
-    assert going_on(clone) >= resumable.total() >= KILLS // 4
+    check("dvc exp run --temp", clone, KILLS - KILLS // 2, resumable)
     references = clone.git("for-each-ref", "--format=%(refname)", "refs/exps").split()
     [name] = [reference for reference in references if reference.endswith("/killed")]
     lock = clone.git("show", f"{name}:dvc.lock")
@@ -171,6 +169,7 @@ def test_changed_settings_start_afresh(tmp_path_factory, tokenizer):
         assert process.poll() is None, log.read_text()
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
     clone.set("general.lr", 2e-3)
     assert "going on after step" not in clone.dvc("repro", "distill_general")
     assert len(list((clone.folder / ".checkpoints/distill_general").glob("*/"))) == 1
