@@ -1,7 +1,11 @@
 """Tiny models and tokenizers, made on the spot: 2 layers, width 8."""
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from accelerate.state import AcceleratorState
@@ -16,6 +20,7 @@ from tokenizers import (
 )
 from transformers import (
     BertConfig,
+    BertForSequenceClassification,
     BertTokenizer,
     ElectraConfig,
     ModernBertConfig,
@@ -25,6 +30,8 @@ from transformers import (
     RobertaConfig,
     RobertaTokenizer,
 )
+
+from tinybert.task import Task
 
 # The same examples each time: what passed here passes elsewhere.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
@@ -157,3 +164,35 @@ def undisturbed(tmp_path_factory, tokenizer):
     made.dvc("repro")
     made.commit("ran")
     return made
+
+
+@pytest.fixture
+def finished(tmp_path, monkeypatch, tokenizer):
+    """A folder with a prepared task `mine`, and its teacher and student of random weights."""
+
+    def make(kind: str, test: bool = False, pair: bool = False) -> Path:
+        monkeypatch.chdir(tmp_path)
+        labels = ["bad", "<b>good</b>"] if kind != "regression" else []
+        metrics = ["pearson", "spearman"] if kind == "regression" else ["accuracy", "f1_macro"]
+        splits = ["train", "dev", *(["test"] if test else [])]
+        task = Task(kind, labels, pair, metrics, splits)
+        data = tmp_path / "data/tasks/mine"
+        data.mkdir(parents=True)
+        (data / "task.json").write_text(json.dumps(asdict(task)))
+        texts = [f"{'very ' * n}good {WORDS[n]} is {WORDS[-n]}" for n in range(1, 20)]
+        other = [f"the {word}" for word in WORDS[1:20]] if pair else [None] * len(texts)
+        column = [n / 7 for n in range(19)] if kind == "regression" else [n % 2 for n in range(19)]
+        name = "score" if kind == "regression" else "label"
+        for split in splits:
+            own = [1] * 19 if split == "test" else column
+            table = {"text_a": texts, "text_b": pa.array(other, pa.string()), name: own}
+            pq.write_table(pa.table(table), data / f"{split}.parquet")
+        head = {"num_labels": max(1, len(labels)), "initializer_range": 0.5}
+        for seed, role in enumerate(("teacher", "student")):
+            torch.manual_seed(seed)
+            model = BertForSequenceClassification(tiny_config(**head))
+            model.save_pretrained(tmp_path / "models/mine" / role)
+            tokenizer.save_pretrained(tmp_path / "models/mine" / role)
+        return tmp_path
+
+    return make

@@ -225,6 +225,11 @@ class Evaluate(Section):
     """Rows whose latency and throughput are measured."""
 
 
+class Export(Section):
+    max_drop: Annotated[float, Field(ge=0, le=100)]
+    """Points of the task's metric on dev that the 8-bit student may lose."""
+
+
 class Params(Section):
     tasks: Annotated[list[Name], Field(min_length=1)]
     task: dict[Name, Task]
@@ -244,6 +249,7 @@ class Params(Section):
     intermediate: Training
     prediction: Prediction
     evaluate: Evaluate
+    export: Export
 
     @model_validator(mode="after")
     def _distinct_tasks(self) -> "Params":
