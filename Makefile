@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 export TOKENIZERS_PARALLELISM := true
 
-.PHONY: run test bench bench-gpu setup clean
+.PHONY: run test check-lock compare bench bench-gpu setup clean
 
 run: setup  ## the pipeline of params.yaml, then its results
 	dvc repro
@@ -18,11 +18,19 @@ test: setup  ## lint, format and tests
 	ruff format --check .
 	pytest -q
 
+check-lock: setup  ## whether dvc.lock is that of this code, without its data
+	@! dvc repro --allow-missing --dry | grep "Running stage"
+
+compare: setup  ## make compare A=HEAD B=soft: two experiments or commits
+	@dvc metrics diff --md $(A) $(B)
+	@dvc params diff --md $(A) $(B)
+
 bench: setup  ## the quick benchmarks, some minutes; benchmarks/README.md has the others
 	python -m benchmarks.distillation --only full_128 sst2_64 prediction
 	python -m benchmarks.augmentation --texts 60 --rounds 1
 	python -m benchmarks.corpus --megabytes 5 --rounds 1
 	python -m benchmarks.inference
+	python -m benchmarks.export
 
 bench-gpu: setup  ## distillation on a GPU
 	python -m benchmarks.gpu

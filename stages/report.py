@@ -1,13 +1,15 @@
-"""All tasks' scores in one file and on one page."""
+"""All tasks' scores in one file, and all that there is to see on one page."""
 
 from pathlib import Path
 
-from tinybert import errors, params, report
+from tinybert import errors, page, params, report
 
 
 def main() -> None:
-    results = report.read(report.EVAL, params.load().tasks)
-    report.write(results, summary=Path("metrics/summary.json"), page=Path("report/index.md"))
+    settings = params.load()
+    results = report.read(report.EVAL, settings.tasks)
+    report.write_summary(results, Path("metrics/summary.json"))
+    page.write(Path("report/index.html"), settings.tasks, settings.layer_loss.layer_map)
 
 
 if __name__ == "__main__":

@@ -42,6 +42,7 @@ WORDS = (
     "the a is was and it of in this that very never always again one two three red blue green"
 ).split()
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, "##s", "##ing"]
+HOSTILE = '<img src=x onerror="window.hit=1">'  # would run if a page took it as it is
 PIECES = 300  # of the byte-level vocabulary
 FAMILIES = ("bert", "roberta", "electra", "narrow electra", "modernbert")
 
@@ -172,7 +173,7 @@ def finished(tmp_path, monkeypatch, tokenizer):
 
     def make(kind: str, test: bool = False, pair: bool = False) -> Path:
         monkeypatch.chdir(tmp_path)
-        labels = ["bad", "<b>good</b>"] if kind != "regression" else []
+        labels = ["bad", HOSTILE] if kind != "regression" else []
         metrics = ["pearson", "spearman"] if kind == "regression" else ["accuracy", "f1_macro"]
         splits = ["train", "dev", *(["test"] if test else [])]
         task = Task(kind, labels, pair, metrics, splits)
@@ -180,6 +181,7 @@ def finished(tmp_path, monkeypatch, tokenizer):
         data.mkdir(parents=True)
         (data / "task.json").write_text(json.dumps(asdict(task)))
         texts = [f"{'very ' * n}good {WORDS[n]} is {WORDS[-n]}" for n in range(1, 20)]
+        texts[1] += HOSTILE
         other = [f"the {word}" for word in WORDS[1:20]] if pair else [None] * len(texts)
         column = [n / 7 for n in range(19)] if kind == "regression" else [n % 2 for n in range(19)]
         name = "score" if kind == "regression" else "label"
@@ -188,9 +190,10 @@ def finished(tmp_path, monkeypatch, tokenizer):
             table = {"text_a": texts, "text_b": pa.array(other, pa.string()), name: own}
             pq.write_table(pa.table(table), data / f"{split}.parquet")
         head = {"num_labels": max(1, len(labels)), "initializer_range": 0.5}
-        for seed, role in enumerate(("teacher", "student")):
+        for seed, role in enumerate(("teacher", "student", "baseline")):
             torch.manual_seed(seed)
-            model = BertForSequenceClassification(tiny_config(**head))
+            names = {"id2label": dict(enumerate(labels))} if labels else {}
+            model = BertForSequenceClassification(tiny_config(**head, **names))
             model.save_pretrained(tmp_path / "models/mine" / role)
             tokenizer.save_pretrained(tmp_path / "models/mine" / role)
         return tmp_path

@@ -68,8 +68,8 @@ def markdown(table: list[list[str]]) -> str:
     return "\n".join([line(table[0]), line(rule), *map(line, table[1:])])
 
 
-def write(results: dict[str, dict], summary: Path, page: Path) -> None:
-    """summary.json: the mean over the tasks, and each task's own metric. The page: the scores."""
+def write_summary(results: dict[str, dict], file: Path) -> None:
+    """The mean retention over the tasks, and each model's score in each task's own metric."""
     retention = [result["retention"][result["metric"]] for result in results.values()]
     content = {
         "mean_retention": round(sum(retention) / len(retention), 4),
@@ -78,14 +78,8 @@ def write(results: dict[str, dict], summary: Path, page: Path) -> None:
             for task, result in results.items()
         },
     }
-    summary.parent.mkdir(parents=True, exist_ok=True)
-    summary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    page.parent.mkdir(parents=True, exist_ok=True)
-    splits = ", ".join(
-        f"{task}: {result['rows']} rows of {result['split']}" for task, result in results.items()
-    )
-    text = f"# Scores\n\n{markdown(scores_table(results))}\n\nIn percent. {splits}.\n"
-    page.write_text(text, encoding="utf-8")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
