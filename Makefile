@@ -19,7 +19,7 @@ test: setup  ## lint, format and tests
 	pytest -q
 
 check-lock: setup  ## whether dvc.lock is that of this code, without its data
-	@! dvc repro --allow-missing --dry | grep "Running stage"
+	@said=$$(dvc repro --allow-missing --dry) && ! echo "$$said" | grep "Running stage"
 
 compare: setup  ## make compare A=HEAD B=soft: two experiments or commits
 	@dvc metrics diff --md $(A) $(B)

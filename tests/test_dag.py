@@ -48,8 +48,8 @@ def test_every_script_is_a_stage_and_every_module_is_used():
     scripts = {path.stem for path in (ROOT / "stages").glob("*.py")}
     assert scripts == set(STAGES)
     used = set().union(*(imported(ROOT / "stages" / f"{stage}.py") for stage in STAGES))
-    # Of commands: `python -m tinybert.fetch`, `tinybert`.
-    own = {"__init__.py", "fetch.py", "cli.py", "serve.py", "torch_classifier.py"}
+    # Of commands: `python -m tinybert.fetch` and `.publish`, `tinybert`.
+    own = {"__init__.py", "fetch.py", "cli.py", "serve.py", "torch_classifier.py", "publish.py"}
     modules = {path for path in (ROOT / "tinybert").glob("*.py") if path.name not in own}
     assert used == modules
 

@@ -128,16 +128,15 @@ def test_the_services_page_shows_what_student_and_teacher_say(browser):
         browser.get(f"http://127.0.0.1:{port}/")
         browser.find_element(By.ID, "text").send_keys(f"some {HOSTILE}")
         browser.find_element(By.TAG_NAME, "button").click()
-        WebDriverWait(browser, 20).until(
-            lambda b: len(b.find_elements(By.TAG_NAME, "section")) == 2
-        )
+        wait = WebDriverWait(browser, 20)
+        wait.until(lambda b: len(b.find_elements(By.TAG_NAME, "section")) == 2)
         text = browser.find_element(By.TAG_NAME, "main").text
         assert "student" in text and "teacher" in text and " ms" in text and HOSTILE in text
         assert browser.execute_script("return window.hit") is None
         browser.find_element(By.ID, "text").clear()
         browser.find_element(By.ID, "text").send_keys("   ")
         browser.find_element(By.TAG_NAME, "button").click()
-        WebDriverWait(browser, 20).until(lambda b: "empty" in b.find_element(By.ID, "error").text)
+        wait.until(lambda b: "empty" in b.find_element(By.ID, "error").text)
         unexpected = [m for m in severe(browser) if "422" not in m and "favicon" not in m]
         assert unexpected == []
     finally:

@@ -77,7 +77,8 @@ def heat(
         )
         lines.append(Markup('<tr><th scope="row">{}</th>{}</tr>').format(name, cells))
     return Markup(
-        '<div class="wide"><table class="heat"><caption>{}</caption><tr><td></td>{}</tr>{}</table></div>'
+        '<div class="wide"><table class="heat"><caption>{}</caption>'
+        "<tr><td></td>{}</tr>{}</table></div>"
     ).format(caption, head, Markup("").join(lines))
 
 

@@ -47,9 +47,11 @@ def write(file: Path, tasks: list[str], layers: str | list[int]) -> None:
     """layers: layer_loss.layer_map."""
     template = files("tinybert").joinpath("page.html").read_text(encoding="utf-8")
     page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(template)
+    folders = [METRICS / TRAININGS[0]]
+    folders += [METRICS / stage / name for name in tasks for stage in TRAININGS[1:]]
     made = {
-        path.parent.relative_to(METRICS).as_posix(): _read(path)
-        for path in sorted(METRICS.rglob("environment.json"))
+        folder.relative_to(METRICS).as_posix(): _read(folder / "environment.json")
+        for folder in folders
     }
     parts = [_part(name, layers) for name in tasks]
     file.parent.mkdir(parents=True, exist_ok=True)

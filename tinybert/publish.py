@@ -17,11 +17,15 @@ from tinybert import errors, params
 from tinybert.classifier import FACTS, FILES
 from tinybert.errors import InputError
 
+SETTINGS = (
+    "seed", "pretrained", "student", "layer_loss", "general", "teacher", "augment", "intermediate",
+    "prediction",
+)  # fmt: skip
 CARD = """\
 # {task}: a TinyBERT
 
-A student of {teacher}, distilled for {kind} by [TinyBERT](https://arxiv.org/abs/1909.10351) with the
-pipeline tinybert, at commit `{commit}`{dirty}.
+A student of {teacher}, distilled for {kind} by [TinyBERT](https://arxiv.org/abs/1909.10351)
+with the pipeline tinybert, at commit `{commit}`{dirty}.
 
 {labels}
 
@@ -67,16 +71,6 @@ def _card(task: str, licence: str, found: dict, sizes: dict) -> str:
     facts = json.loads(Path(f"models/{task}/onnx/{FACTS}").read_text(encoding="utf-8"))
     source = json.loads(Path("models/pretrained/source.json").read_text(encoding="utf-8"))
     settings = params.load(task).model_dump(exclude_unset=True)
-    kept = (
-        "seed",
-        "pretrained",
-        "student",
-        "layer_loss",
-        "general",
-        "teacher",
-        "intermediate",
-        "prediction",
-    )
     own = list(found["student"])
     rows = {model: found[model] for model in ("baseline", "teacher", "student")}
     rows["student, 8 bits"] = sizes["int8"]
@@ -121,7 +115,7 @@ def _card(task: str, licence: str, found: dict, sizes: dict) -> str:
         onnx_megabytes=sizes["onnx"]["megabytes"],
         int8_megabytes=sizes["int8"]["megabytes"],
         facts=FACTS,
-        settings=yaml.safe_dump({key: settings[key] for key in kept}, sort_keys=False),
+        settings=yaml.safe_dump({key: settings[key] for key in SETTINGS}, sort_keys=False),
     )
     return f"---\n{yaml.safe_dump(head, sort_keys=False, allow_unicode=True)}---\n\n{text}"
 
