@@ -122,6 +122,8 @@ def project(folder: Path, tokenizer) -> Clone:
     for section in ("general", "teacher", "baseline", "intermediate", "prediction"):
         values[section].update(LONG)
     yaml.dump(values, folder / "params.yaml")
+    for name in ("data/dvc.yaml", "data/dvc.lock"):  # the embedded default's, as the README says
+        (folder / name).unlink(missing_ok=True)
     clone.dvc("add", "--quiet", "data/raw/mine")
     clone.commit("a task")
     return clone
