@@ -41,6 +41,7 @@ def curve(folder, name: str, values: list[float]) -> None:
     lines = "".join(f"{i + 1}\t{value}\n" for i, value in enumerate(values))
     (folder / f"plots/metrics/{name}.tsv").write_text(f"step\t{name}\n{lines}")
     (folder / "environment.json").write_text(json.dumps({"torch": HOSTILE}))
+    (folder / "metrics.json").write_text(json.dumps({"loss": 1.5, "step": len(values)}))
 
 
 @pytest.fixture
@@ -54,6 +55,10 @@ def written(finished):
             curve(metrics / stage / "mine", "loss", [3.0, 2.0, 1.5])
             curve(metrics / stage / "mine", "dev", [0.2, 0.5])
         curve(metrics / "distill_general", "loss", [3.0, 2.0])
+        facts = {"data": {"train": {"rows": 1234}}, "augment": {"rows_in": 5}, "label": {"rows": 7}}
+        for stage, found in facts.items():
+            (metrics / stage).mkdir()
+            (metrics / stage / "mine.json").write_text(json.dumps(found))
         page.write(folder / "report/index.html", ["mine"], "uniform")
         return folder / "report/index.html"
 
@@ -75,6 +80,7 @@ def test_it_opens_without_errors_and_shows_texts_as_text(browser, written, kind,
     assert browser.find_elements(By.TAG_NAME, "img") == []
     text = browser.find_element(By.TAG_NAME, "body").text
     assert "student, ONNX, 8 bits" in text
+    assert "train 1,234" in text and "rows in 5" in text and "loss 1.5, step" in text
     assert HOSTILE in text  # of the environment, and as a label
     drawings = browser.find_elements(By.TAG_NAME, "svg")
     assert len(drawings) == 6 and all(drawing.size["height"] > 50 for drawing in drawings)

@@ -59,13 +59,12 @@ def run(name: str, max_length: int, settings, max_drop: float, metrics: Path) ->
 
     runs = {"torch": torch_run(model), **{k: onnx_run(file) for k, file in files.items()}}
     check_close(runs["torch"], runs["onnx"], rows["dev"])
-    found = {
-        split: {kind: _scores(run, own, described, settings) for kind, run in runs.items()}
-        for split, own in rows.items()
-    }
-    check_drop(found["dev"], described.metric, max_drop)
+    dev, result = (
+        {kind: _scores(runs[kind], rows[split], described, settings) for kind in kinds}
+        for split, kinds in (("dev", ("torch", "int8")), (described.test_split, runs))
+    )
+    check_drop(dev, described.metric, max_drop)
     sizes = {"torch": source / pretrained.WEIGHTS, **files}
-    result = found[described.test_split]
     for kind, file in sizes.items():
         result[kind]["megabytes"] = megabytes(file)
     _write(metrics / "export" / f"{name}.json", result)

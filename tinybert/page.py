@@ -33,6 +33,7 @@ class Part:
 
     name: str
     scores: list[list[str]]
+    took: list[list[str]]
     models: list[list[str]]
     against: Markup
     curves: dict[str, Markup]
@@ -91,6 +92,7 @@ def _part(name: str, layers: str | list[int]) -> Part:
     return Part(
         name=name,
         scores=report.scores_table({name: found}),
+        took=_took(name),
         models=table,
         against=figures.scatter(points, "latency of one row on one thread, ms", found["metric"]),
         curves={stage: _curves(METRICS / stage / name) for stage in TRAININGS[1:]},
@@ -100,6 +102,23 @@ def _part(name: str, layers: str | list[int]) -> Part:
         rows=found["rows"],
         attention=_attention(name, described, layers),
     )
+
+
+def _took(name: str) -> list[list[str]]:
+    """A header, and what each stage went through."""
+    table = [["stage", "what it went through"]]
+    rows = {split: facts["rows"] for split, facts in _read(METRICS / f"data/{name}.json").items()}
+    table.append(["prepare_task", ", ".join(f"{split} {count:,}" for split, count in rows.items())])
+    for stage in ("augment", "label"):
+        facts = _read(METRICS / f"{stage}/{name}.json")
+        said = ", ".join(f"{key.replace('_', ' ')} {value:,}" for key, value in facts.items())
+        table.append([stage, said])
+    for stage in TRAININGS:
+        folder = METRICS / stage / ("" if stage == TRAININGS[0] else name)
+        last = _read(folder / "metrics.json")
+        said = ", ".join(f"{key} {value:.4g}" for key, value in last.items() if key != "lr")
+        table.append([stage, f"at the end: {said}"])
+    return table
 
 
 def _general() -> Markup:

@@ -70,9 +70,9 @@ class Batcher:
         self.queue: asyncio.Queue[Waiting] = asyncio.Queue(WAITING)
 
     async def ask(self, texts: list) -> list[dict]:
-        """Raises HTTPException (503) if too many texts are waiting."""
+        """Raises HTTPException (429) if too many texts are waiting."""
         if self.queue.qsize() + len(texts) > WAITING:
-            raise HTTPException(503, "too many texts are waiting; try again later")
+            raise HTTPException(429, "too many texts are waiting; try again later")
         loop = asyncio.get_running_loop()
         waiting = [Waiting(text, loop.create_future()) for text in texts]
         for one in waiting:
