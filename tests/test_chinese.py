@@ -25,7 +25,8 @@ TRAINED, HELD_OUT = 6000, 300  # sentences
 STAGES = (
     "fetch_pretrained", "prepare_corpus", "prepare_task@chn", "distill_general",
     "finetune_teacher@chn", "finetune_baseline@chn", "augment@chn", "distill_intermediate@chn",
-    "label@chn", "distill_prediction@chn", "evaluate@chn", "report",
+    "label@chn", "distill_prediction@chn", "evaluate@chn", "export@chn",
+    "report",
 )  # fmt: skip
 
 
