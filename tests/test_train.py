@@ -230,7 +230,7 @@ def test_gradients_are_clipped(tokenizer, tmp_path, monkeypatch):
 def test_what_is_written_once_reads_like_the_curves_of_training(rows, tmp_path):
     """The same files and columns: one plot shows both."""
     fit(GoldLoss(classifier()), rows, tmp_path, lambda: 0.5, epochs=1)
-    train.write_once({"dev": 0.25, "loss": 1.5}, tmp_path / "once")
+    train.write_once({"dev": 0.25, "loss": 1.5}, tmp_path / "once", "fp32")
     for name, value in (("dev", 0.25), ("loss", 1.5)):
         trained, once = (
             pd.read_csv(tmp_path / folder / f"plots/metrics/{name}.tsv", sep="\t")
