@@ -144,13 +144,19 @@ def test_killed_experiments_end_as_an_undisturbed_run(undisturbed, tmp_path_fact
     assert clone.git("status", "--porcelain") == ""
 
 
-def test_ctrl_c_ends_the_run_as_a_failure_and_it_goes_on(undisturbed, tmp_path_factory, tokenizer):
-    """As a terminal sends it: to DVC and to the stage."""
-    clone = project(tmp_path_factory.mktemp("interrupted"), tokenizer)
+def in_general_distillation(clone: Clone) -> tuple[subprocess.Popen, Path]:
+    """Runs DVC until there is a checkpoint to go on from."""
     process, log = start(clone, ["repro", "distill_general"])
     while not list(clone.folder.glob(".checkpoints/distill_general/*/*/*.safetensors")):
         assert process.poll() is None, log.read_text()
         time.sleep(0.05)
+    return process, log
+
+
+def test_ctrl_c_ends_the_run_as_a_failure_and_it_goes_on(undisturbed, tmp_path_factory, tokenizer):
+    """As a terminal sends it: to DVC and to the stage."""
+    clone = project(tmp_path_factory.mktemp("interrupted"), tokenizer)
+    process, log = in_general_distillation(clone)
     os.killpg(process.pid, signal.SIGINT)
     assert process.wait(timeout=60) != 0
     assert "the same command goes on" in log.read_text()
@@ -163,10 +169,7 @@ def test_ctrl_c_ends_the_run_as_a_failure_and_it_goes_on(undisturbed, tmp_path_f
 
 def test_changed_settings_start_afresh(tmp_path_factory, tokenizer):
     clone = project(tmp_path_factory.mktemp("changed"), tokenizer)
-    process, log = start(clone, ["repro", "distill_general"])
-    while not list(clone.folder.glob(".checkpoints/distill_general/*/*/*.safetensors")):
-        assert process.poll() is None, log.read_text()
-        time.sleep(0.05)
+    process, log = in_general_distillation(clone)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     clone.set("general.lr", 2e-3)
