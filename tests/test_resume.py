@@ -169,7 +169,7 @@ def test_ctrl_c_ends_the_run_as_a_failure_and_it_goes_on(undisturbed, tmp_path_f
 
 def test_changed_settings_start_afresh(tmp_path_factory, tokenizer):
     clone = project(tmp_path_factory.mktemp("changed"), tokenizer)
-    process, log = in_general_distillation(clone)
+    process, _ = in_general_distillation(clone)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     clone.set("general.lr", 2e-3)
