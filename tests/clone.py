@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import torch
-from conftest import VOCABULARY, tiny_config
+from conftest import VOCABULARY, tiny_config, tiny_tokenizer
 from ruamel.yaml import YAML
 from transformers import BertModel
 
@@ -86,7 +86,7 @@ class Clone:
         yaml.dump(values, self.folder / "params.yaml")
 
 
-def project(folder: Path, tokenizer) -> Clone:
+def project(folder: Path) -> Clone:
     """A clone with a teacher of two layers and width 8, a corpus and a task of its vocabulary. The
     task's columns, labels and texts are hostile."""
     clone = Clone(folder)
@@ -99,7 +99,7 @@ def project(folder: Path, tokenizer) -> Clone:
     clone.environment = {"OMP_NUM_THREADS": "1"}
     torch.manual_seed(0)
     BertModel(tiny_config()).save_pretrained(folder / "tiny")
-    tokenizer.save_pretrained(folder / "tiny")
+    tiny_tokenizer().save_pretrained(folder / "tiny")
     (folder / "text").mkdir()
     (folder / "text/some.txt").write_text("\n".join(text() for _ in range(400)))
     (folder / "data/raw/mine").mkdir(parents=True)

@@ -102,8 +102,8 @@ def any_precision():
     AcceleratorState._reset_state()
 
 
-@pytest.fixture(scope="session")
-def tokenizer() -> PreTrainedTokenizerFast:
+def tiny_tokenizer() -> PreTrainedTokenizerFast:
+    """A new one: what it was last called with (truncation, padding) is saved with it."""
     core = Tokenizer(models.WordPiece({w: i for i, w in enumerate(VOCABULARY)}, unk_token="[UNK]"))
     core.normalizer = normalizers.BertNormalizer(lowercase=True)
     core.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -120,6 +120,11 @@ def tokenizer() -> PreTrainedTokenizerFast:
         sep_token="[SEP]",
         mask_token="[MASK]",
     )
+
+
+@pytest.fixture
+def tokenizer() -> PreTrainedTokenizerFast:
+    return tiny_tokenizer()
 
 
 @pytest.fixture(scope="session")
@@ -157,11 +162,11 @@ def checkpoint(tmp_path, tokenizer_of):
 
 
 @pytest.fixture(scope="session")
-def undisturbed(tmp_path_factory, tokenizer):
+def undisturbed(tmp_path_factory):
     """clone.project, after one run of its pipeline; tests leave its workspace as it is."""
     from clone import project
 
-    made = project(tmp_path_factory.mktemp("undisturbed"), tokenizer)
+    made = project(tmp_path_factory.mktemp("undisturbed"))
     made.dvc("repro")
     made.commit("ran")
     return made

@@ -114,10 +114,8 @@ def check(kind: str, clone: Clone, kills: int, resumable: Counter) -> None:
     assert resumable.total() >= times >= kills // 5
 
 
-def test_killed_runs_of_dvc_repro_end_as_an_undisturbed_one(
-    undisturbed, tmp_path_factory, tokenizer
-):
-    clone = project(tmp_path_factory.mktemp("repro"), tokenizer)
+def test_killed_runs_of_dvc_repro_end_as_an_undisturbed_one(undisturbed, tmp_path_factory):
+    clone = project(tmp_path_factory.mktemp("repro"))
     resumable = kill_often(clone, ["repro"], KILLS // 2, random.Random(1))
     check("dvc repro", clone, KILLS // 2, resumable)
     lock = (clone.folder / "dvc.lock").read_text()
@@ -132,8 +130,8 @@ def test_killed_runs_of_dvc_repro_end_as_an_undisturbed_one(
     assert "up to date" in clone.dvc("status")
 
 
-def test_killed_experiments_end_as_an_undisturbed_run(undisturbed, tmp_path_factory, tokenizer):
-    clone = project(tmp_path_factory.mktemp("temp"), tokenizer)
+def test_killed_experiments_end_as_an_undisturbed_run(undisturbed, tmp_path_factory):
+    clone = project(tmp_path_factory.mktemp("temp"))
     words = ["exp", "run", "--temp", "--name", "killed"]
     resumable = kill_often(clone, words, KILLS - KILLS // 2, random.Random(2))
     check("dvc exp run --temp", clone, KILLS - KILLS // 2, resumable)
@@ -153,9 +151,9 @@ def in_general_distillation(clone: Clone) -> tuple[subprocess.Popen, Path]:
     return process, log
 
 
-def test_ctrl_c_ends_the_run_as_a_failure_and_it_goes_on(undisturbed, tmp_path_factory, tokenizer):
+def test_ctrl_c_ends_the_run_as_a_failure_and_it_goes_on(undisturbed, tmp_path_factory):
     """As a terminal sends it: to DVC and to the stage."""
-    clone = project(tmp_path_factory.mktemp("interrupted"), tokenizer)
+    clone = project(tmp_path_factory.mktemp("interrupted"))
     process, log = in_general_distillation(clone)
     os.killpg(process.pid, signal.SIGINT)
     assert process.wait(timeout=60) != 0
@@ -167,8 +165,8 @@ def test_ctrl_c_ends_the_run_as_a_failure_and_it_goes_on(undisturbed, tmp_path_f
     assert (clone.folder / name).read_bytes() == (undisturbed.folder / name).read_bytes()
 
 
-def test_changed_settings_start_afresh(tmp_path_factory, tokenizer):
-    clone = project(tmp_path_factory.mktemp("changed"), tokenizer)
+def test_changed_settings_start_afresh(tmp_path_factory):
+    clone = project(tmp_path_factory.mktemp("changed"))
     process, _ = in_general_distillation(clone)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
