@@ -12,6 +12,7 @@ import json
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import torch
 from transformers import BertForSequenceClassification
 
@@ -28,6 +29,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.manual_seed(0)
     rows = rows_of(sst2_lengths(options.rows))
+    rows.token_types = np.zeros_like(rows.tokens, np.int8)
     with tempfile.TemporaryDirectory() as work:
         models, sizes = {}, {}
         for name, config in (("teacher", TEACHER), ("student", STUDENT)):

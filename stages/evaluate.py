@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tinybert import errors, evaluate, params
+from tinybert import evaluate, params, stage
 
 
 def main(name: str) -> None:
@@ -11,4 +11,4 @@ def main(name: str) -> None:
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    stage.run(main)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tinybert import errors, export, params
+from tinybert import export, params, stage
 
 
 def main(name: str) -> None:
@@ -12,4 +12,4 @@ def main(name: str) -> None:
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    stage.run(main)

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from tinybert import errors, params, task, tokenizer
+from tinybert import params, stage, task, tokenizer
 
 
 def main(name: str) -> None:
@@ -25,4 +25,4 @@ def main(name: str) -> None:
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    stage.run(main)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tinybert import errors, page, params, report
+from tinybert import page, params, report, stage
 
 
 def main() -> None:
@@ -13,4 +13,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    stage.run(main)

@@ -59,6 +59,11 @@ def written(finished):
         for stage, found in facts.items():
             (metrics / stage).mkdir()
             (metrics / stage / "mine.json").write_text(json.dumps(found))
+        for stage in page.STAGES:
+            file = metrics / "seconds" / stage / ("mine.json" if stage not in page.SHARED else "")
+            file = file.with_suffix(".json")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text('{"seconds": 2.5}')
         page.write(folder / "report/index.html", ["mine"], "uniform")
         return folder / "report/index.html"
 
@@ -81,6 +86,7 @@ def test_it_opens_without_errors_and_shows_texts_as_text(browser, written, kind,
     text = browser.find_element(By.TAG_NAME, "body").text
     assert "student, ONNX, 8 bits" in text
     assert "train 1,234" in text and "rows in 5" in text and "loss 1.5, step" in text
+    assert f"all {2.5 * len(page.STAGES)}" in text
     assert HOSTILE in text  # of the environment, and as a label
     drawings = browser.find_elements(By.TAG_NAME, "svg")
     assert len(drawings) == 6 and all(drawing.size["height"] > 50 for drawing in drawings)

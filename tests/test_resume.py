@@ -25,7 +25,8 @@ TRAININGS = (
     "distill_intermediate@mine", "distill_prediction@mine",
 )  # fmt: skip
 INTERVAL = 0.2  # seconds
-TIMINGS = ("metrics/speed", "metrics/export_speed", "report")  # and the page that shows them
+# And the page that shows them.
+TIMINGS = ("metrics/speed", "metrics/export_speed", "metrics/seconds", "report")
 
 
 @pytest.fixture(autouse=True)

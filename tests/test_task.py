@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinybert import task
-from tinybert.encode import read_rows, training_batches
+from tinybert.batches import training_batches
+from tinybert.encode import read_rows
 from tinybert.errors import InputError
 from tinybert.schema import Task as Section
 

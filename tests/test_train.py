@@ -82,6 +82,20 @@ def test_the_same_seed_gives_the_same_weights(rows, tmp_path):
     assert all(torch.equal(found[0][key], found[1][key]) for key in found[0])
 
 
+def test_what_was_trained_before_is_trained_in_the_same_precision(rows, tmp_path, any_precision):
+    """Half precision, again; it is stored in float32 each time."""
+    objective, seen = GoldLoss(classifier()), []
+    objective.student.classifier.register_forward_hook(lambda *call: seen.append(call[2].dtype))
+    for i in range(2):
+        chosen, log = settings(epochs=1, batch_size=10), tmp_path / str(i)
+        train.fit(objective, rows, chosen, seed=1, precision="bf16", log=log)
+        assert seen == [torch.bfloat16] * (i + 1)
+    assert {parameter.dtype for parameter in objective.parameters()} == {torch.float32}
+    with torch.inference_mode():
+        assert objective(rows.batch([0]))["loss"].dtype == torch.float32
+    assert seen[-1] == torch.float32
+
+
 def test_the_best_epoch_is_kept_even_if_scores_never_rise_above_zero(rows, tmp_path):
     model, seen, scores = classifier(), [], iter([-3.0, -1.0, -2.0])
 

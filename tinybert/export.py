@@ -19,8 +19,9 @@ from tqdm import tqdm
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from tinybert import pretrained, task
+from tinybert.batches import inference_batches
 from tinybert.classifier import FACTS, FILES, session
-from tinybert.encode import Rows, inference_batches, model_inputs, read_rows, spread
+from tinybert.encode import Rows, model_inputs, read_rows, spread
 from tinybert.errors import InputError
 from tinybert.scores import scores
 

@@ -17,10 +17,16 @@ from tinybert import figures, pretrained, report, task
 from tinybert.capture import capture
 from tinybert.encode import model_inputs, read_rows, read_texts
 from tinybert.layer_map import layer_map
+from tinybert.stage import SECONDS
 
 TRAININGS = (
     "distill_general", "finetune_teacher", "finetune_baseline", "distill_intermediate",
     "distill_prediction",
+)  # fmt: skip
+SHARED = ("fetch_pretrained", "prepare_corpus", "distill_general")  # by all tasks
+STAGES = (
+    *SHARED, "prepare_task", "finetune_teacher", "finetune_baseline", "augment",
+    "distill_intermediate", "label", "distill_prediction", "evaluate", "export",
 )  # fmt: skip
 SHOWN = 20  # texts on which student and teacher disagree
 SENTENCES, LONGEST = 3, 16  # of the attention; tokens
@@ -105,20 +111,26 @@ def _part(name: str, layers: str | list[int]) -> Part:
 
 
 def _took(name: str) -> list[list[str]]:
-    """A header, and what each stage went through."""
-    table = [["stage", "what it went through"]]
+    """A header, and of each stage before this one its seconds, and what it went through."""
+    went = {stage: "" for stage in STAGES}
     rows = {split: facts["rows"] for split, facts in _read(METRICS / f"data/{name}.json").items()}
-    table.append(["prepare_task", ", ".join(f"{split} {count:,}" for split, count in rows.items())])
+    went["prepare_task"] = ", ".join(f"{split} {count:,}" for split, count in rows.items())
     for stage in ("augment", "label"):
         facts = _read(METRICS / f"{stage}/{name}.json")
-        said = ", ".join(f"{key.replace('_', ' ')} {value:,}" for key, value in facts.items())
-        table.append([stage, said])
+        went[stage] = ", ".join(f"{key.replace('_', ' ')} {n:,}" for key, n in facts.items())
     for stage in TRAININGS:
         folder = METRICS / stage / ("" if stage == TRAININGS[0] else name)
         last = _read(folder / "metrics.json")
         said = ", ".join(f"{key} {value:.4g}" for key, value in last.items() if key != "lr")
-        table.append([stage, f"at the end: {said}"])
-    return table
+        went[stage] = f"at the end: {said}"
+    files = {
+        stage: SECONDS / (f"{stage}.json" if stage in SHARED else f"{stage}/{name}.json")
+        for stage in STAGES
+    }
+    seconds = {stage: _read(file)["seconds"] for stage, file in files.items()}
+    table = [["stage", "seconds", "what it went through"]]
+    table += [[stage, f"{seconds[stage]:.1f}", went[stage]] for stage in STAGES]
+    return [*table, ["all", f"{sum(seconds.values()):.1f}", ""]]
 
 
 def _general() -> Markup:

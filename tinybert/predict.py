@@ -10,8 +10,9 @@ from tqdm import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tinybert import processes
+from tinybert.batches import inference_batches
 from tinybert.device import accelerator
-from tinybert.encode import Rows, inference_batches, model_inputs, read_rows
+from tinybert.encode import Rows, model_inputs, read_rows
 from tinybert.files import deliver, writing
 from tinybert.task import Task
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ruamel.yaml import YAML
 
-from tinybert import errors
+from tinybert import errors, stage
 
 # One process may work through a long shard, or the main one through all hashes, while the others
 # wait; the usual ten minutes would end them.
@@ -100,7 +100,7 @@ def run(main: Callable[..., None]) -> None:
         # torchrun alone does not say so, and accelerate would take each process for the only one.
         if not torch.accelerator.is_available():
             os.environ["ACCELERATE_USE_CPU"] = "true"
-    errors.run(main)
+    (stage.run if is_main() else errors.run)(main)
 
 
 def _launcher() -> list[str]:

@@ -19,9 +19,10 @@ import torch
 from tqdm import tqdm
 
 from tinybert import processes
+from tinybert.batches import inference_batches
 from tinybert.capture import QK, Inside
 from tinybert.checkpoint import interval
-from tinybert.encode import Rows, inference_batches
+from tinybert.encode import Rows
 from tinybert.errors import InputError
 from tinybert.files import writing
 from tinybert.layer_loss import LayerLoss

@@ -15,9 +15,10 @@ from tqdm import tqdm
 from transformers import get_linear_schedule_with_warmup
 
 from tinybert import processes
+from tinybert.batches import training_batches
 from tinybert.device import accelerator, environment
 from tinybert.dropout import set_dropout
-from tinybert.encode import Rows, spread, training_batches
+from tinybert.encode import Rows, spread
 from tinybert.snapshots import Snapshots, State
 
 POINTS = 200  # of a curve: losses are averaged over the steps in between
@@ -104,6 +105,7 @@ def fit(
             state.epoch, state.batch = epoch + 1, 0
             snapshots.answer(snapshots.ask(machine.device), state, curve)
     machine.unwrap_model(model, keep_fp32_wrapper=False)
+    objective._is_accelerate_prepared = False  # or training it further would be without autocast
     if state.best_state is not None:
         objective.student.load_state_dict(state.best_state)
     objective.cpu()
