@@ -27,6 +27,7 @@ from tinybert.scores import scores
 
 CLOSE = 1e-4  # float32 logits may differ by so much from PyTorch's
 COMPARED = 64  # rows, of all lengths
+PAUSE = 0.01  # seconds, in which the threads of the model before stop waiting for work actively
 ROUNDS = 3  # of the throughput, of which the median counts
 
 # Logits of model inputs (name: (batch, length)), (batch, outputs).
@@ -236,6 +237,7 @@ def speed(
             _seconds(run, single[:3])  # the first calls allocate
         for inputs in tqdm(single, desc=f"latency, {name}", unit="row"):
             for key, run in runs.items():
+                time.sleep(PAUSE)
                 latency[key].append(_seconds(run, [inputs]))
         passes = {key: [] for key in runs}
         for _ in range(ROUNDS):
