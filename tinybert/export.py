@@ -62,7 +62,7 @@ def run(name: str, max_length: int, settings, max_drop: float, metrics: Path) ->
     runs = {"torch": torch_run(model), **{k: onnx_run(file) for k, file in files.items()}}
     check_close(runs["torch"], runs["onnx"], rows["dev"])
     dev, result = (
-        {kind: _scores(runs[kind], rows[split], described, settings) for kind in kinds}
+        {kind: scores_of(runs[kind], rows[split], described, settings) for kind in kinds}
         for split, kinds in (("dev", ("torch", "int8")), (described.test_split, runs))
     )
     check_drop(dev, described.metric, max_drop)
@@ -194,8 +194,8 @@ def check_drop(dev: dict[str, dict[str, float]], metric: str, max_drop: float) -
         )
 
 
-def _scores(run: Run, rows: Rows, described: task.Task, settings) -> dict[str, float]:
-    """In batches of rows of like length."""
+def scores_of(run: Run, rows: Rows, described: task.Task, settings) -> dict[str, float]:
+    """The task's metrics, in batches of rows of like length."""
     order = inference_batches(rows, settings.batch_size)
     found = np.concatenate([run(inputs) for inputs in batches(rows, order)])
     logits = np.empty_like(found)
@@ -234,15 +234,15 @@ def speed(
         }
         latency = {key: [] for key in runs}
         for run in runs.values():
-            _seconds(run, single[:3])  # the first calls allocate
+            seconds(run, single[:3])  # the first calls allocate
         for inputs in tqdm(single, desc=f"latency, {name}", unit="row"):
             for key, run in runs.items():
-                time.sleep(PAUSE)
-                latency[key].append(_seconds(run, [inputs]))
+                time.sleep(PAUSE if threads > 1 else 0)
+                latency[key].append(seconds(run, [inputs]))
         passes = {key: [] for key in runs}
         for _ in range(ROUNDS):
             for key, run in runs.items():
-                passes[key].append(len(chosen) / _seconds(run, many))
+                passes[key].append(len(chosen) / seconds(run, many))
         result[name] = {model: {} for model in models}
         for (model, kind), values in latency.items():
             result[name][model][kind] = {
@@ -254,7 +254,7 @@ def speed(
     return result
 
 
-def _seconds(run: Run, inputs: list[dict[str, np.ndarray]]) -> float:
+def seconds(run: Run, inputs: list[dict[str, np.ndarray]]) -> float:
     start = time.perf_counter()
     for own in inputs:
         run(own)
