@@ -22,6 +22,7 @@ ELSEWHERE = {
     "dvc exp run --queue|dvc queue (status|start|logs)": "tests/test_experiments.py",
     "dvc repro --pull": "tests/test_experiments.py",
     "dvc exp run --temp": "tests/test_resume.py",
+    "dvc exp run --name soft": "tests/test_commands.py",  # by with_soft
     "dvc exp run --name slow": "tests/test_pipeline.py",
     "cp recipes/smoke.yaml|dvc add": "tests/test_tutorial.py",
     "python -m tinybert.fetch": "tests/test_fetch.py",
@@ -75,17 +76,13 @@ def with_soft(undisturbed, tmp_path_factory) -> Clone:
 
 
 def copied(clone: Clone, folder: Path) -> Clone:
-    """With what the documents name: files of texts, a git remote, an environment that is set up."""
+    """With an environment that looks as if `make setup` had made it."""
     other = Clone.__new__(Clone)
     other.folder, other.environment = folder / "clone", {**clone.environment, "BROWSER": "true"}
     shutil.copytree(clone.folder, other.folder, symlinks=True)
     (other.folder / ".venv/bin").mkdir(parents=True, exist_ok=True)
     for name in (".ready", "activate"):
         (other.folder / ".venv/bin" / name).touch()
-    if not (folder / "origin").exists():
-        other.git("init", "--quiet", "--bare", str(folder / "origin"))
-        other.git("remote", "add", "origin", str(folder / "origin"))
-        other.git("push", "--quiet", "--set-upstream", "origin", "HEAD")
     return other
 
 
@@ -97,15 +94,18 @@ def copied(clone: Clone, folder: Path) -> Clone:
         if any(map(runs_here, lines(block)))
     ],
 )
-def test_they_run_as_they_stand(page, block, undisturbed, with_soft, tmp_path):
+def test_they_run_as_they_stand(page, block, with_soft, tmp_path):
     """But for names: of the task, of folders, of an experiment."""
-    commands = list(filter(runs_here, lines(block)))
-    makes_soft = any("--name soft" in line for line in commands)
-    clone = copied(undisturbed if makes_soft else with_soft, tmp_path)
+    clone = copied(with_soft, tmp_path)
+    clone.git("init", "--quiet", "--bare", str(tmp_path / "origin"))
+    clone.git("remote", "add", "origin", str(tmp_path / "origin"))
+    clone.git("push", "--quiet", "--set-upstream", "origin", "HEAD")
     old = tmp_path / "old"
     old.mkdir()
-    for name in ("train.txt", "eval.txt"):
-        (old / name).write_text("good\t1\nbad\t0\n")
+    migrated = [clone.folder / "data/raw/mine"] if page == "docs/migration.md" else []
+    for folder in (old, *migrated):
+        for name in ("train.txt", "eval.txt"):
+            (folder / name).write_text("good\t1\nbad\t0\n")
     texts = ["good film", "bad film"]
     (clone.folder / "texts.txt").write_text("\n".join(texts) + "\n")
     (clone.folder / "rows.tsv").write_text("\n".join(["text", *texts]) + "\n")
@@ -114,7 +114,7 @@ def test_they_run_as_they_stand(page, block, undisturbed, with_soft, tmp_path):
     if page == "docs/trouble-shooting.md":
         shutil.copy(ROOT / "data/dvc.yaml", clone.folder / "data/dvc.yaml")
         clone.commit("as it came")
-    script = "\n".join(commands)
+    script = "\n".join(filter(runs_here, lines(block)))
     for name, own in {
         "pydocs": "mine", "NAME": "soft", "s3://my-bucket/tinybert": str(tmp_path / "store"),
         "/path/to/data": str(old), "tinybert serve": "serves",
@@ -137,5 +137,7 @@ def test_they_run_as_they_stand(page, block, undisturbed, with_soft, tmp_path):
     )
     assert done.returncode == 0, f"{script}\n{done.stdout}{done.stderr}"
     assert "Traceback" not in done.stderr
-    if "predict" in script:
-        assert done.stdout.count('"label"') >= len(texts), done.stdout
+    if "tinybert predict" in script:
+        written = clone.folder / "labels.jsonl"
+        said = done.stdout + (written.read_text() if written.exists() else "")
+        assert said.count('"label"') >= len(texts), said
