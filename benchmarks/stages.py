@@ -1,52 +1,45 @@
-"""What each stage of `make run` takes, set-up aside.
+"""What each stage of the last `make run` took, and what `dvc repro` takes with nothing to do.
 
     python -m benchmarks.stages [--json FILE]
 
-Runs `dvc repro` in a temporary clone of the last commit, with an empty cache, and then once more
-with nothing to do.
+The seconds are those that the stages wrote to metrics/seconds. `all` is the time from the start of
+the first to the end of the last: it means something if all of them ran in one go.
 """
 
 import argparse
 import json
-import os
-import re
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 from benchmarks.machine import describe
-
-ROOT = Path(__file__).parent.parent
+from tinybert.stage import SECONDS
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    found: dict[str, float] = {}
-    with tempfile.TemporaryDirectory() as work:
-        subprocess.run(["git", "clone", "--quiet", str(ROOT), work], check=True)
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        environment = {**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1"}
-        command = [sys.executable, "-m", "dvc", "repro"]
-        start = begun = time.perf_counter()
-        stage = "before the first stage"
-        with subprocess.Popen(
-            command, cwd=work, env=environment, stdout=subprocess.PIPE, text=True
-        ) as process:
-            for line in process.stdout:
-                if named := re.match(r"Running stage '(.+)':", line):
-                    found[stage] = time.perf_counter() - begun
-                    stage, begun = named[1], time.perf_counter()
-        if process.returncode:
-            sys.exit("dvc repro failed")
-        found[stage] = time.perf_counter() - begun
-        found["all"] = time.perf_counter() - start
-        start = time.perf_counter()
-        subprocess.run(command, cwd=work, env=environment, check=True, stdout=subprocess.DEVNULL)
-        found["again, with nothing to do"] = time.perf_counter() - start
+    files = sorted(SECONDS.rglob("*.json"), key=lambda file: file.stat().st_mtime)
+    if not files:
+        sys.exit(f"{SECONDS} is empty; dvc repro fills it")
+    found = {
+        file.relative_to(SECONDS).with_suffix("").as_posix(): json.loads(file.read_text())[
+            "seconds"
+        ]
+        for file in files
+    }
+    ends = [file.stat().st_mtime for file in files]
+    first = min(end - seconds for end, seconds in zip(ends, found.values(), strict=True))
+    found["all"] = ends[-1] - first
+    start = time.perf_counter()
+    said = subprocess.run(
+        [sys.executable, "-m", "dvc", "repro"], check=True, capture_output=True, text=True
+    ).stdout
+    if "Running stage" in said:
+        sys.exit("something had changed, and dvc repro has run it; try again")
+    found["again, with nothing to do"] = time.perf_counter() - start
     print(f"{describe()}\n\n| stage | seconds |\n| --- | ---: |")
     for name, seconds in found.items():
         print(f"| {name} | {seconds:.1f} |")

@@ -6,7 +6,8 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from conftest import config_of, tiny_config
+from conftest import HOSTILE, config_of, tiny_config
+from huggingface_hub import ModelCard
 from transformers import AutoModelForSequenceClassification, BertForSequenceClassification
 
 from tinybert import export
@@ -108,6 +109,11 @@ def test_the_stage_writes_models_scores_and_speeds(finished, kind):
     out = folder / "models/mine/onnx"
     for name, file in (("onnx", "model.onnx"), ("int8", "model_int8.onnx")):
         assert result[name]["megabytes"] == round((out / file).stat().st_size / 1e6, 2)
+    card = ModelCard.load(out / "README.md")
+    assert card.data.pipeline_tag == "text-classification"
+    for metric in metrics:
+        assert f"{result['int8'][metric]:.4g}" in card.text
+    assert (f"`{HOSTILE}`" if kind == "classification" else "It says a score") in card.text
     speed = json.loads((folder / "metrics/export_speed/mine.json").read_text())
     assert set(speed) == {"one_thread", "all_cores"}
     for own in speed.values():

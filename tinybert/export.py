@@ -18,7 +18,7 @@ from torch import nn
 from tqdm import tqdm
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
-from tinybert import pretrained, task
+from tinybert import card, pretrained, task
 from tinybert.batches import inference_batches
 from tinybert.classifier import FACTS, FILES, session
 from tinybert.encode import Rows, model_inputs, read_rows, spread
@@ -35,7 +35,7 @@ Run = Callable[[dict[str, np.ndarray]], np.ndarray]
 
 
 def run(name: str, max_length: int, settings, max_drop: float, metrics: Path) -> None:
-    """Writes models/T/onnx, metrics/export/T.json and metrics/export_speed/T.json.
+    """Writes models/T/onnx, with a model card; metrics/export/T.json, metrics/export_speed/T.json.
 
     name: the task T. settings: the section `evaluate`. max_drop: of the 8-bit student's metric on
     dev, in points. Raises InputError if it is more, or if float32 logits are not PyTorch's.
@@ -70,6 +70,7 @@ def run(name: str, max_length: int, settings, max_drop: float, metrics: Path) ->
     for kind, file in sizes.items():
         result[kind]["megabytes"] = megabytes(file)
     _write(metrics / "export" / f"{name}.json", result)
+    card.write(out, facts, described.test_split, len(rows[described.test_split]), result)
 
     with tempfile.TemporaryDirectory() as folder:
         teacher = _load(Path(f"models/{name}/teacher"))

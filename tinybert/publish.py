@@ -13,7 +13,7 @@ from pathlib import Path
 
 import yaml
 
-from tinybert import errors, params
+from tinybert import card, errors, params
 from tinybert.classifier import FACTS, FILES
 from tinybert.errors import InputError
 
@@ -29,8 +29,6 @@ with the pipeline tinybert, at commit `{commit}`{dirty}.
 
 {labels}
 
-| {split} split, {rows} rows | {columns} |
-| --- |{rules}
 {table}
 
 ```python
@@ -71,11 +69,11 @@ def _card(task: str, licence: str, found: dict, sizes: dict) -> str:
     facts = json.loads(Path(f"models/{task}/onnx/{FACTS}").read_text(encoding="utf-8"))
     source = json.loads(Path("models/pretrained/source.json").read_text(encoding="utf-8"))
     settings = params.load(task).model_dump(exclude_unset=True)
-    own = list(found["student"])
     rows = {model: found[model] for model in ("baseline", "teacher", "student")}
     rows["student, 8 bits"] = sizes["int8"]
     results = [
-        {"type": metric, "value": found["student"][metric], "name": metric} for metric in own
+        {"type": metric, "value": value, "name": metric}
+        for metric, value in found["student"].items()
     ]
     head = {
         "license": licence,
@@ -95,29 +93,21 @@ def _card(task: str, licence: str, found: dict, sizes: dict) -> str:
             }
         ],
     }
-    labels = ", ".join(f"`{label}`".replace("\n", " ") for label in facts["labels"])
     text = CARD.format(
         task=task,
         teacher=source["model"] + (f" ({source['revision']})" if source["revision"] else ""),
         kind=facts["kind"].replace("_", " "),
         commit=_git("rev-parse", "HEAD"),
         dirty=" and changes to it" if _git("status", "--porcelain", "--untracked-files=no") else "",
-        labels=f"Labels: {labels}." if labels else "It says a score.",
-        split=found["split"],
-        rows=found["rows"],
-        columns=" | ".join(own),
-        rules=" ---: |" * len(own),
-        table="\n".join(
-            f"| {name} | {' | '.join(f'{values[metric]:.4f}' for metric in own)} |"
-            for name, values in rows.items()
-        ),
+        labels=card.labels(facts),
+        table=card.table(found["split"], found["rows"], rows),
         **FILES,
         onnx_megabytes=sizes["onnx"]["megabytes"],
         int8_megabytes=sizes["int8"]["megabytes"],
         facts=FACTS,
         settings=yaml.safe_dump({key: settings[key] for key in SETTINGS}, sort_keys=False),
     )
-    return f"---\n{yaml.safe_dump(head, sort_keys=False, allow_unicode=True)}---\n\n{text}"
+    return card.front(head) + text
 
 
 def _git(*words: str) -> str:
