@@ -81,6 +81,9 @@ def workspace(tmp_path_factory, bert) -> Path:
             name, _, task = stage.partition("@")
             AcceleratorState._reset_state()  # a stage is a process of its own, with one precision
             import_module(f"stages.{name}").main(*filter(None, [task]))
+            took = Path("metrics/seconds", name, task).with_suffix(".json")
+            took.parent.mkdir(parents=True, exist_ok=True)
+            took.write_text('{"seconds": 1.0}')  # by stage.run, of a process
     AcceleratorState._reset_state()
     return folder
 
