@@ -49,6 +49,13 @@ class Clone:
         self.git("config", "user.name", "test")
         self.commit("start")
 
+    def copy(self, folder: Path) -> "Clone":
+        """The same elsewhere, with its history, its experiments and its cache."""
+        other = Clone.__new__(Clone)
+        other.folder, other.environment = folder, dict(self.environment)
+        shutil.copytree(self.folder, folder, symlinks=True)
+        return other
+
     def run(self, *words: str, ok: bool = True) -> str:
         done = subprocess.run(
             words, cwd=self.folder, capture_output=True, text=True, env=self.variables()

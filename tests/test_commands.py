@@ -77,9 +77,8 @@ def with_soft(undisturbed, tmp_path_factory) -> Clone:
 
 def copied(clone: Clone, folder: Path) -> Clone:
     """With an environment that looks as if `make setup` had made it."""
-    other = Clone.__new__(Clone)
-    other.folder, other.environment = folder / "clone", {**clone.environment, "BROWSER": "true"}
-    shutil.copytree(clone.folder, other.folder, symlinks=True)
+    other = clone.copy(folder / "clone")
+    other.environment["BROWSER"] = "true"
     (other.folder / ".venv/bin").mkdir(parents=True, exist_ok=True)
     for name in (".ready", "activate"):
         (other.folder / ".venv/bin" / name).touch()

@@ -10,7 +10,9 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
-from clone import ROOT, Clone
+from clone import HOSTILE, ROOT, Clone
+from ruamel.yaml import YAML
+from safetensors.numpy import load_file
 
 EVAL = "metrics/eval/mine.json"
 
@@ -120,6 +122,39 @@ def test_a_clone_elsewhere_pulls_instead_of_running(undisturbed, tmp_path):
     assert "Running stage 'distill_prediction@mine'" in other.dvc(
         "repro", "--allow-missing", "--dry"
     )
+
+
+def test_a_task_more_runs_its_own_stages_alone_and_its_own_teacher_is_not_trained(
+    undisturbed, tmp_path
+):
+    """It has no dev file and no header, and settings of its own."""
+    clone = undisturbed.copy(tmp_path / "clone")
+    raw = clone.folder / "data/raw/more"
+    raw.mkdir()
+    rows = [f"{i} things\t{label}" for i in range(10) for label in HOSTILE]
+    (raw / "train.txt").write_text("\n".join(rows) + "\n")
+    student = clone.folder / "models/mine/student/model.safetensors"
+    before = student.read_bytes()
+    yaml = YAML()
+    values = yaml.load(clone.folder / "params.yaml")
+    values["tasks"].append("more")
+    values["task"]["more"] = {"teacher": "models/mine/teacher", "augment": {"copies": 0}}
+    yaml.dump(values, clone.folder / "params.yaml")
+    stages = yaml.load(clone.folder / "dvc.yaml")["stages"]
+    assert clone.repro() == {
+        "report",
+        *(f"{name}@more" for name in stages if "matrix" in stages[name]),
+    }
+    assert student.read_bytes() == before
+    teacher, original = (
+        load_file(clone.folder / f"models/{name}/teacher/model.safetensors")
+        for name in ("more", "mine")
+    )
+    assert all(np.array_equal(teacher[key], original[key]) for key in original)
+    data = clone.read("metrics/data/more.json")
+    assert data["dev"]["taken_from_train"] == 4 and data["train"]["rows"] == 36
+    assert clone.read("metrics/augment/more.json")["rows_out"] == 36
+    assert set(clone.read("metrics/summary.json")["tasks"]) == {"mine", "more"}
 
 
 def test_hostile_names_and_texts_ran_nothing_and_left_nothing_outside(undisturbed):
