@@ -95,19 +95,23 @@ class Workspace:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         start = time.perf_counter()
         with (self.folder / "repro.log").open("a") as log:
-            subprocess.run(
-                [sys.executable, "-m", "dvc", "repro", *targets], check=True, cwd=self.folder,
+            done = subprocess.run(
+                [sys.executable, "-m", "dvc", "repro", *targets], cwd=self.folder,
                 env={**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1"},
                 stdout=log, stderr=subprocess.STDOUT,
             )  # fmt: skip
+        if done.returncode:
+            sys.exit((self.folder / "repro.log").read_text()[-2000:])
         return (time.perf_counter() - start) / 60
 
-    def run(self, name: str, source: Source, rows: int) -> dict:
+    def add(self, name: str, source: Source, rows: int) -> None:
         raw = self.folder / "data/raw" / name
         shutil.copytree(self.data / source.folder, raw)
         cut(raw / source.train, rows, source.header)
         self.values["tasks"].append(name)
         self.values["task"][name] = source.settings
+
+    def run(self, name: str) -> dict:
         minutes = self.repro()
         augmented, found = (
             json.loads((self.folder / f"metrics/{kind}/{name}.json").read_text())
@@ -139,10 +143,13 @@ def main() -> None:
     for chinese in sorted({source.chinese for source in chosen.values()}):
         with tempfile.TemporaryDirectory() as work:
             own = Workspace(Path(work) / "clone", options.data.resolve(), chinese)
-            shared["Chinese" if chinese else "English"] = own.repro("distill_general")
             for name, source in chosen.items():
                 if source.chinese == chinese:
-                    found[name] = own.run(name, source, options.rows)
+                    own.add(name, source, options.rows)
+                    language = "Chinese" if chinese else "English"
+                    if language not in shared:
+                        shared[language] = own.repro("distill_general")
+                    found[name] = own.run(name)
                     print(name, found[name], file=sys.stderr, flush=True)
     print(f"{describe()}\n")
     for language, minutes in shared.items():
