@@ -1,6 +1,7 @@
 """The training loop: what it minimises, what it keeps, what it refuses."""
 
 import json
+import math
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from torch import nn
 from transformers import BertForSequenceClassification
 
 from tinybert import train
+from tinybert.batches import training_batches
 from tinybert.encode import encode
 from tinybert.logit_loss import GoldLoss
 from tinybert.schema import Training
@@ -80,6 +82,36 @@ def test_the_same_seed_gives_the_same_weights(rows, tmp_path):
         fit(GoldLoss(model), rows, tmp_path / name, epochs=2)
         found.append(model.state_dict())
     assert all(torch.equal(found[0][key], found[1][key]) for key in found[0])
+
+
+def test_weights_are_those_of_a_plain_loop(rows, tmp_path):
+    """Whole gradients, new in each step, and torch's plain AdamW: also for embeddings of words that
+    a batch, or no row, has."""
+    ours, plain, chosen = classifier(), classifier(), settings(dropout=0.0, epochs=4)
+    fit(GoldLoss(ours), rows, tmp_path, dropout=0.0, epochs=4)
+    assert not ours.bert.embeddings.word_embeddings.sparse
+
+    objective = GoldLoss(plain.eval())
+    groups = [
+        {"params": [p for p in plain.parameters() if (p.ndim > 1) == decays], "weight_decay": decay}
+        for decays, decay in ((True, chosen.weight_decay), (False, 0.0))
+    ]
+    adam = torch.optim.AdamW(groups, foreach=False)
+    loader, sampler = training_batches(rows, chosen.batch_size, 1)
+    steps = 4 * len(loader)
+    warm = math.ceil(steps * chosen.warmup)
+    batches = []
+    for sampler.epoch in range(4):
+        batches += loader
+    for done, batch in enumerate(batches):
+        share = done / warm if done < warm else (steps - done) / (steps - warm)
+        for group in adam.param_groups:
+            group["lr"] = chosen.lr * share
+        adam.zero_grad()
+        objective(batch)["loss"].backward()
+        nn.utils.clip_grad_norm_(plain.parameters(), chosen.max_grad_norm)
+        adam.step()
+    torch.testing.assert_close(ours.state_dict(), plain.state_dict(), rtol=1e-4, atol=1e-5)
 
 
 def test_what_was_trained_before_is_trained_in_the_same_precision(rows, tmp_path, any_precision):
@@ -209,11 +241,11 @@ class Broken(nn.Module):
 
     def __init__(self, value: float):
         super().__init__()
-        self.student, self.value, self.calls = nn.Linear(1, 1), value, 0
+        self.student, self.value, self.calls = classifier(), value, 0
 
     def forward(self, batch):
         self.calls += 1
-        loss = self.student.weight.sum()
+        loss = self.student.classifier.weight.sum()
         return {"loss": loss * self.value if self.calls == 3 else loss}
 
 
