@@ -70,7 +70,11 @@ def test_a_data_set_is_streamed_by_its_own_shards(tmp_path):
         ("a.jsonl", b'{"text": "x"\n[[', r"a\.jsonl: the data set cannot be read"),
         ("a.parquet", b"nothing", r"a\.parquet: the data set cannot be read"),
         ("a.txt.gz", b"nothing", r"a\.txt\.gz: the data set cannot be read"),
-        ("a.txt.gz", gzip.compress(b"caf\xe9", mtime=0), r"a\.txt\.gz: the data set cannot be read"),
+        (
+            "a.txt.gz",
+            gzip.compress(b"caf\xe9", mtime=0),
+            r"a\.txt\.gz: the data set cannot be read",
+        ),
         ("a.stream.yaml", b"pfad: x\n", r"a\.stream\.yaml: its keys are path, name, split"),
         ("a.stream.yaml", b"path: [\n", r"a\.stream\.yaml: its keys are"),
         (
