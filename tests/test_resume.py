@@ -6,6 +6,7 @@ the end is what an undisturbed run makes, byte for byte.
 kills that often, 20 times if not set, and prints where.
 """
 
+import json
 import os
 import random
 import signal
@@ -72,6 +73,15 @@ def is_alive(number: str) -> bool:
     return number.isdigit() and Path(f"/proc/{number}").exists()
 
 
+def remove_half_written(clone: Clone) -> None:
+    """As README says: DVC killed while it notes who works at what leaves a file it cannot read."""
+    for note in (clone.folder / ".dvc/tmp").rglob("rwlock"):
+        try:
+            json.loads(note.read_text() or "{}")
+        except json.JSONDecodeError:
+            note.unlink()
+
+
 def kill_often(clone: Clone, words: list[str], kills: int, choose: random.Random) -> Counter:
     """Runs DVC again and again, and kills it and all that it started somewhere in its trainings,
     then lets it end. Returns how often each training was killed and had something to go on from."""
@@ -89,6 +99,7 @@ def kill_often(clone: Clone, words: list[str], kills: int, choose: random.Random
         now = time.time()
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+        remove_half_written(clone)
         if folder.exists():
             killed[stage] += 1
             if snapshots:
