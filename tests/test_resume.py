@@ -77,7 +77,7 @@ def remove_half_written(clone: Clone) -> None:
     """As README says: DVC killed while it notes who works at what leaves a file it cannot read."""
     for note in (clone.folder / ".dvc/tmp").rglob("rwlock"):
         try:
-            json.loads(note.read_text() or "{}")
+            json.loads(note.read_text())
         except json.JSONDecodeError:
             note.unlink()
 
