@@ -1,5 +1,5 @@
-# `make run` and `make test` each do all of their own set-up: Python 3.11 or later, git and a
-# package registry are all they need.
+# `make run` and `make test` do all of their own set-up: Python 3.11 or later, git and a package
+# registry are all they need.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -7,25 +7,32 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 export TOKENIZERS_PARALLELISM := true
 
-.PHONY: run test check-lock compare bench bench-gpu setup clean
+.PHONY: run test test-all lint check-lock compare bench bench-gpu setup clean
 
-run: setup  ## the pipeline of params.yaml, then its results
+run: setup  ## the pipeline of params.yaml, size and speed on this machine, and the results
 	dvc repro
-	@python -m tinybert.report
+	tinybert speed > /dev/null
+	tinybert report
 
-test: setup  ## lint, format and tests
+lint: setup
 	ruff check .
 	ruff format --check .
-	pytest -q
 
-check-lock: setup  ## whether dvc.lock is that of this code, without its data
-	@said=$$(dvc repro --allow-missing --dry) && ! echo "$$said" | grep "Running stage"
+# One process a core, with one thread each. Tests of one group run in one process: they share a clone.
+test: lint  ## lint, and the tests that are not slow
+	OMP_NUM_THREADS=1 pytest -q -n auto --dist loadgroup -m "not slow"
+
+test-all: lint  ## lint, and all tests
+	OMP_NUM_THREADS=1 pytest -q -n auto --dist loadgroup
+
+check-lock: setup  ## whether dvc.lock belongs to this code; needs no data
+	@plan=$$(dvc repro --allow-missing --dry) && ! echo "$$plan" | grep "Running stage"
 
 compare: setup  ## make compare A=HEAD B=soft: two experiments or commits
 	@dvc metrics diff --md $(A) $(B)
 	@dvc params diff --md $(A) $(B)
 
-bench: setup  ## the quick benchmarks, some minutes; benchmarks/README.md has the others
+bench: setup  ## the quick benchmarks, some minutes; benchmarks/README.md lists the others
 	python -m benchmarks.distillation --only full_128 sst2_64 prediction
 	python -m benchmarks.augmentation --texts 60 --rounds 1
 	python -m benchmarks.corpus --megabytes 5 --rounds 1

@@ -1,1 +1,1 @@
-"""What backs the numbers of the README: one command each."""
+"""The measurements behind the numbers in the documents, one command each."""

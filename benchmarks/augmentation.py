@@ -1,17 +1,16 @@
-"""Words by a masked-language model: many texts at once, against one forward pass for each word.
+"""Candidates by a masked-language model: many texts at once, against one forward pass per word.
 
     python -m benchmarks.augmentation [--texts 100] [--rounds 3] [--json FILE]
 
-The model is BERT-base in its sizes, with random weights, which cost what trained ones cost. The
-plain way is that of TinyBERT's reference code: for each word that may be replaced one forward pass
-at batch 1 in float32, over the text with the mask and behind it the text itself, and the head on
-every token. Each way is given docstrings of an installed library: as rows of 128 tokens, and as
-paragraphs, with few words to share a row; `ratio_to_plain` in the JSON is the lesser. The plain way
-does a sample of the words, ours all of them. They take turns; the median of the rounds counts.
+The model has BERT-base's sizes and random weights, which cost as much as trained ones. The plain
+way is that of TinyBERT's reference code: for each replaceable word one forward pass at batch 1 in
+float32, over the masked text followed by the text itself, with the head on every token. The texts
+are docstrings of an installed library: as rows of 128 tokens, and as paragraphs, in which few words
+share a row; the first `ratio_to_plain` in the JSON is the smaller of the two. The plain way is
+measured on a sample of the words, ours on all of them. They take turns; medians of the rounds.
 """
 
 import argparse
-import json
 import time
 from copy import deepcopy
 from pathlib import Path
@@ -22,10 +21,13 @@ from transformers import AutoTokenizer, BertConfig, BertForMaskedLM, PreTrainedT
 
 from benchmarks.distillation import bound_rate, operations
 from benchmarks.machine import describe
-from tinybert import docs, pretrained, words
-from tinybert.encode import spread
-from tinybert.masked_words import MaskedWords
-from tinybert.words import Span
+from data import pydocs
+from tinybert.data.augment import words
+from tinybert.data.augment.masked_words import MaskedWords
+from tinybert.data.augment.words import Span
+from tinybert.models import pretrained
+from tinybert.models.encode import evenly_spaced
+from tinybert.pipeline.files import write_json
 
 LANGUAGE = "en"
 MAX_LENGTH = 128
@@ -40,31 +42,31 @@ def plain(
     texts: list[str],
     spans: list[list[Span]],
 ) -> float:
-    """Words per second, over the first PLAIN_WORDS that are one token, spread over the texts."""
-    asked = [(text, span) for text, own in zip(texts, spans, strict=True) for span in own]
-    asked = asked[:: max(1, len(asked) // PLAIN_WORDS)][:PLAIN_WORDS]
+    """Words per second, over PLAIN_WORDS words that are spread over the texts."""
+    sample = [(text, span) for text, places in zip(texts, spans, strict=True) for span in places]
+    sample = sample[:: max(1, len(sample) // PLAIN_WORDS)][:PLAIN_WORDS]
     start = time.perf_counter()
-    for text, (begin, end) in asked:
+    for text, (begin, end) in sample:
         masked = text[:begin] + tokenizer.mask_token + text[end:]
         inputs = tokenizer(
             masked, text, return_tensors="pt", truncation=True, max_length=2 * MAX_LENGTH
         )
-        at = inputs["input_ids"][0].tolist().index(tokenizer.mask_token_id)
+        position = inputs["input_ids"][0].tolist().index(tokenizer.mask_token_id)
         with torch.no_grad():
             logits = model(**inputs).logits
-        tokenizer.convert_ids_to_tokens(logits[0, at].topk(COUNT).indices.tolist())
-    return len(asked) / (time.perf_counter() - start)
+        tokenizer.convert_ids_to_tokens(logits[0, position].topk(COUNT).indices.tolist())
+    return len(sample) / (time.perf_counter() - start)
 
 
 def ours(finder: MaskedWords, texts: list[str], spans: list[list[Span]]) -> float:
-    """Words per second: tokens, masks, model, head and the choice of the best."""
+    """Words per second: tokenising, masking, model, head and the choice of the best candidates."""
     start = time.perf_counter()
-    found = finder.find(texts, spans, COUNT)
-    return len(found) / (time.perf_counter() - start)
+    candidates = finder.find(texts, spans, COUNT)
+    return len(candidates) / (time.perf_counter() - start)
 
 
 def full_rows(tokenizer: PreTrainedTokenizerBase, paragraphs: list[str], count: int) -> list[str]:
-    """Texts of MAX_LENGTH tokens with the special ones, from paragraphs one after another."""
+    """Texts of MAX_LENGTH tokens, special tokens included, cut from the joined paragraphs."""
     text = " ".join(paragraphs)
     encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
     offsets, room = encoded["offset_mapping"], MAX_LENGTH - 2
@@ -84,9 +86,9 @@ def measure(
     for _ in range(rounds):
         rates["plain"].append(plain(model, tokenizer, texts, spans))
         rates["ours"].append(ours(finder, texts, spans))
-    rows, asked = finder._masked_rows(texts, spans)
-    tokens = sum(word.count for own in asked for word in own)
-    width, found = model.config.hidden_size, sum(map(len, asked))
+    rows, masked = finder._masked_rows(texts, spans)
+    tokens = sum(word.count for row in masked for word in row)
+    width, count = model.config.hidden_size, sum(map(len, masked))
     head = 2 * tokens * width * (width + model.config.vocab_size)
     needed = operations(rows.lengths) - operations(rows.lengths, with_teacher=False) + head
     return {
@@ -96,13 +98,13 @@ def measure(
         "plain_words_per_second": round(median(rates["plain"]), 2),
         "words_per_second": round(median(rates["ours"]), 2),
         "ratio_to_plain": round(median(rates["ours"]) / median(rates["plain"]), 1),
-        "share_of_bound": round(median(rates["ours"]) * needed / found / bound_rate(), 2),
+        "share_of_bound": round(median(rates["ours"]) * needed / count / bound_rate(), 2),
     }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--texts", type=int, default=100, help="paragraphs, and a third full rows")
+    parser.add_argument("--texts", type=int, default=100, help="a third as many full rows")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
@@ -111,26 +113,27 @@ def main() -> None:
     tokenizer = AutoTokenizer.from_pretrained(source)
     torch.manual_seed(0)
     model = BertForMaskedLM(BertConfig(vocab_size=len(tokenizer))).eval()
-    paragraphs = [p for p in docs.paragraphs("networkx") if LETTERS[0] <= len(p) <= LETTERS[1]]
+    paragraphs = [p for p in pydocs.paragraphs("networkx") if LETTERS[0] <= len(p) <= LETTERS[1]]
     texts = {
         "full_128": full_rows(tokenizer, paragraphs, -(-options.texts // 3)),
-        "paragraphs": [paragraphs[i] for i in spread(len(paragraphs), options.texts)],
+        "paragraphs": [paragraphs[i] for i in evenly_spaced(len(paragraphs), options.texts)],
     }
-    found = {name: measure(model, tokenizer, own, options.rounds) for name, own in texts.items()}
+    results = {
+        name: measure(model, tokenizer, sample, options.rounds) for name, sample in texts.items()
+    }
     result = {
-        "ratio_to_plain": min(own["ratio_to_plain"] for own in found.values()),
-        **found,
+        "ratio_to_plain": min(values["ratio_to_plain"] for values in results.values()),
+        **results,
         "matmul_gflops": round(bound_rate() / 1e9),
         "machine": describe(),
     }
     print(f"{result['machine']}; matrix products at {result['matmul_gflops']} GFLOP/s\n")
     print("| | full_128 | paragraphs |\n| --- | ---: | ---: |")
-    for key in found["full_128"]:
-        print(
-            f"| {key.replace('_', ' ')} | {found['full_128'][key]} | {found['paragraphs'][key]} |"
-        )
+    for key in results["full_128"]:
+        values = " | ".join(str(column[key]) for column in results.values())
+        print(f"| {key.replace('_', ' ')} | {values} |")
     if options.json:
-        options.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+        write_json(options.json, result)
 
 
 if __name__ == "__main__":

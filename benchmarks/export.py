@@ -1,14 +1,13 @@
-"""The student as it is deployed beside its teacher: PyTorch, ONNX and ONNX in 8 bits.
+"""Speed and size of student and teacher as deployed: PyTorch, ONNX, and ONNX in 8 bits.
 
     python -m benchmarks.export [--rows 64] [--json FILE]
 
 A teacher of BERT-base's sizes and the 4x312 student, random weights, rows as long as those of
-SST-2, as the stage `export` measures them: single rows, and batches of 32, on one thread and on all
-cores, all taking turns.
+SST-2. Measured as `tinybert speed` does: single rows and batches of 32, on one thread and on all
+cores; the models take turns.
 """
 
 import argparse
-import json
 import tempfile
 from pathlib import Path
 
@@ -16,10 +15,12 @@ import numpy as np
 import torch
 from transformers import BertForSequenceClassification
 
-from benchmarks.distillation import BATCH, STUDENT, TEACHER, rows_of, sst2_lengths
+from benchmarks.distillation import STUDENT, TEACHER, rows_of, sst2_lengths
 from benchmarks.machine import describe
-from tinybert import export
-from tinybert.classifier import FILES
+from tinybert.deploy.onnx import export
+from tinybert.deploy.onnx.session import FILES
+from tinybert.evaluation import speed
+from tinybert.pipeline.files import write_json
 
 
 def main() -> None:
@@ -31,33 +32,31 @@ def main() -> None:
     rows = rows_of(sst2_lengths(options.rows))
     rows.token_types = np.zeros_like(rows.tokens, np.int8)
     with tempfile.TemporaryDirectory() as work:
-        models, sizes = {}, {}
+        models, files, sizes = {}, {}, {}
         for name, config in (("teacher", TEACHER), ("student", STUDENT)):
             model = BertForSequenceClassification(config).eval()
-            model.set_attn_implementation("eager")
             folder = Path(work) / name
             folder.mkdir()
-            files = {kind: folder / file for kind, file in FILES.items()}
-            export.write(model, files)
-            models[name] = model, files
-            sizes[name] = {kind: export.megabytes(file) for kind, file in files.items()}
+            models[name] = model
+            files[name] = {kind: folder / file for kind, file in FILES.items()}
+            export.write(model, files[name])
+            sizes[name] = {kind: export.megabytes(file) for kind, file in files[name].items()}
             sizes[name]["torch"] = 4e-6 * sum(p.numel() for p in model.parameters())
-        found = export.speed(models, rows, list(range(len(rows))), BATCH)
+        timings = speed.speed(models, files, rows, len(rows))
     print(f"{describe()}\n\n| | | MB | ms, one row | 95 % | rows/s | times the teacher's speed |")
     print("| --- | --- | ---: | ---: | ---: | ---: | ---: |")
-    for threads, own in found.items():
-        slow = own["teacher"]["torch"]["latency_ms"]
-        for name, kinds in own.items():
-            for kind, one in kinds.items():
-                one["ratio_to_teacher"] = slow / one["latency_ms"]
+    for threads, roles in timings.items():
+        slow = roles["teacher"]["torch"]["latency_ms"]
+        for name, kinds in roles.items():
+            for kind, values in kinds.items():
+                values["ratio_to_teacher"] = slow / values["latency_ms"]
                 print(
                     f"| {threads.replace('_', ' ')} | {name}, {kind} | {sizes[name][kind]:.1f} "
-                    f"| {one['latency_ms']:.2f} | {one['latency_ms_p95']:.2f} "
-                    f"| {one['rows_per_second']:.1f} | {one['ratio_to_teacher']:.1f} |"
+                    f"| {values['latency_ms']:.2f} | {values['latency_ms_p95']:.2f} "
+                    f"| {values['rows_per_second']:.1f} | {values['ratio_to_teacher']:.1f} |"
                 )
     if options.json:
-        text = json.dumps({**found, "megabytes": sizes, "machine": describe()}, indent=2)
-        options.json.write_text(text + "\n", encoding="utf-8")
+        write_json(options.json, {**timings, "megabytes": sizes, "machine": describe()})
 
 
 if __name__ == "__main__":

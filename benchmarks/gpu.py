@@ -1,13 +1,12 @@
-"""General distillation on a GPU: BERT-base's sizes to the 4x312 and the 6x768 student, in bf16.
+"""General distillation on a GPU: from BERT-base's sizes to the 4x312 and the 6x768 student, bf16.
 
     python -m benchmarks.gpu [--batch 256] [--steps 50] [--json FILE]
 
-Full rows of 128 random tokens, random weights. Tokens per second, the share of what a large bf16
-product reaches on this device in the same run, and the most memory of the device that was in use.
+Full rows of 128 random tokens, random weights. Tokens per second, the share of the rate of a large
+bf16 product on this device in the same run, and the peak memory of the device.
 """
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,8 @@ from transformers import BertConfig
 
 from benchmarks.distillation import STUDENT, fit, layer_loss, operations, rows_of
 from benchmarks.machine import describe, matmul_rate
-from tinybert import device
+from tinybert.models import device
+from tinybert.pipeline.files import write_json
 
 STUDENTS = {"4x312": STUDENT, "6x768": BertConfig(num_hidden_layers=6)}
 
@@ -45,18 +45,17 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     kind = device.accelerator("auto").device.type
-    found = {
+    results = {
         name: measure(student, options.batch, options.steps, kind)
         for name, student in STUDENTS.items()
     }
     name = torch.cuda.get_device_name() if kind == "cuda" else "no GPU"
-    print(f"{name}; {describe()}\n\n| | {' | '.join(found)} |\n| --- |{' ---: |' * len(found)}")
-    for key in found["4x312"]:
-        values = " | ".join(f"{own[key]:,.2f}" for own in found.values())
+    print(f"{name}; {describe()}\n\n| | {' | '.join(results)} |\n| --- |{' ---: |' * len(results)}")
+    for key in results["4x312"]:
+        values = " | ".join(f"{column[key]:,.2f}" for column in results.values())
         print(f"| {key.replace('_', ' ')} | {values} |")
     if options.json:
-        text = json.dumps({**found, "device": name, "machine": describe()}, indent=2)
-        options.json.write_text(text + "\n", encoding="utf-8")
+        write_json(options.json, {**results, "device": name, "machine": describe()})
 
 
 if __name__ == "__main__":

@@ -1,15 +1,14 @@
-"""What a model costs that only answers: `label`'s teacher, and the latency of teacher and student.
+"""The cost of inference: the teacher in the stage `label`, and the latency of teacher and student.
 
     python -m benchmarks.inference [--json FILE]
 
 A teacher of BERT-base's sizes and the 4x312 student, random weights. `label`: logits for rows of
 SST-2's lengths, as the stage computes them, against the plain way: float32, all rows padded to 64.
-`latency`: single rows of 32 tokens in float32 on all cores, as `evaluate` measures it; the two take
-turns.
+`latency`: rows of 32 tokens, alone and in batches of 32, in PyTorch in float32 on all cores, as
+`tinybert speed` measures it.
 """
 
 import argparse
-import json
 import time
 from pathlib import Path
 
@@ -27,8 +26,10 @@ from benchmarks.distillation import (
     sst2_lengths,
 )
 from benchmarks.machine import describe
-from tinybert import device, evaluate, predict
-from tinybert.encode import model_inputs
+from tinybert.evaluation import speed
+from tinybert.models import device, predict
+from tinybert.models.encode import model_inputs
+from tinybert.pipeline.files import write_json
 
 
 def label() -> dict[str, float]:
@@ -44,9 +45,9 @@ def label() -> dict[str, float]:
         seconds += (time.perf_counter() - start) * (n > 0)  # the first builds kernels
     plain = lengths[BATCH : 3 * BATCH].sum() / seconds
     model = device.frozen(model, "auto")
-    predict.logits(model, rows_of(lengths[: 8 * BATCH]), BATCH, "auto")
+    predict.logits(model, rows_of(lengths[: 8 * BATCH]), "auto")
     start = time.perf_counter()
-    predict.logits(model, rows, BATCH, "auto")
+    predict.logits(model, rows, "auto")
     rate = lengths.sum() / (time.perf_counter() - start)
     needed = (operations(lengths) - operations(lengths, with_teacher=False)) / lengths.sum()
     return {
@@ -60,11 +61,15 @@ def label() -> dict[str, float]:
 def latency() -> dict[str, float]:
     rows = rows_of(np.full(64, 32))
     models = {
-        "teacher": BertForSequenceClassification(TEACHER),
-        "student": BertForSequenceClassification(STUDENT),
+        "teacher": BertForSequenceClassification(TEACHER).eval(),
+        "student": BertForSequenceClassification(STUDENT).eval(),
     }
-    found = evaluate.speed(models, rows, BATCH, 64)
-    flat = {f"{m}_{key}": value for m, own in found.items() for key, value in own.items()}
+    timings = speed.speed(models, {}, rows, len(rows))["all_cores"]
+    flat = {
+        f"{role}_{key}": timings[role]["torch"][key]
+        for role in models
+        for key in ("latency_ms", "rows_per_second")
+    }
     ratio = flat["teacher_latency_ms"] / flat["student_latency_ms"]
     return {**flat, "latency_ratio": ratio}
 
@@ -74,14 +79,13 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     torch.manual_seed(0)
-    found = {"label": label(), "latency": latency()}
+    results = {"label": label(), "latency": latency()}
     print(f"{describe()}\n\n| | | |\n| --- | --- | ---: |")
-    for name, own in found.items():
-        for key, value in own.items():
+    for name, values in results.items():
+        for key, value in values.items():
             print(f"| {name} | {key.replace('_', ' ')} | {value:,.2f} |")
     if options.json:
-        text = json.dumps({**found, "machine": describe()}, indent=2)
-        options.json.write_text(text + "\n", encoding="utf-8")
+        write_json(options.json, {**results, "machine": describe()})
 
 
 if __name__ == "__main__":

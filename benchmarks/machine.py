@@ -1,4 +1,4 @@
-"""What a number was measured on: the machine, and how fast it multiplies matrices right now."""
+"""The machine that a number was measured on, and how fast it multiplies matrices right now."""
 
 import platform
 import time
@@ -14,7 +14,7 @@ ROUNDS = 5
 
 
 def describe() -> str:
-    """The processor, its cores, the versions and the day."""
+    """The processor, the threads, torch's version and the date."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
@@ -26,13 +26,13 @@ def describe() -> str:
 
 
 def matmul_rate(dtype: torch.dtype, device: str = "cpu") -> float:
-    """Multiply-and-add operations per second, each counted as two, of a square product."""
+    """Operations per second of a square matrix product, multiplications plus additions."""
     size = SIZE if device == "cpu" else GPU_SIZE
     a, b = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
     seconds = []
     for _ in range(ROUNDS + 1):
         start = time.perf_counter()
         c = a @ b
-        c[0, 0].item()  # a GPU has finished by then
+        c[0, 0].item()  # waits for a GPU
         seconds.append(time.perf_counter() - start)
-    return 2 * size**3 / median(seconds[1:])  # the first call builds its kernel
+    return 2 * size**3 / median(seconds[1:])  # the first call builds the kernel

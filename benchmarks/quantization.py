@@ -1,17 +1,15 @@
-"""The exported student in 8 bits, with activations quantised as they come, or by calibration rows.
+"""The exported student in 8 bits: activations quantised dynamically, or with calibrated ranges.
 
     python -m benchmarks.quantization [pydocs] [--rows 200] [--json FILE]
 
-Static quantisation takes the range of each activation from so many rows of train. Size, scores on
-dev, latency of single rows and throughput on one thread, all taking turns.
+Static quantisation takes the range of each activation from some rows of train. Size, scores on dev,
+latency of single rows and throughput on one thread; the models take turns.
 """
 
 import argparse
-import json
 import logging
 import tempfile
 from pathlib import Path
-from statistics import median
 
 from onnxruntime.quantization import (
     CalibrationDataReader,
@@ -19,21 +17,28 @@ from onnxruntime.quantization import (
     QuantType,
     quantize_static,
 )
+from transformers import PreTrainedModel
 
 from benchmarks.machine import describe
-from tinybert import export, params, pretrained, task
-from tinybert.classifier import FILES
-from tinybert.encode import Rows, read_rows, spread
+from tinybert.deploy.onnx import export
+from tinybert.deploy.onnx.session import FILES
+from tinybert.evaluation import speed
+from tinybert.models import pretrained
+from tinybert.models.encode import Rows, evenly_spaced, read_rows
+from tinybert.models.folder import load_classifier
+from tinybert.pipeline import params, paths
+from tinybert.pipeline.files import write_json
+from tinybert.tasks.task import Task, load_task
 
-MEASURED, ROUNDS = 48, 5
+TIMED = 48  # rows
 
 
 class Calibration(CalibrationDataReader):
     def __init__(self, rows: Rows, count: int):
-        self.left = iter(export.batches(rows, [[i] for i in spread(len(rows), count)]))
+        self.batches = iter(export.batches(rows, [[i] for i in evenly_spaced(len(rows), count)]))
 
     def get_next(self) -> dict | None:
-        return next(self.left, None)
+        return next(self.batches, None)
 
 
 def main() -> None:
@@ -43,8 +48,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     settings = params.load()
-    source, data = Path(f"models/{options.task}/onnx"), Path(f"data/tasks/{options.task}")
-    described, tokenizer = task.load(data), pretrained.load_tokenizer(source)
+    source, data = paths.model(options.task, "onnx"), paths.tables(options.task)
+    task, tokenizer = load_task(data), pretrained.load_tokenizer(source)
     train, dev = (
         read_rows(data / f"{split}.parquet", tokenizer, settings.encode.max_length)
         for split in ("train", "dev")
@@ -66,37 +71,28 @@ def main() -> None:
                 op_types_to_quantize=["MatMul", "Gemm", "Gather"],
                 extra_options={"MatMulConstBOnly": True},
             )
-        found = measure(files, dev, described, settings.evaluate)
-    metric = described.metric
-    print(f"{describe()}\n\n| | MB | {metric} on dev | ms, one row | rows/s |")
+        model = load_classifier(paths.model(options.task, "student")).eval()
+        results = measure(model, files, dev, task)
+    print(f"{describe()}\n\n| | MB | {task.metric} on dev | ms, one row | rows/s |")
     print("| --- | ---: | ---: | ---: | ---: |")
-    for name, own in found.items():
-        shown = f"{own['megabytes']:.1f} | {100 * own[metric]:.1f} | {own['latency_ms']:.2f}"
-        print(f"| {name} | {shown} | {own['rows_per_second']:.0f} |")
+    for name, values in results.items():
+        print(
+            f"| {name} | {values['megabytes']:.1f} | {100 * values[task.metric]:.1f} "
+            f"| {values['latency_ms']:.2f} | {values['rows_per_second']:.0f} |"
+        )
     if options.json:
-        text = json.dumps({**found, "machine": describe()}, indent=2)
-        options.json.write_text(text + "\n", encoding="utf-8")
+        write_json(options.json, {**results, "machine": describe()})
 
 
-def measure(files: dict[str, Path], rows: Rows, described: task.Task, settings) -> dict:
-    runs = {name: export.onnx_run(file, threads=1) for name, file in files.items()}
-    chosen, size = spread(len(rows), MEASURED), settings.batch_size
-    single = export.batches(rows, [[i] for i in chosen])
-    many = export.batches(rows, [chosen[i : i + size] for i in range(0, len(chosen), size)])
-    latency: dict[str, list[float]] = {name: [] for name in files}
-    passes: dict[str, list[float]] = {name: [] for name in files}
-    for _ in range(ROUNDS):
-        for inputs in single:
-            for name, run in runs.items():
-                latency[name].append(export.seconds(run, [inputs]))
-        for name, run in runs.items():
-            passes[name].append(export.seconds(run, many))
+def measure(
+    model: PreTrainedModel, files: dict[str, Path], rows: Rows, task: Task
+) -> dict[str, dict[str, float]]:
+    timings = speed.speed({"student": model}, {"student": files}, rows, TIMED)
     return {
         name: {
             "megabytes": export.megabytes(file),
-            **export.scores_of(runs[name], rows, described, settings),
-            "latency_ms": 1000 * median(latency[name]),
-            "rows_per_second": len(chosen) / median(passes[name]),
+            **export.scores_of(export.onnx_run(file, threads=1), rows, task),
+            **timings["one_thread"]["student"][name],
         }
         for name, file in files.items()
     }

@@ -1,10 +1,10 @@
-"""Experiments that differ in their seed: mean and spread of their scores.
+"""Experiments that differ in their seed: the mean and the spread of their scores.
 
     dvc exp run --queue -S seed=1,2,3
     dvc queue start
     python -m benchmarks.seeds [NAME ...] [--task pydocs] [--json FILE]
 
-Without names, all experiments on the last commit: one table for each setting of the other
+Without names, all experiments on the last commit. There is one table per setting of the other
 parameters.
 """
 
@@ -17,28 +17,31 @@ from statistics import mean, stdev
 
 import dvc.api
 
+from tinybert.pipeline.files import write_json
+
 MODELS = ("baseline", "teacher", "student")
 
 
 def experiments() -> list[str]:
-    """The names of those on the last commit."""
+    """The names of the experiments on the last commit."""
     command = [sys.executable, "-m", "dvc", "exp", "list", "--name-only"]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
 
 
 def scores(name: str, task: str) -> dict[str, float]:
-    """Percentages: the task's metric of each model, the retention, and the gain in points."""
+    """The task's metric of each model and the student's share of the teacher's, in %; the student's
+    gain over the baseline in points."""
     result = dvc.api.metrics_show(f"metrics/eval/{task}.json", rev=name)
-    found = {model: 100 * result[model][result["metric"]] for model in MODELS}
+    values = {model: 100 * result[model][result["metric"]] for model in MODELS}
     return {
-        **found,
-        "student / teacher": 100 * found["student"] / found["teacher"],
-        "student - baseline": found["student"] - found["baseline"],
+        **values,
+        "student / teacher": 100 * values["student"] / values["teacher"],
+        "student - baseline": values["student"] - values["baseline"],
     }
 
 
 def grouped(names: list[str]) -> dict[str, list[str]]:
-    """Names by all parameters but the seed."""
+    """Names grouped by all parameters except the seed."""
     groups: dict[str, list[str]] = {}
     for name in names:
         settings = {key: v for key, v in dvc.api.params_show(rev=name).items() if key != "seed"}
@@ -52,10 +55,10 @@ def table(rows: dict[str, dict[str, float]]) -> str:
     if len(rows) > 1:
         for name, summary in (("mean", mean), ("sd", stdev)):
             lines[name] = {key: summary([row[key] for row in rows.values()]) for key in columns}
-    shown = [f"| experiment | {' | '.join(columns)} |", f"| --- |{' ---: |' * len(columns)}"]
+    text = [f"| experiment | {' | '.join(columns)} |", f"| --- |{' ---: |' * len(columns)}"]
     for name, row in lines.items():
-        shown.append(f"| {name} | {' | '.join(f'{row[column]:.1f}' for column in columns)} |")
-    return "\n".join(shown)
+        text.append(f"| {name} | {' | '.join(f'{row[column]:.1f}' for column in columns)} |")
+    return "\n".join(text)
 
 
 def main() -> None:
@@ -64,15 +67,15 @@ def main() -> None:
     parser.add_argument("--task", default="pydocs")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    found = {}
+    results = {}
     for names in grouped(options.names or experiments()).values():
         rows = {name: scores(name, options.task) for name in names}
         print(f"{table(rows)}\n")
-        found |= rows
-    if not found:
+        results |= rows
+    if not results:
         sys.exit("there are no experiments on the last commit; dvc exp run makes them")
     if options.json:
-        options.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+        write_json(options.json, results)
 
 
 if __name__ == "__main__":

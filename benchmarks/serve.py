@@ -1,12 +1,12 @@
-"""The service under load, on loopback: requests a second, latency, and whether its memory grows.
+"""The service under load, on loopback: requests per second, latency, and memory over time.
 
     python -m benchmarks.serve models/pydocs/onnx [--seconds 600] [--connections 32] [--json FILE]
 
-wrk (Debian: wrk) asks for one text at a time over so many connections, which wait for each answer.
+wrk (Debian: wrk) sends one text per request over that number of connections; each connection waits
+for its response.
 """
 
 import argparse
-import json
 import re
 import shutil
 import socket
@@ -18,8 +18,9 @@ import urllib.request
 from pathlib import Path
 
 from benchmarks.machine import describe
+from tinybert.pipeline.files import write_json
 
-POINTS = 10  # at which memory is looked at
+PARTS = 10  # of the time; memory is read after each
 SCRIPT = """
 wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
@@ -57,10 +58,11 @@ def main() -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     address = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "tinybert.cli", "serve", options.model, "--port", str(port)]
-    rates, p99, memory, wrong = [], [], [], 0
+    serve = [sys.executable, "-m", "tinybert.commands.cli", "serve", options.model]
+    command = [*serve, "--port", str(port)]
+    rates, p99, memory, failed = [], [], [], 0
     with tempfile.TemporaryDirectory() as folder, subprocess.Popen(command) as service:
-        script = Path(folder) / "ask.lua"
+        script = Path(folder) / "requests.lua"
         script.write_text(SCRIPT % ", ".join(f'"{text}"' for text in TEXTS))
         for _ in range(100):
             try:
@@ -68,27 +70,24 @@ def main() -> None:
                 break
             except OSError:
                 time.sleep(0.2)
-        for _ in range(POINTS):
-            words = ["-t1", f"-c{options.connections}", f"-d{options.seconds // POINTS}s"]
-            load = ["wrk", *words, "--latency", "-s", str(script), address]
-            said = subprocess.run(load, check=True, capture_output=True, text=True).stdout
-            rates.append(float(re.search(r"Requests/sec:\s+([\d.]+)", said)[1]))
-            number, unit = re.search(r"99%\s+([\d.]+)(us|ms|s)", said).groups()
+        for _ in range(PARTS):
+            load = ["-t1", f"-c{options.connections}", f"-d{options.seconds // PARTS}s"]
+            wrk = ["wrk", *load, "--latency", "-s", str(script), address]
+            output = subprocess.run(wrk, check=True, capture_output=True, text=True).stdout
+            rates.append(float(re.search(r"Requests/sec:\s+([\d.]+)", output)[1]))
+            number, unit = re.search(r"99%\s+([\d.]+)(us|ms|s)", output).groups()
             p99.append(float(number) * {"us": 1e-3, "ms": 1.0, "s": 1e3}[unit])
-            wrong += int((re.search(r"Non-2xx or 3xx responses: (\d+)", said) or [0, 0])[1])
+            failed += int((re.search(r"Non-2xx or 3xx responses: (\d+)", output) or [0, 0])[1])
             memory.append(megabytes(service.pid))
         service.terminate()
     print(f"{describe()}\n\n| part | requests/s | p99, ms | memory, MB |")
     print("| --- | ---: | ---: | ---: |")
     for i, row in enumerate(zip(rates, p99, memory, strict=True), 1):
-        print(f"| {i} of {POINTS} | {row[0]:.0f} | {row[1]:.1f} | {row[2]:.1f} |")
-    print(
-        f"\n{options.connections} connections, {options.seconds} s; {wrong} answers were no success"
-    )
+        print(f"| {i} of {PARTS} | {row[0]:.0f} | {row[1]:.1f} | {row[2]:.1f} |")
+    print(f"\n{options.connections} connections, {options.seconds} s; {failed} requests failed")
     if options.json:
-        found = {"requests_per_second": rates, "p99_ms": p99, "megabytes": memory, "failed": wrong}
-        text = json.dumps({**found, "machine": describe()}, indent=2)
-        options.json.write_text(text + "\n", encoding="utf-8")
+        result = {"requests_per_second": rates, "p99_ms": p99, "megabytes": memory}
+        write_json(options.json, {**result, "failed": failed, "machine": describe()})
 
 
 if __name__ == "__main__":

@@ -1,20 +1,20 @@
-"""What each stage of the last `make run` took, and what `dvc repro` takes with nothing to do.
+"""The time of each stage in the last `make run`, and of `dvc repro` with nothing to do.
 
     python -m benchmarks.stages [--json FILE]
 
-The seconds are those that the stages wrote to metrics/seconds. `all` is the time from the start of
-the first to the end of the last: it means something if all of them ran in one go.
+The stages write their seconds to metrics/seconds. `all` is the time from the start of the first to
+the end of the last stage: it is meaningful only if one run ran all of them.
 """
 
 import argparse
-import json
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 from benchmarks.machine import describe
-from tinybert.stage import SECONDS
+from tinybert.pipeline.files import read_json, write_json
+from tinybert.pipeline.paths import SECONDS
 
 
 def main() -> None:
@@ -24,28 +24,25 @@ def main() -> None:
     files = sorted(SECONDS.rglob("*.json"), key=lambda file: file.stat().st_mtime)
     if not files:
         sys.exit(f"{SECONDS} is empty; dvc repro fills it")
-    found = {
-        file.relative_to(SECONDS).with_suffix("").as_posix(): json.loads(file.read_text())[
-            "seconds"
-        ]
+    times = {
+        file.relative_to(SECONDS).with_suffix("").as_posix(): read_json(file)["seconds"]
         for file in files
     }
     ends = [file.stat().st_mtime for file in files]
-    first = min(end - seconds for end, seconds in zip(ends, found.values(), strict=True))
-    found["all"] = ends[-1] - first
+    first = min(end - seconds for end, seconds in zip(ends, times.values(), strict=True))
+    times["all"] = ends[-1] - first
     start = time.perf_counter()
-    said = subprocess.run(
+    output = subprocess.run(
         [sys.executable, "-m", "dvc", "repro"], check=True, capture_output=True, text=True
     ).stdout
-    if "Running stage" in said:
-        sys.exit("something had changed, and dvc repro has run it; try again")
-    found["again, with nothing to do"] = time.perf_counter() - start
+    if "Running stage" in output:
+        sys.exit("dvc repro was not up to date and has run stages; try again")
+    times["again, with nothing to do"] = time.perf_counter() - start
     print(f"{describe()}\n\n| stage | seconds |\n| --- | ---: |")
-    for name, seconds in found.items():
+    for name, seconds in times.items():
         print(f"| {name} | {seconds:.1f} |")
     if options.json:
-        text = json.dumps({"seconds": found, "machine": describe()}, indent=2)
-        options.json.write_text(text + "\n", encoding="utf-8")
+        write_json(options.json, {"seconds": times, "machine": describe()})
 
 
 if __name__ == "__main__":

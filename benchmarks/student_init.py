@@ -1,10 +1,10 @@
-"""What `student.init: projection` is worth, against random first weights.
+"""The gain of `student.init: projection` over random initial weights.
 
     python -m benchmarks.student_init [--task pydocs] [--tokens 300000]
 
 Both students are distilled from the same pretrained model on the same general text, for the same
-steps, and then fine-tuned on the task's labels alone, as the baseline is. Needs a run of the
-pipeline (`make run`), whose data it reads; writes nothing into it.
+steps, and then fine-tuned on the task's labels alone, as the baseline is. The data are those of a
+run of the pipeline (`make run`), which stay unchanged.
 """
 
 import argparse
@@ -13,45 +13,50 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from transformers import AutoModel
 
-from tinybert import encode, params, predict, pretrained, student, task, train
-from tinybert.layer_loss import LayerLoss
-from tinybert.logit_loss import GoldLoss
+from tinybert.distillation.layers.loss import LayerLoss
+from tinybert.distillation.layers.student import create_student
+from tinybert.models import encode, pretrained
+from tinybert.models.folder import load_classifier, load_encoder, save_model
+from tinybert.pipeline import params, paths
+from tinybert.pipeline.schema import Params
+from tinybert.tasks.gold import GoldLoss
+from tinybert.tasks.scores import scorer
+from tinybert.tasks.task import load_task
+from tinybert.training import loop
 
 
-def measure(settings: params.Params, init: str, name: str, tokens: int, work: Path) -> dict:
-    """The last losses of general distillation, and the best score on dev after fine-tuning."""
-    folder = Path(f"data/tasks/{name}")
-    tokenizer = pretrained.load_tokenizer("models/pretrained")
-    teacher = pretrained.load(AutoModel, "models/pretrained")
-    rows = encode.read_segments(Path("data/corpus"), tokenizer.pad_token_id)
+def measure(settings: Params, init: str, name: str, tokens: int, work: Path) -> dict:
+    """The final losses of general distillation, and the best score on dev after fine-tuning."""
+    tokenizer = pretrained.load_tokenizer(paths.PRETRAINED)
+    teacher = load_encoder(paths.PRETRAINED)
+    rows = encode.read_segments(paths.CORPUS, tokenizer.pad_token_id)
     count = int(np.searchsorted(rows.starts, min(tokens, rows.starts[-1])))
     rows = encode.Rows(rows.tokens, rows.starts[: count + 1], rows.padding_id)
     sizes = settings.student.model_copy(update={"init": init})
     common = {"seed": settings.seed, "precision": settings.precision}
-    pupil, projection = student.create(
-        teacher, sizes, settings.layer_loss.projection, rows, settings.seed
-    )
-    objective = LayerLoss(pupil, teacher, projection, settings.layer_loss.layer_map)
-    train.fit(objective, rows, settings.general, log=work / "general", **common)
-    student.save(work / "student", pupil, tokenizer)
-    found = {"init": init}
+    student, projection = create_student(teacher, sizes, settings.layer_loss, rows, settings.seed)
+    objective = LayerLoss(student, teacher, projection, settings.layer_loss.layer_map)
+    loop.fit(objective, rows, settings.general, log=work / "general", **common)
+    save_model(work / "student", student, tokenizer)
+    result = {"init": init}
     for part in ("embedding", "hidden", "attention"):
         curve = pd.read_csv(work / f"general/plots/metrics/{part}.tsv", sep="\t")[part]
-        found[part] = curve.tail(10).mean()
+        result[part] = curve.tail(10).mean()
 
-    described = task.load(folder)
-    model = student.load_classifier(work / "student", described.head(), settings.seed)
-    labelled, dev = (
-        encode.read_rows(folder / f"{split}.parquet", tokenizer, settings.encode.max_length)
+    task = load_task(paths.tables(name))
+    model = load_classifier(work / "student", task.head(), settings.seed)
+    train, dev = (
+        encode.read_rows(
+            paths.tables(name) / f"{split}.parquet", tokenizer, settings.encode.max_length
+        )
         for split in ("train", "dev")
     )
-    score = predict.scorer(model, dev, described, settings.evaluate.batch_size, settings.precision)
+    score = scorer(model, dev, task, settings.precision)
     log = work / "finetune"
-    train.fit(GoldLoss(model), labelled, settings.baseline, log=log, score=score, **common)
-    found["dev after fine-tuning"] = 100 * score()
-    return found
+    loop.fit(GoldLoss(model), train, settings.baseline, log=log, score=score, **common)
+    result["dev after fine-tuning"] = 100 * score()
+    return result
 
 
 def main() -> None:
@@ -60,13 +65,13 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=300_000)
     options = parser.parse_args()
     settings = params.load()
-    found = []
+    results = []
     for init in ("random", "projection"):
         with tempfile.TemporaryDirectory() as work:
-            found.append(measure(settings, init, options.task, options.tokens, Path(work)))
-    print("| " + " | ".join(found[0]) + " |")
-    print("| --- |" + " ---: |" * (len(found[0]) - 1))
-    for row in found:
+            results.append(measure(settings, init, options.task, options.tokens, Path(work)))
+    print("| " + " | ".join(results[0]) + " |")
+    print("| --- |" + " ---: |" * (len(results[0]) - 1))
+    for row in results:
         init, *values = row.values()
         print(f"| {init} | " + " | ".join(f"{value:.3f}" for value in values) + " |")
 

@@ -1,51 +1,39 @@
-"""General distillation: a student learns the pretrained model's inside (paper §3.2).
+"""General distillation: a student learns the pretrained model's layers (paper §3.2).
 
-A published general TinyBERT is kept as it is: it has been through this.
+A published general TinyBERT has been through this already: its losses are measured, not trained.
 """
-
-from pathlib import Path
 
 from transformers import AutoModel
 
-from tinybert import (
-    checkpoint,
-    device,
-    encode,
-    params,
-    pretrained,
-    processes,
-    store,
-    student,
-    train,
-)
-from tinybert.layer_loss import LayerLoss
+from tinybert.distillation.layers.loss import LayerLoss
+from tinybert.distillation.layers.student import general_student
+from tinybert.distillation.layers.teacher_store import cache_targets
+from tinybert.models import device, encode, pretrained
+from tinybert.models.folder import save_model
+from tinybert.pipeline import distributed, params, paths, resume
+from tinybert.training import curve, loop
 
 
 def main() -> None:
     settings = params.load()
-    tokenizer = pretrained.load_tokenizer("models/pretrained")
-    teacher = pretrained.load(AutoModel, "models/pretrained")
-    rows = encode.read_segments(Path("data/corpus"), tokenizer.pad_token_id)
-    kind, layers = settings.layer_loss.projection, settings.layer_loss.layer_map
-    sizes, general = settings.student, settings.general
+    tokenizer = pretrained.load_tokenizer(paths.PRETRAINED)
+    teacher = pretrained.load(AutoModel, paths.PRETRAINED)
+    rows = encode.read_segments(paths.CORPUS, tokenizer.pad_token_id)
     seed = params.derive(settings.seed, "distill_general")
-    log = Path("metrics/distill_general")
-    with checkpoint.stage() as kept:
-        if sizes.init in student.NEW:
-            pupil, projection = student.create(teacher, sizes, kind, rows, seed)
-            teacher = device.frozen(teacher, settings.precision)
-            loss = LayerLoss(pupil, teacher, projection, layers)
-            store.keep(loss, rows, general.epochs, kept)
-            train.fit(
-                loss, rows, general, seed=seed, precision=settings.precision, log=log, kept=kept
-            )
+    common = {"precision": settings.precision, "log": paths.log("distill_general")}
+    with resume.stage_dir() as checkpoint_dir:
+        student, projection = general_student(teacher, tokenizer, settings, rows, seed)
+        loss = LayerLoss(student, teacher, projection, settings.layer_loss.layer_map)
+        if settings.student.is_published:
+            curve.log_once(loop.mean_losses(loss, rows, settings.general), **common)
         else:
-            pupil, projection = student.load_published(sizes, teacher, tokenizer, kind, seed)
-            loss = LayerLoss(pupil, teacher, projection, layers)
-            losses = train.mean_losses(loss, rows, general.batch_size)
-            train.write_once(losses, log, settings.precision)
-        student.save(Path("models/general"), pupil, tokenizer, projection)
+            device.frozen(teacher, settings.precision)
+            cache_targets(loss, rows, settings.general.epochs, checkpoint_dir)
+            common["checkpoint_dir"] = checkpoint_dir
+            loop.fit(loss, rows, settings.general, seed=seed, **common)
+        save_model(paths.GENERAL, student, tokenizer)
+        projection.save(paths.GENERAL)
 
 
 if __name__ == "__main__":
-    processes.run(main)
+    distributed.run(main)

@@ -1,46 +1,39 @@
-"""Task distillation, step 1: the general student learns the fine-tuned teacher's inside (§3.2)."""
-
-from pathlib import Path
+"""Task distillation, step 1: the general student learns the fine-tuned teacher's layers (§3.2)."""
 
 from transformers import AutoModel
 
-from tinybert import (
-    checkpoint,
-    device,
-    encode,
-    params,
-    pretrained,
-    processes,
-    store,
-    student,
-    train,
-)
-from tinybert.layer_loss import LayerLoss
+from tinybert.distillation.layers.loss import LayerLoss
+from tinybert.distillation.layers.projection import load_projection
+from tinybert.distillation.layers.teacher_store import cache_targets
+from tinybert.models import device, encode, pretrained
+from tinybert.models.folder import load_encoder, save_model
+from tinybert.pipeline import distributed, params, paths, resume
+from tinybert.training import loop
 
 
 def main(name: str) -> None:
     settings = params.load(name)
-    tokenizer = pretrained.load_tokenizer("models/pretrained")
-    teacher = pretrained.load(AutoModel, f"models/{name}/teacher")
+    tokenizer = pretrained.load_tokenizer(paths.PRETRAINED)
+    teacher = pretrained.load(AutoModel, paths.model(name, "teacher"))
     teacher = device.frozen(teacher, settings.precision)
-    pupil = student.load_general(Path("models/general"))
-    projection = student.load_projection(Path("models/general"))
-    loss = LayerLoss(pupil, teacher, projection, settings.layer_loss.layer_map)
-    file = Path(f"data/augmented/{name}")
-    rows = encode.read_rows(file, tokenizer, settings.encode.max_length)
-    with checkpoint.stage() as kept:
-        store.keep(loss, rows, settings.intermediate.epochs, kept)
-        train.fit(
+    student = load_encoder(paths.GENERAL)
+    loss = LayerLoss(
+        student, teacher, load_projection(paths.GENERAL), settings.layer_loss.layer_map
+    )
+    rows = encode.read_rows(paths.augmented(name), tokenizer, settings.encode.max_length)
+    with resume.stage_dir() as checkpoint_dir:
+        cache_targets(loss, rows, settings.intermediate.epochs, checkpoint_dir)
+        loop.fit(
             loss,
             rows,
             settings.intermediate,
             seed=params.derive(settings.seed, "distill_intermediate"),
             precision=settings.precision,
-            log=Path(f"metrics/distill_intermediate/{name}"),
-            kept=kept,
+            log=paths.log("distill_intermediate", name),
+            checkpoint_dir=checkpoint_dir,
         )
-        student.save(Path(f"models/{name}/intermediate"), pupil, tokenizer)
+        save_model(paths.model(name, "intermediate"), student, tokenizer)
 
 
 if __name__ == "__main__":
-    processes.run(main)
+    distributed.run(main)

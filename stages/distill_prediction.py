@@ -1,49 +1,39 @@
 """Task distillation, step 2: the student learns the teacher's predictions (paper eq. 10)."""
 
-from pathlib import Path
-
 import numpy as np
 
-from tinybert import (
-    checkpoint,
-    encode,
-    params,
-    predict,
-    pretrained,
-    processes,
-    student,
-    task,
-    train,
-)
-from tinybert.logit_loss import PredictionLoss
+from tinybert.distillation.prediction.loss import PredictionLoss
+from tinybert.models import encode, pretrained
+from tinybert.models.folder import load_classifier, save_model
+from tinybert.pipeline import distributed, params, paths, resume
+from tinybert.tasks.scores import scorer
+from tinybert.tasks.task import load_task
+from tinybert.training import loop
 
 
 def main(name: str) -> None:
     settings = params.load(name)
-    step, length = settings.prediction, settings.encode.max_length
-    tokenizer = pretrained.load_tokenizer("models/pretrained")
-    described = task.load(Path(f"data/tasks/{name}"))
-    augmented = Path(f"data/augmented/{name}")
-    shards = encode.shard_files(Path(f"data/labels/{name}"), "npy")
-    logits = np.concatenate([np.load(shard) for shard in shards])
-    dev = encode.read_rows(Path(f"data/tasks/{name}/dev.parquet"), tokenizer, length)
-    folder = Path(f"models/{name}/intermediate")
+    tables, length = paths.tables(name), settings.encode.max_length
     seed = params.derive(settings.seed, "distill_prediction")
-    pupil = student.load_classifier(folder, described.head(), seed)
-    evaluation = settings.evaluate.batch_size, settings.precision
-    with checkpoint.stage() as kept:
-        train.fit(
-            PredictionLoss(pupil, step.temperature, step.hard_label_weight),
-            encode.read_rows(augmented, tokenizer, length, teacher_logits=logits),
-            step,
+    task = load_task(tables)
+    tokenizer = pretrained.load_tokenizer(paths.PRETRAINED)
+    student = load_classifier(paths.model(name, "intermediate"), task.head(), seed)
+    shards = encode.shard_files(paths.teacher_logits(name), "npy")
+    logits = np.concatenate([np.load(shard) for shard in shards])
+    dev = encode.read_rows(tables / "dev.parquet", tokenizer, length)
+    with resume.stage_dir() as checkpoint_dir:
+        loop.fit(
+            PredictionLoss(student, settings.prediction),
+            encode.read_rows(paths.augmented(name), tokenizer, length, teacher_logits=logits),
+            settings.prediction,
             seed=seed,
             precision=settings.precision,
-            log=Path(f"metrics/distill_prediction/{name}"),
-            score=predict.scorer(pupil, dev, described, *evaluation),
-            kept=kept,
+            log=paths.log("distill_prediction", name),
+            score=scorer(student, dev, task, settings.precision),
+            checkpoint_dir=checkpoint_dir,
         )
-        student.save(Path(f"models/{name}/student"), pupil, tokenizer)
+        save_model(paths.model(name, "student"), student, tokenizer)
 
 
 if __name__ == "__main__":
-    processes.run(main)
+    distributed.run(main)

@@ -1,13 +1,11 @@
-"""Baseline, teacher and student on the test split (dev where there is none): scores and speed."""
+"""Scores of baseline, teacher and student on the test split (dev where there is none)."""
 
-from pathlib import Path
-
-from tinybert import evaluate, params, stage
+from tinybert.evaluation.compare import compare_models
+from tinybert.pipeline import params, stage
 
 
 def main(name: str) -> None:
-    settings = params.load()
-    evaluate.run(name, settings.encode.max_length, settings.evaluate, Path("metrics"))
+    compare_models(name, params.load().encode.max_length)
 
 
 if __name__ == "__main__":

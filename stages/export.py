@@ -1,14 +1,12 @@
-"""The student as ONNX, in float32 and in 8 bits, checked and measured."""
+"""The student as ONNX, in float32 and in 8 bits, checked against PyTorch."""
 
-from pathlib import Path
-
-from tinybert import export, params, stage
+from tinybert.deploy.onnx.export import export_student
+from tinybert.pipeline import params, stage
 
 
 def main(name: str) -> None:
     settings = params.load()
-    length, most = settings.encode.max_length, settings.export.max_drop
-    export.run(name, length, settings.evaluate, most, Path("metrics"))
+    export_student(name, settings.encode.max_length, settings.export)
 
 
 if __name__ == "__main__":

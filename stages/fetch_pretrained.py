@@ -1,21 +1,21 @@
-"""The pretrained model, checked, at models/pretrained: everything downstream reads it there.
+"""The pretrained model, checked, at models/pretrained; and the published general student, if any.
 
-A student that could not learn from it is refused here, before anything is trained.
+A student that could not learn from this teacher is refused here, before anything is trained.
 """
-
-from pathlib import Path
 
 from transformers import AutoConfig
 
-from tinybert import layer_map, params, pretrained, stage
+from tinybert.distillation.layers import layer_map
+from tinybert.models import pretrained
+from tinybert.pipeline import params, paths, stage
 
 
 def main() -> None:
     settings = params.load()
-    source, folder = settings.pretrained, Path("models/pretrained")
-    pretrained.fetch(source.model, source.revision, source.sha256, out=folder)
-    teacher = AutoConfig.from_pretrained(folder)
+    pretrained.fetch(settings.pretrained, paths.PRETRAINED)
+    teacher = AutoConfig.from_pretrained(paths.PRETRAINED)
     layer_map.check(teacher, settings.student, settings.layer_loss.layer_map)
+    pretrained.fetch_student(settings.student, paths.PUBLISHED_STUDENT)
 
 
 if __name__ == "__main__":

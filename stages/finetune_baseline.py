@@ -1,17 +1,18 @@
-"""What distillation must beat: the same student, from random weights, on the labels alone."""
+"""What distillation must beat: the student's sizes from random weights, on the labels alone."""
 
-from pathlib import Path
-
-from tinybert import finetune, params, processes, student, task
+from tinybert.distillation.layers.student_config import random_classifier
+from tinybert.pipeline import distributed, params, paths
+from tinybert.tasks.finetune import finetune
+from tinybert.tasks.task import load_task
 
 
 def main(name: str) -> None:
     settings = params.load()
-    head = task.load(Path(f"data/tasks/{name}")).head()
+    head = load_task(paths.tables(name)).head()
     seed = params.derive(settings.seed, "finetune_baseline")
-    baseline = student.random_classifier(Path("models/pretrained"), settings.student, head, seed)
-    finetune.run(baseline, name, "baseline", settings, settings.baseline)
+    model = random_classifier(paths.PRETRAINED, settings.student, head, seed)
+    finetune(model, name, "baseline", settings, settings.baseline)
 
 
 if __name__ == "__main__":
-    processes.run(main)
+    distributed.run(main)

@@ -1,39 +1,33 @@
 """The teacher's logits for all rows of task distillation, computed once."""
 
-import json
-from pathlib import Path
-
-from transformers import AutoModelForSequenceClassification
-
-from tinybert import checkpoint, device, encode, params, predict, pretrained, processes, task
+from tinybert.distillation.prediction.label import label_changes, label_shards, read_labels
+from tinybert.models import device, encode, pretrained
+from tinybert.models.folder import load_classifier
+from tinybert.pipeline import distributed, params, paths, resume
+from tinybert.pipeline.files import write_json
+from tinybert.tasks.task import load_task
 
 
 def main(name: str) -> None:
     settings = params.load()
-    tokenizer = pretrained.load_tokenizer("models/pretrained")
-    teacher = pretrained.load(AutoModelForSequenceClassification, f"models/{name}/teacher", new=())
-    teacher = device.frozen(teacher, settings.precision)
-    out, metrics = Path(f"data/labels/{name}"), Path(f"metrics/label/{name}.json")
-    shards = encode.shard_files(Path(f"data/augmented/{name}"), "parquet")
-    with checkpoint.stage() as kept:
-        predict.label(
+    teacher = device.frozen(load_classifier(paths.model(name, "teacher")), settings.precision)
+    shards = encode.shard_files(paths.augmented(name), "parquet")
+    with resume.stage_dir() as checkpoint_dir:
+        label_shards(
             teacher,
             shards,
-            out,
-            tokenizer,
+            paths.teacher_logits(name),
+            pretrained.load_tokenizer(paths.PRETRAINED),
             settings.encode.max_length,
-            settings.evaluate.batch_size,
             settings.precision,
-            work=kept,
+            checkpoint_dir,
         )
-    if not processes.is_main():
-        return
-    kind = task.load(Path(f"data/tasks/{name}")).kind
-    facts = predict.changes(*predict.labelled(out, shards), kind)
-    metrics.parent.mkdir(parents=True, exist_ok=True)
-    metrics.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-    print(", ".join(f"{key.replace('_', ' ')}: {value}" for key, value in facts.items()))
+    if distributed.is_main():
+        logits, source = read_labels(paths.teacher_logits(name), shards)
+        changes = label_changes(logits, source, load_task(paths.tables(name)).kind)
+        write_json(paths.metrics("label", name), changes)
+        print(", ".join(f"{key.replace('_', ' ')}: {value}" for key, value in changes.items()))
 
 
 if __name__ == "__main__":
-    processes.run(main)
+    distributed.run(main)

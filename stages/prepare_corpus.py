@@ -1,25 +1,26 @@
-"""General text, cleaned and tokenised into segments, for general distillation."""
+"""General text -> segments of tokens, for general distillation (paper §4.1)."""
 
 from pathlib import Path
 
-from tinybert import checkpoint, corpus, params, processes, tokenizer
+from tinybert.data.corpus.prepare import prepare_corpus
+from tinybert.models.tokenizer import load_tokenizer
+from tinybert.pipeline import distributed, params, paths, resume
 
 
 def main() -> None:
     settings = params.load()
-    with checkpoint.stage() as kept:
-        counts = corpus.prepare(
+    with resume.stage_dir() as checkpoint_dir:
+        counts = prepare_corpus(
             Path(settings.corpus.path),
-            Path("data/corpus"),
-            tokenizer.load_tokenizer("models/pretrained"),
-            settings.corpus.max_length,
-            settings.corpus.max_tokens,
+            paths.CORPUS,
+            load_tokenizer(paths.PRETRAINED),
+            settings.corpus,
             params.derive(settings.seed, "prepare_corpus"),
-            work=kept,
+            checkpoint_dir,
         )
-    if processes.is_main():
+    if distributed.is_main():
         print(", ".join(f"{name} {count:,}" for name, count in counts.items()))
 
 
 if __name__ == "__main__":
-    processes.run(main)
+    distributed.run(main)

@@ -1,27 +1,24 @@
-"""A task's raw files, checked and made into one table per split."""
+"""A task's raw files -> one checked table per split."""
 
-import json
-from pathlib import Path
-
-from tinybert import params, stage, task, tokenizer
+from tinybert.data.raw.prepare import describe, prepare_task, summary
+from tinybert.models.tokenizer import load_tokenizer
+from tinybert.pipeline import params, paths, stage
+from tinybert.pipeline.files import write_json
 
 
 def main(name: str) -> None:
-    settings = params.load()
-    folder, length = Path(f"data/tasks/{name}"), settings.encode.max_length
-    described, counts = task.prepare(Path(f"data/raw/{name}"), folder, settings.task[name])
-    if described.teacher:
-        from tinybert import teacher  # with the models, which take seconds to import
+    settings = params.load(name)
+    source, folder = settings.task[name].data, paths.tables(name)
+    task, notices = prepare_task(paths.raw(name), folder, source)
+    if source.teacher:
+        from tinybert.tasks import teacher  # torch takes seconds to import
 
-        teacher.check(described, Path("models/pretrained"))
-    cutter = tokenizer.load_tokenizer("models/pretrained")
-    facts = task.describe(folder, described, cutter, length)
-    facts = {split: {**facts[split], **counts[split]} for split in facts}
-    metrics = Path(f"metrics/data/{name}.json")
-    metrics.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(facts, ensure_ascii=False, indent=2)
-    metrics.write_text(text + "\n", encoding="utf-8")
-    print(task.summary(described, facts, length))
+        teacher.fetch_teacher(source, task, paths.PRETRAINED, paths.teacher_source(name))
+    length = settings.encode.max_length
+    statistics = describe(folder, task, load_tokenizer(paths.PRETRAINED), length)
+    statistics = {split: {**statistics[split], **notices[split]} for split in statistics}
+    write_json(paths.metrics("data", name), statistics)
+    print(summary(task, statistics, length))
 
 
 if __name__ == "__main__":

@@ -1,15 +1,13 @@
-"""All tasks' scores in one file, and all that there is to see on one page."""
+"""All tasks' scores as a table, and everything there is to see on one page."""
 
-from pathlib import Path
-
-from tinybert import page, params, report, stage
+from tinybert.evaluation.report import page, tables
+from tinybert.pipeline import params, stage
 
 
 def main() -> None:
-    settings = params.load()
-    results = report.read(report.EVAL, settings.tasks)
-    report.write_summary(results, Path("metrics/summary.json"))
-    page.write(Path("report/index.html"), settings.tasks, settings.layer_loss.layer_map)
+    tasks = params.load().tasks
+    tables.write_summary(tasks)
+    page.write(tasks)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""Tiny models and tokenizers, made on the spot: 2 layers, width 8."""
+"""Fixtures that tests of several rooms share."""
 
-import json
-from dataclasses import asdict
+import contextlib
+import functools
+import shutil
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,41 +11,23 @@ import pytest
 import torch
 from accelerate.state import AcceleratorState
 from hypothesis import settings
-from tokenizers import (
-    ByteLevelBPETokenizer,
-    Tokenizer,
-    models,
-    normalizers,
-    pre_tokenizers,
-    processors,
-)
+from tiny import HOSTILE, PIECES, WORDS, tiny_config, tiny_tokenizer
+from tokenizers import ByteLevelBPETokenizer
 from transformers import (
-    BertConfig,
     BertForSequenceClassification,
-    BertTokenizer,
-    ElectraConfig,
-    ModernBertConfig,
-    PreTrainedConfig,
     PreTrainedTokenizerBase,
     PreTrainedTokenizerFast,
-    RobertaConfig,
     RobertaTokenizer,
 )
 
-from tinybert.task import Task
+from tinybert.deploy.onnx.export import export_student
+from tinybert.evaluation.compare import compare_models
+from tinybert.pipeline.schema import Export
+from tinybert.tasks.task import Task
 
 # The same examples each time: what passed here passes elsewhere.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
-
-WORDS = (
-    "good bad film great dull movie plot actor story boring brilliant terrible watch scene music "
-    "the a is was and it of in this that very never always again one two three red blue green"
-).split()
-VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, "##s", "##ing"]
-HOSTILE = '<img src=x onerror="window.hit=1">'  # would run if a page took it as it is
-PIECES = 300  # of the byte-level vocabulary
-FAMILIES = ("bert", "roberta", "electra", "narrow electra", "modernbert")
 
 
 @pytest.fixture
@@ -53,40 +36,6 @@ def work(tmp_path) -> Path:
     folder = tmp_path / "work"
     folder.mkdir()
     return folder
-
-
-def tiny_config(**changes) -> BertConfig:
-    sizes = {
-        "vocab_size": len(VOCABULARY),
-        "hidden_size": 8,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-        "intermediate_size": 16,
-        "max_position_embeddings": 64,
-    }
-    return BertConfig(**{**sizes, **changes})
-
-
-def config_of(family: str, **changes) -> PreTrainedConfig:
-    """A tiny config of one of FAMILIES; narrow electra has embeddings of half the width, and every
-    other layer of modernbert sees two tokens to each side."""
-    if family == "bert":
-        return tiny_config(**changes)
-    names = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
-    sizes = {name: getattr(tiny_config(), name) for name in names}
-    if family == "roberta":
-        kind = RobertaConfig
-        sizes |= {"vocab_size": PIECES, "max_position_embeddings": 66, "type_vocab_size": 1}
-    elif family == "modernbert":
-        kind = ModernBertConfig
-        sizes |= {"vocab_size": PIECES, "max_position_embeddings": 64, "local_attention": 4}
-        sizes |= {"global_attn_every_n_layers": 2, "pad_token_id": 1}
-        sizes |= {"cls_token_id": 0, "bos_token_id": 0, "sep_token_id": 2, "eos_token_id": 2}
-    else:
-        kind = ElectraConfig
-        sizes |= {"vocab_size": len(VOCABULARY), "max_position_embeddings": 64}
-        sizes["embedding_size"] = 4 if family == "narrow electra" else 8
-    return kind(**{**sizes, **changes})
 
 
 @pytest.fixture(autouse=True)
@@ -100,26 +49,6 @@ def any_precision():
     AcceleratorState._reset_state()
     yield
     AcceleratorState._reset_state()
-
-
-def tiny_tokenizer() -> PreTrainedTokenizerFast:
-    """A new one: what it was last called with (truncation, padding) is saved with it."""
-    core = Tokenizer(models.WordPiece({w: i for i, w in enumerate(VOCABULARY)}, unk_token="[UNK]"))
-    core.normalizer = normalizers.BertNormalizer(lowercase=True)
-    core.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    core.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]",
-        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
-        special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
-    )
-    return BertTokenizer(
-        tokenizer_object=core,
-        pad_token="[PAD]",
-        unk_token="[UNK]",
-        cls_token="[CLS]",
-        sep_token="[SEP]",
-        mask_token="[MASK]",
-    )
 
 
 @pytest.fixture(scope="session")
@@ -162,45 +91,64 @@ def checkpoint(tmp_path, tokenizer_of):
 
 
 @pytest.fixture(scope="session")
-def undisturbed(tmp_path_factory):
-    """clone.project, after one run of its pipeline; tests leave its workspace as it is."""
-    from clone import project
+def made(tmp_path_factory, tokenizer):
+    """Makes, once for each set of arguments, a folder with a prepared task `mine` and its teacher,
+    student and baseline of random weights; `exported` adds what evaluate and export write."""
+    folders: dict[tuple, Path] = {}
 
-    made = project(tmp_path_factory.mktemp("undisturbed"))
-    made.dvc("repro")
-    made.commit("ran")
-    return made
+    def make(kind: str, test: bool, pair: bool, exported: bool) -> Path:
+        key = kind, test, pair, exported
+        if key not in folders:
+            folders[key] = folder = tmp_path_factory.mktemp("made")
+            if exported:
+                shutil.copytree(make(kind, test, pair, False), folder, dirs_exist_ok=True)
+                with contextlib.chdir(folder):
+                    compare_models("mine", 32)
+                    export_student("mine", 32, Export(max_drop=100))
+            else:
+                _make(folder, kind, test, pair, tokenizer)
+        return folders[key]
+
+    return make
+
+
+def _make(folder: Path, kind: str, test: bool, pair: bool, tokenizer) -> None:
+    labels = ["bad", HOSTILE] if kind != "regression" else []
+    metrics = ["pearson", "spearman"] if kind == "regression" else ["accuracy", "f1_macro"]
+    splits = ["train", "dev", *(["test"] if test else [])]
+    data = folder / "data/tasks/mine"
+    Task(kind, labels, pair, metrics, splits).save(data)
+    texts = [f"{'very ' * n}good {WORDS[n]} is {WORDS[-n]}" for n in range(1, 20)]
+    texts[1] += HOSTILE
+    other = [f"the {word}" for word in WORDS[1:20]] if pair else [None] * len(texts)
+    column = [n / 7 for n in range(19)] if kind == "regression" else [n % 2 for n in range(19)]
+    name = "score" if kind == "regression" else "label"
+    for split in splits:
+        target = [1] * 19 if split == "test" else column
+        table = {"text_a": texts, "text_b": pa.array(other, pa.string()), name: target}
+        pq.write_table(pa.table(table), data / f"{split}.parquet")
+    head = {"num_labels": max(1, len(labels)), "initializer_range": 0.5}
+    for seed, role in enumerate(("teacher", "student", "baseline")):
+        torch.manual_seed(seed)
+        names = {"id2label": dict(enumerate(labels))} if labels else {}
+        model = BertForSequenceClassification(tiny_config(**head, **names))
+        model.save_pretrained(folder / "models/mine" / role)
+        tokenizer.save_pretrained(folder / "models/mine" / role)
 
 
 @pytest.fixture
-def finished(tmp_path, monkeypatch, tokenizer):
-    """A folder with a prepared task `mine`, and its teacher and student of random weights."""
+def finished(tmp_path, monkeypatch, made):
+    """The current directory, with a task `mine` and its models of random weights."""
 
-    def make(kind: str, test: bool = False, pair: bool = False) -> Path:
+    def copy(kind: str, test: bool = False, pair: bool = False, exported: bool = False) -> Path:
+        shutil.copytree(made(kind, test, pair, exported), tmp_path, dirs_exist_ok=True)
         monkeypatch.chdir(tmp_path)
-        labels = ["bad", HOSTILE] if kind != "regression" else []
-        metrics = ["pearson", "spearman"] if kind == "regression" else ["accuracy", "f1_macro"]
-        splits = ["train", "dev", *(["test"] if test else [])]
-        task = Task(kind, labels, pair, metrics, splits)
-        data = tmp_path / "data/tasks/mine"
-        data.mkdir(parents=True)
-        (data / "task.json").write_text(json.dumps(asdict(task)))
-        texts = [f"{'very ' * n}good {WORDS[n]} is {WORDS[-n]}" for n in range(1, 20)]
-        texts[1] += HOSTILE
-        other = [f"the {word}" for word in WORDS[1:20]] if pair else [None] * len(texts)
-        column = [n / 7 for n in range(19)] if kind == "regression" else [n % 2 for n in range(19)]
-        name = "score" if kind == "regression" else "label"
-        for split in splits:
-            own = [1] * 19 if split == "test" else column
-            table = {"text_a": texts, "text_b": pa.array(other, pa.string()), name: own}
-            pq.write_table(pa.table(table), data / f"{split}.parquet")
-        head = {"num_labels": max(1, len(labels)), "initializer_range": 0.5}
-        for seed, role in enumerate(("teacher", "student", "baseline")):
-            torch.manual_seed(seed)
-            names = {"id2label": dict(enumerate(labels))} if labels else {}
-            model = BertForSequenceClassification(tiny_config(**head, **names))
-            model.save_pretrained(tmp_path / "models/mine" / role)
-            tokenizer.save_pretrained(tmp_path / "models/mine" / role)
         return tmp_path
 
-    return make
+    return copy
+
+
+@pytest.fixture
+def exported(finished):
+    """As finished, with the student's ONNX files and the metrics of evaluate and export."""
+    return functools.partial(finished, exported=True)

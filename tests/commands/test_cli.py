@@ -1,0 +1,173 @@
+"""The command line: texts in, labels out, without torch."""
+
+import io
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from tiny import HOSTILE
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+from tinybert.commands import cli, texts
+from tinybert.deploy.classifier import Classifier, decode
+from tinybert.deploy.torch_classifier import TorchClassifier
+from tinybert.evaluation.report import page
+from tinybert.pipeline.errors import InputError
+
+TEXTS = ["good film", "the plot is dull", "", "very " * 60 + "good", 'a "quoted" <b>text</b>']
+
+
+@pytest.fixture
+def model(exported):
+    def folder_of(kind="classification", pair=False):
+        return exported(kind, pair=pair) / "models/mine/onnx"
+
+    return folder_of
+
+
+def run(*words, text: str | bytes = "") -> subprocess.CompletedProcess:
+    data = text if isinstance(text, bytes) else text.encode()
+    command = [sys.executable, "-m", "tinybert.commands.cli", *map(str, words)]
+    return subprocess.run(command, input=data, capture_output=True)
+
+
+def test_probabilities_are_those_of_transformers(model):
+    folder = model()
+    student = folder.parent / "student"
+    tokenizer = AutoTokenizer.from_pretrained(student)
+    plain = AutoModelForSequenceClassification.from_pretrained(student).eval()
+    by_onnx = Classifier(folder, "onnx")(TEXTS)
+    by_torch = TorchClassifier(student, Classifier(folder))(TEXTS)
+    for text, *predictions in zip(TEXTS, by_onnx, by_torch, strict=True):
+        inputs = tokenizer(text, truncation=True, max_length=32, return_tensors="pt")
+        with torch.inference_mode():
+            expected = plain(**inputs).logits.softmax(-1)[0].numpy()
+        for prediction in predictions:
+            probabilities = list(prediction["probabilities"].values())
+            np.testing.assert_allclose(probabilities, expected, atol=1e-5)
+            assert prediction["label"] == ["bad", HOSTILE][int(expected.argmax())]
+
+
+@pytest.mark.parametrize("kind", ["multi_label", "regression"])
+def test_predictions_of_other_kinds_have_labels_or_a_score(kind):
+    logits = np.array([0.1, -3.0, 2.0], np.float32)
+    prediction = decode(logits, kind, ["a", "b", "c"])
+    if kind == "regression":
+        assert prediction == {"score": pytest.approx(0.1)}
+        return
+    assert prediction["labels"] == ["a", "c"]
+    assert prediction["probabilities"]["b"] == pytest.approx(1 / (1 + np.exp(3)))
+
+
+def test_texts_from_a_file_and_from_stdin_as_lines_tsv_and_jsonl(model, tmp_path):
+    folder = model()
+    expected = Classifier(folder)(TEXTS[:2])
+    (tmp_path / "a.txt").write_text("\n".join(TEXTS[:2]) + "\n")
+    (tmp_path / "a.tsv").write_text("id\ttext\n" + "".join(f"7\t{t}\n" for t in TEXTS[:2]))
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps({"text": t}) + "\n" for t in TEXTS[:2]))
+    for file in ("a.txt", "a.tsv", "a.jsonl"):
+        done = run("predict", folder, tmp_path / file)
+        assert done.returncode == 0, done.stderr
+        assert [json.loads(line) for line in done.stdout.splitlines()] == expected
+        assert done.stderr == b""  # no progress bar: this is not a terminal
+        input_format = file.partition(".")[2].replace("txt", "text")
+        text = (tmp_path / file).read_bytes()
+        assert (
+            run("predict", folder, "-", "--format", input_format, text=text).stdout == done.stdout
+        )
+    tsv = run("predict", folder, tmp_path / "a.txt", "--output", "tsv").stdout.decode()
+    first = tsv.splitlines()[0].split("\t")
+    assert first[0] == expected[0]["label"] and len(first) == 3
+
+
+def test_a_batch_is_printed_before_the_next_arrives(model):
+    folder = model()
+    command = [sys.executable, "-m", "tinybert.commands.cli", "predict", str(folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdin.write(b"good film\n" * cli.BATCH)
+        process.stdin.flush()
+        lines = [process.stdout.readline() for _ in range(cli.BATCH)]
+        assert all(b'"label"' in line for line in lines)
+        process.stdin.close()
+        assert process.wait(60) == 0
+
+
+def test_predict_imports_neither_torch_nor_dvc_nor_pandas(model):
+    heavy = ("torch", "transformers", "dvc", "pandas", "fastapi", "datasets", "matplotlib")
+    code = (
+        "import sys\nfrom tinybert.commands import cli\ncli.main()\n"
+        f"print([name for name in {heavy} if name in sys.modules])"
+    )
+    command = [sys.executable, "-c", code, "predict", str(model())]
+    done = subprocess.run(command, input="good film\n", capture_output=True, text=True, check=True)
+    prediction, imported = done.stdout.splitlines()
+    assert "label" in json.loads(prediction) and imported == "[]"
+
+
+def test_pairs_are_separated_by_a_tab_or_have_two_columns(model):
+    folder = model(pair=True)
+    expected = Classifier(folder)([("good film", "the plot")])
+    inputs = {
+        "text": "good film\tthe plot\n", "tsv": "text_a\ttext_b\ngood film\tthe plot\n",
+        "jsonl": '{"text_a": "good film", "text_b": "the plot"}\n',
+    }  # fmt: skip
+    for input_format, text in inputs.items():
+        done = run("predict", folder, "--format", input_format, text=text)
+        assert [json.loads(line) for line in done.stdout.splitlines()] == expected
+    done = run("predict", folder, text="only one\n")
+    assert done.returncode == 1
+    assert b"stdin, line 1: text_a or text_b is missing or not a text" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("input_format", "text", "message"),
+    [
+        ("jsonl", b'{"text": "a"}\n{"text": 1}\n', "stdin, line 2: text is missing or not a text"),
+        ("jsonl", b"not json\n", "stdin, line 1 is not JSON"),
+        ("jsonl", b"[1]\n", "stdin, line 1 is not a JSON object"),
+        ("tsv", b"other\nx\n", "stdin, line 2: text is missing or not a text"),
+        ("text", b"\xff\xfe\n", "stdin is not UTF-8"),
+    ],
+)
+def test_broken_input_is_an_error_with_its_line(input_format, text, message):
+    stream = io.TextIOWrapper(io.BytesIO(text), encoding="utf-8")
+    with pytest.raises(InputError, match=message):
+        list(texts.read(stream, "stdin", input_format, pair=False))
+
+
+def test_a_folder_without_an_export_is_an_error(tmp_path):
+    done = run("predict", tmp_path)
+    assert done.returncode == 1
+    assert b"has no model_int8.onnx and no task.json; give the folder" in done.stderr
+    done = run("predict", tmp_path, "no such file")
+    assert done.returncode == 1 and b"Traceback" not in done.stderr
+
+
+def test_a_single_text_for_a_task_of_pairs_is_an_error(model):
+    folder = model(pair=True)
+    for wrong in ("one", ("one",), ("one", 2)):
+        with pytest.raises(InputError, match="is not a pair of texts"):
+            Classifier(folder)([wrong])
+
+
+def test_report_prints_scores_and_names_the_command_for_speeds(exported, monkeypatch, capsys):
+    folder = exported("classification")
+    monkeypatch.setattr(page, "write", lambda tasks: None)
+    monkeypatch.setattr("sys.argv", ["tinybert", "report", "mine"])
+    cli.main()
+    scores = json.loads((folder / "metrics/eval/mine.json").read_text())
+    shown = capsys.readouterr().out
+    assert f"{100 * scores['student']['accuracy']:.1f}" in shown and "tinybert speed" in shown
+
+
+@pytest.mark.parametrize(
+    "command", ["recipe", "fetch", "speed", "report", "publish", "predict", "serve"]
+)
+def test_each_command_has_help_with_an_example(command, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["tinybert", command, "--help"])
+    with pytest.raises(SystemExit, match="0"):
+        cli.main()
+    assert f"example: tinybert {command}" in " ".join(capsys.readouterr().out.split())

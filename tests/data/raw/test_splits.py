@@ -1,0 +1,159 @@
+"""Splitting dev off train; repeated rows."""
+
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from raw_tasks import column, labels, prepare, refused
+
+
+def tsv(rows: list[tuple], header: str = "text label") -> str:
+    return "\n".join("\t".join(map(str, row)) for row in [header.split(), *rows])
+
+
+def texts(folder, split: str) -> list[tuple]:
+    return list(zip(column(folder, split, "text_a"), column(folder, split, "text_b"), strict=True))
+
+
+def test_a_tenth_of_each_label_becomes_dev(tmp_path):
+    sizes = {"many": 100, "some": 50, "few": 12, "two": 2, "one": 1}
+    rows = [(f"{label} {i}", label) for label, size in sizes.items() for i in range(size)]
+    prepared, notices = prepare(tmp_path, train__tsv=tsv(rows))
+    assert prepared.splits == ["train", "dev"]
+    assert Counter(labels(tmp_path, "dev")) == {"many": 10, "some": 5, "few": 1, "two": 1}
+    assert notices["dev"]["taken_from_train"] == 17
+    assert notices["dev"]["also_in_train"] == 0
+    dev = set(column(tmp_path, "dev", "text_a"))
+    assert column(tmp_path, "train", "text_a") == [text for text, _ in rows if text not in dev]
+
+
+def test_the_same_rows_are_taken_each_time(tmp_path):
+    content = tsv([(f"text {i}", i % 3) for i in range(200)])
+    dev = []
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        prepare(tmp_path / name, train__tsv=content)
+        dev.append(column(tmp_path / name, "dev", "text_a"))
+    assert dev[0] == dev[1]
+    numbers = [int(text.split()[1]) for text in dev[0]]
+    assert len(numbers) == 21 and max(numbers) > 100 > min(numbers)  # from all over the file
+
+
+def test_a_tenth_of_each_range_of_scores_becomes_dev(tmp_path):
+    rows = [(f"text {i}", i / 10) for i in range(100)]
+    prepare(tmp_path, train__tsv=tsv(rows, "text score"))
+    assert sorted(int(score) for score in column(tmp_path, "dev", "score")) == list(range(10))
+
+
+def test_a_tenth_of_each_set_of_labels_becomes_dev(tmp_path):
+    sets = ["a", "b", "a,b", ""]
+    rows = [(f"text {i}", sets[i % 4]) for i in range(80)]
+    prepare(tmp_path, train__tsv=tsv(rows, "text labels"))
+    counts = Counter(map(tuple, column(tmp_path, "dev", "labels")))
+    assert counts == {(1, 0): 2, (0, 1): 2, (1, 1): 2, (0, 0): 2}
+
+
+def test_pairs_are_the_same_only_if_both_texts_are(tmp_path):
+    rows = [("same", f"text {i}", i % 2) for i in range(40)]
+    _, notices = prepare(tmp_path, train__tsv=tsv(rows, "text_a text_b label"))
+    assert notices["dev"]["taken_from_train"] == 4
+    assert notices["train"]["duplicates"] == 0
+
+
+@settings(max_examples=100, deadline=None)
+@given(rows=st.lists(st.tuples(st.integers(0, 30), st.sampled_from("abc"))))
+def test_no_text_is_on_both_sides_and_no_row_is_lost(tmp_path_factory, rows):
+    rows = [*rows, (100, "a"), (101, "a"), (102, "b"), (103, "b")]
+    folder = tmp_path_factory.mktemp("any")
+    _, notices = prepare(folder, train__tsv=tsv(rows))
+    sides = {}
+    for split in ("train", "dev"):
+        names = column(folder, split, "text_a")
+        sides[split] = list(zip(map(int, names), labels(folder, split), strict=True))
+    assert Counter(sides["train"] + sides["dev"]) == Counter(rows)
+    assert not {text for text, _ in sides["train"]} & {text for text, _ in sides["dev"]}
+    assert notices["dev"]["taken_from_train"] == len(sides["dev"])
+    # A label with at least two texts, none of which has another label, is on both sides.
+    for label in "abc":
+        label_texts = {text for text, name in rows if name == label}
+        other_texts = {text for text, name in rows if name != label}
+        if len(label_texts) >= 2 and not label_texts & other_texts:
+            assert label in {name for _, name in sides["train"]}
+            assert label in {name for _, name in sides["dev"]}
+
+
+@pytest.mark.parametrize("more", range(1, 6))
+def test_taking_dev_leaves_no_label_without_a_row(tmp_path, more):
+    """One text has both labels, and the second label has no other."""
+    rows = [("both", "a"), ("both", "b"), *((f"text {i}", "a") for i in range(more))]
+    prepare(tmp_path, train__tsv=tsv(rows))
+    assert set(labels(tmp_path, "train")) == {"a", "b"}
+
+
+@pytest.mark.parametrize("rows", [[("x", 0), ("y", 1)], [("x", 0), ("x", 1), ("x", 1)]])
+def test_too_few_rows_for_dev_are_refused(tmp_path, rows):
+    message = r"train\.tsv has too few rows to take dev .*; add rows, or a dev file"
+    refused(tmp_path, message, train__tsv=tsv(rows))
+
+
+def test_broken_rows_are_counted_once(tmp_path):
+    rows = [(f"text {i}", i % 2) for i in range(40)]
+    broken = tsv(rows) + "\none field\n\t1\n"
+    _, notices = prepare(tmp_path, {"drop_broken": True}, train__tsv=broken)
+    assert sum(counts.get("broken_left_out", 0) for counts in notices.values()) == 2
+
+
+def test_empty_texts_are_counted_where_they_are(tmp_path):
+    rows = [(f"text {i}", 0) for i in range(40)] + [(" " * i, 1) for i in range(30)]
+    _, notices = prepare(tmp_path, train__tsv=tsv(rows))
+    for split in ("train", "dev"):
+        empty = sum(not text.strip() for text in column(tmp_path, split, "text_a"))
+        assert notices[split].get("empty_texts", 0) == empty > 0
+
+
+TRAIN = tsv([("a", 0), ("b", 1), ("a", 0), ("a", 1), ("c", 1), ("d", 0)])
+DEV = tsv([("c", 1), ("c", 1), ("e", 0)])
+TEST = tsv([("d", 1), ("f", 0), ("c", 0)])
+FILES = {"train__tsv": TRAIN, "dev__tsv": DEV, "test__tsv": TEST}
+
+
+def test_duplicates_and_rows_also_in_train_are_counted(tmp_path):
+    files = {**FILES, "unlabeled__tsv": "text\na\na\nz\n"}
+    _, notices = prepare(tmp_path, **files)
+    train = {"duplicates": 2, "differently_labelled": 1}
+    assert notices["train"] == train
+    assert notices["dev"] == {"duplicates": 1, "differently_labelled": 0, "also_in_train": 2}
+    assert notices["test"] == {"duplicates": 0, "differently_labelled": 0, "also_in_train": 2}
+    assert notices["unlabeled"] == {"duplicates": 1}
+    assert column(tmp_path, "train", "text_a") == ["a", "b", "a", "a", "c", "d"]
+
+
+def test_drop_overlap_takes_the_rows_of_dev_and_test_out_of_train(tmp_path):
+    _, notices = prepare(tmp_path, {"drop_overlap": True}, **FILES)
+    assert column(tmp_path, "train", "text_a") == ["a", "b", "a", "a"]
+    assert column(tmp_path, "train", "label") == [0, 1, 0, 1]
+    assert column(tmp_path, "dev", "text_a") == ["c", "c", "e"]
+    assert notices["train"]["overlap_dropped"] == 2
+    assert notices["dev"]["also_in_train"] == notices["test"]["also_in_train"] == 2
+
+
+def test_pairs_overlap_only_if_both_texts_are_the_same(tmp_path):
+    train = tsv([("a", "b", 0), ("b", "a", 1), ("a", "c", 0)], "text_a text_b label")
+    dev = tsv([("a", "b", 0), ("c", "a", 0)], "text_a text_b label")
+    _, notices = prepare(tmp_path, {"drop_overlap": True}, train__tsv=train, dev__tsv=dev)
+    assert notices["dev"]["also_in_train"] == 1
+    assert texts(tmp_path, "train") == [("b", "a"), ("a", "c")]
+
+
+@pytest.mark.parametrize(
+    "dev",
+    [
+        [("a", 0), ("b", 0), ("c", 1), ("d", 1)],  # no row is left
+        [("c", 1), ("d", 1)],  # no row of the second class
+    ],
+)
+def test_drop_overlap_that_leaves_nothing_to_learn_is_refused(tmp_path, dev):
+    train = tsv([("a", 0), ("b", 0), ("c", 1), ("d", 1)])
+    files = {"train__tsv": train, "dev__tsv": tsv(dev)}
+    refused(tmp_path, r"train\.tsv.*(drop_overlap|single class)", {"drop_overlap": True}, **files)

@@ -1,0 +1,157 @@
+"""The exported student against PyTorch, its files, and what 8 bits may lose."""
+
+import json
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from tiny import HOSTILE, config_of, tiny_config
+from transformers import AutoModelForSequenceClassification, BertForSequenceClassification
+
+from tinybert.deploy.onnx import export
+from tinybert.models.encode import encode
+from tinybert.pipeline.errors import InputError
+from tinybert.pipeline.schema import Export
+from tinybert.tasks.task import Task
+
+NAMES = ("input_ids", "attention_mask")
+TEXTS = [f"{'very ' * n}good film {'and dull ' * (n % 3)}" for n in range(20)]
+
+
+@pytest.fixture
+def files(tmp_path):
+    return {"onnx": tmp_path / "model.onnx", "int8": tmp_path / "model_int8.onnx"}
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta", "electra"])
+def test_logits_equal_pytorchs_for_any_batch_and_length(files, family):
+    torch.manual_seed(0)
+    config = config_of(family, num_labels=3, initializer_range=0.5)
+    model = AutoModelForSequenceClassification.from_config(config).eval()
+    export.write(model, files)
+    run = export.onnx_run(files["onnx"])
+    random = np.random.default_rng(0)
+    for rows, length in ((1, 3), (1, 31), (5, 2), (3, 17)):
+        ids = random.integers(5, config.vocab_size, (rows, length))
+        mask = (np.arange(length) < random.integers(1, length + 1, (rows, 1))).astype(np.int64)
+        inputs = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+        with torch.inference_mode():
+            tensors = {k: torch.from_numpy(v) for k, v in inputs.items()}
+            expected = model(**tensors).logits.numpy()
+        np.testing.assert_allclose(run(inputs), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_same_model_gives_the_same_bytes_and_no_path_of_this_machine(tmp_path, files):
+    model = BertForSequenceClassification(tiny_config()).eval()
+    export.write(model, files)
+    (tmp_path / "b").mkdir()
+    again = {kind: tmp_path / "b" / file.name for kind, file in files.items()}
+    export.write(model, again)
+    for kind, file in files.items():
+        assert file.read_bytes() == again[kind].read_bytes()
+        assert b"site-packages" not in file.read_bytes() and b".py" not in file.read_bytes()
+
+
+def test_the_embeddings_and_all_weight_matrices_are_in_8_bits(files):
+    model = BertForSequenceClassification(tiny_config(vocab_size=5000, hidden_size=64)).eval()
+    export.write(model, files)
+    graph = onnx.load(files["int8"]).graph
+    floats = [t for t in graph.initializer if t.data_type == onnx.TensorProto.FLOAT]
+    assert max(int(np.prod(t.dims)) for t in floats) < 5000
+    assert files["int8"].stat().st_size < files["onnx"].stat().st_size / 3
+
+
+def test_other_logits_are_refused(tokenizer):
+    rows = encode(TEXTS, None, tokenizer, 32)
+
+    def constant(logit: float):
+        return lambda inputs: np.full((len(inputs["input_ids"]), 2), logit)
+
+    export.check_close(constant(1.0), constant(1.0 + 5e-5), rows)
+    for wrong in (1.0 + 2e-4, float("nan")):
+        with pytest.raises(InputError, match=r"logits differ by .* use models/<task>/student"):
+            export.check_close(constant(1.0), constant(wrong), rows)
+
+
+def test_rows_of_all_lengths_are_compared(tokenizer):
+    rows, seen = encode(TEXTS, None, tokenizer, 64), []
+
+    def run(inputs):
+        seen.append(inputs["attention_mask"].sum(1).tolist())
+        return np.zeros((len(inputs["input_ids"]), 2))
+
+    export.check_close(run, run, rows)
+    assert {batch[0] for batch in seen if len(batch) == 1} == set(rows.lengths.tolist())
+    assert any(len(set(batch)) > 1 for batch in seen)
+
+
+@pytest.mark.parametrize(
+    ("after", "passes"), [(0.80, True), (0.90, True), (0.795, True), (0.794, False), (0.5, False)]
+)
+def test_the_loss_by_8_bits_is_bounded_by_the_setting(after, passes):
+    dev = {"torch": {"accuracy": 0.80}, "int8": {"accuracy": after}}
+    if passes:
+        export.check_drop(dev, "accuracy", 0.5)
+        return
+    with pytest.raises(InputError, match=r"loses .* points of accuracy on dev .*export.max_drop"):
+        export.check_drop(dev, "accuracy", 0.5)
+
+
+@pytest.mark.parametrize("kind", ["classification", "regression"])
+def test_the_stage_writes_files_metadata_and_scores(exported, kind):
+    folder = exported(kind)
+    result = json.loads((folder / "metrics/export/mine.json").read_text())
+    metrics = {"accuracy", "f1_macro"} if kind == "classification" else {"pearson", "spearman"}
+    assert set(result) == {"torch", "onnx", "int8"}
+    assert all(set(values) == {*metrics, "megabytes"} for values in result.values())
+    evaluated = json.loads((folder / "metrics/eval/mine.json").read_text())
+    for metric in metrics:
+        assert result["torch"][metric] == pytest.approx(evaluated["student"][metric], abs=2e-4)
+    out = folder / "models/mine/onnx"
+    files = {"onnx": out / "model.onnx", "int8": out / "model_int8.onnx"}
+    files["torch"] = folder / "models/mine/student/model.safetensors"
+    for name, file in files.items():
+        assert result[name]["megabytes"] == round(file.stat().st_size / 1e6, 2)
+    labels = ["bad", HOSTILE] if kind == "classification" else []
+    assert json.loads((out / "task.json").read_text()) == {
+        "task": "mine", "kind": kind, "labels": labels, "pair": False, "max_length": 32
+    }  # fmt: skip
+
+
+def test_scores_are_those_of_each_row_with_its_target(tokenizer):
+    """Batches of similar length change the order of the rows."""
+    rows, targets = encode(TEXTS, None, tokenizer, 64), np.arange(len(TEXTS)) % 2
+    rows.columns["label"] = targets
+    parts = np.split(rows.tokens, rows.starts[1:-1])
+    target_of = {tuple(ids.tolist()): t for ids, t in zip(parts, targets, strict=True)}
+    task = Task("classification", ["no", "yes"], False, ["accuracy"], ["train", "dev"])
+
+    def run(inputs):
+        ids = [row[mask == 1] for row, mask in zip(*map(inputs.get, NAMES), strict=True)]
+        return np.eye(2)[[target_of[tuple(row.tolist())] for row in ids]]
+
+    assert export.scores_of(run, rows, task) == {"accuracy": 1.0}
+
+
+def test_a_student_that_loses_too_much_is_an_error_and_has_no_metrics(finished, monkeypatch):
+    folder, scores_of = finished("classification"), export.scores_of
+    # subtracted from the scores on dev: PyTorch's, then the 8-bit student's
+    lower = iter([0.0, 0.25])
+    monkeypatch.setattr(
+        export,
+        "scores_of",
+        lambda *words: {"accuracy": scores_of(*words)["accuracy"] - next(lower, 0)},
+    )
+    with pytest.raises(InputError, match=r"in 8 bits the student loses .* of accuracy on dev"):
+        export.export_student("mine", 32, Export(max_drop=0.5))
+    assert not (folder / "metrics").exists()
+
+
+def test_the_drop_is_that_on_dev(finished, monkeypatch):
+    """The test split's labels decide nothing."""
+    folder, checked = finished("classification", test=True), []
+    monkeypatch.setattr(export, "check_drop", lambda dev, *_: checked.append(dev))
+    export.export_student("mine", 32, Export(max_drop=0.5))
+    reported = json.loads((folder / "metrics/export/mine.json").read_text())
+    assert checked[0]["torch"]["accuracy"] != reported["torch"]["accuracy"]

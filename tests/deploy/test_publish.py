@@ -1,0 +1,78 @@
+"""A published folder is a repository for the hub, whose card names the student's origin."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from huggingface_hub import ModelCard
+from transformers import pipeline
+
+from tinybert.deploy import publish
+from tinybert.deploy.classifier import Classifier
+from tinybert.pipeline.errors import InputError
+
+
+@pytest.fixture
+def project(exported):
+    """A git repository with an exported student; params.yaml is committed."""
+    folder = exported("classification")
+    (folder / "models/pretrained").mkdir()
+    source = {"model": "someone/bert", "revision": "v1", "sha256": "0"}
+    (folder / "models/pretrained/source.json").write_text(json.dumps(source))
+    text = (Path(__file__).parents[2] / "params.yaml").read_text(encoding="utf-8")
+    text = text.replace("tasks: [pydocs]", "tasks: [mine]").replace("\n  pydocs: {", "\n  mine: {")
+    (folder / "params.yaml").write_text(text, encoding="utf-8")
+    for words in (
+        ["init", "--quiet"], ["add", "params.yaml"],
+        ["-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "--quiet", "-m", "a"],
+    ):  # fmt: skip
+        subprocess.run(["git", *words], cwd=folder, check=True)
+    return folder
+
+
+def test_the_card_has_scores_licence_settings_and_the_commit(project):
+    publish.write("mine", project / "out", "apache-2.0")
+    card = ModelCard.load(project / "out/README.md")
+    assert card.data.license == "apache-2.0"
+    [result] = [r for r in card.data.eval_results if r.metric_type == "accuracy"]
+    scores = json.loads((project / "metrics/eval/mine.json").read_text())
+    assert result.metric_value == scores["student"]["accuracy"]
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True).stdout
+    assert commit.strip() in card.text and "uncommitted changes" not in card.text
+    assert "someone/bert (v1)" in card.text
+    block = card.text.partition("```yaml\n")[2].partition("```")[0]
+    settings = yaml.safe_load(block)
+    assert settings["general"]["lr"] == pytest.approx(8e-4)
+    assert settings["training"]["batch_size"] == 32
+
+
+def test_the_card_mentions_uncommitted_changes(project):
+    with (project / "params.yaml").open("a") as file:
+        file.write("# changed\n")
+    publish.write("mine", project / "out", "mit")
+    assert "and uncommitted changes" in (project / "out/README.md").read_text()
+
+
+def test_the_folder_works_for_transformers_and_for_the_command(project):
+    publish.write("mine", project / "out", "mit")
+    [expected] = pipeline("text-classification", model=str(project / "out"))("good film")
+    [prediction] = Classifier(project / "out", "onnx")(["good film"])
+    label = prediction["label"]
+    assert label == expected["label"]
+    assert prediction["probabilities"][label] == pytest.approx(expected["score"], abs=1e-4)
+
+
+def test_nothing_is_overwritten_and_missing_outputs_are_named(project):
+    with pytest.raises(InputError, match="models exists; remove it"):
+        publish.write("mine", project / "models", "mit")
+    with pytest.raises(InputError, match="models/other/student.* is missing; run dvc repro"):
+        publish.write("other", project / "out", "mit")
+
+
+def test_outside_of_a_git_repository_the_error_says_that_a_commit_is_needed(project):
+    (project / ".git").rename(project / "git")
+    with pytest.raises(InputError, match="must name a commit, but git failed: .*repository"):
+        publish.write("mine", project / "out", "mit")
+    assert not (project / "out").exists()

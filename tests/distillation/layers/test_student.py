@@ -1,0 +1,434 @@
+"""The student's initial weights, and that saving and loading preserves them."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from tiny import FAMILIES, VOCABULARY, WORDS, config_of, tiny_config
+from torch import Tensor
+from transformers import (
+    AutoModel,
+    AutoModelForMaskedLM,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    BertForPreTraining,
+    BertModel,
+    DistilBertConfig,
+    DistilBertModel,
+)
+
+from tinybert.distillation.layers.loss import LayerLoss, hidden_loss
+from tinybert.distillation.layers.projection import Projection, load_projection
+from tinybert.distillation.layers.published import load_published
+from tinybert.distillation.layers.student import create_student
+from tinybert.distillation.layers.student_config import random_classifier, student_config
+from tinybert.models import pretrained
+from tinybert.models.attention import capture
+from tinybert.models.encode import Rows, encode, model_inputs
+from tinybert.models.folder import load_classifier, load_encoder, save_model
+from tinybert.pipeline.errors import InputError
+from tinybert.pipeline.schema import LayerLoss as Layers
+from tinybert.pipeline.schema import Pretrained, Student
+
+HEAD = {"id2label": {0: "no", 1: "yes"}, "label2id": {"no": 0, "yes": 1}}
+
+
+def settings(**changes) -> Student:
+    values = {
+        "init": "projection",
+        "revision": None,
+        "num_hidden_layers": 1,
+        "hidden_size": 4,
+        "num_attention_heads": 2,
+        "intermediate_size": 8,
+    }
+    return Student(**{**values, **changes})
+
+
+def layers(projection: str) -> Layers:
+    return Layers(layer_map="uniform", projection=projection)
+
+
+def some_rows(tokenizer) -> Rows:
+    random = np.random.default_rng(0)
+    texts = [" ".join(random.choice(WORDS, random.integers(4, 13))) for _ in range(40)]
+    return encode(texts, None, tokenizer, 64)
+
+
+@pytest.fixture
+def sample(tokenizer) -> Rows:
+    return some_rows(tokenizer)
+
+
+def same(weights: dict[str, Tensor], expected: dict[str, Tensor]) -> bool:
+    return weights.keys() == expected.keys() and all(
+        torch.equal(tensor, expected[name]) for name, tensor in weights.items()
+    )
+
+
+def teacher_with_real_norms(**changes) -> BertModel:
+    """Its LayerNorm weights and biases are not 1 and 0, like those of a pretrained model."""
+    model = BertModel(tiny_config(initializer_range=0.5, **changes))
+    norm = model.embeddings.LayerNorm
+    torch.nn.init.uniform_(norm.weight, 0.5, 1.5)
+    torch.nn.init.normal_(norm.bias, std=0.3)
+    return model.eval()
+
+
+def embedding_error(teacher, student, projection, sample) -> float:
+    batch = sample.batch(list(range(len(sample))))
+    inputs, mask = model_inputs(batch), batch["attention_mask"].float()
+    with torch.no_grad():
+        h_t = capture(teacher, inputs).hidden_states[0]
+        h_s = capture(student, inputs).hidden_states[0]
+        return hidden_loss(projection(h_s, 0), h_t, mask).item()
+
+
+def test_projection_starts_closer_to_the_teacher_than_random(sample):
+    teacher = teacher_with_real_norms()
+    errors = {}
+    for init in ("random", "projection"):
+        student, projection = create_student(
+            teacher, settings(init=init), layers("shared"), sample, seed=0
+        )
+        errors[init] = embedding_error(teacher, student.eval(), projection, sample)
+    assert errors["projection"] < 0.6 * errors["random"]
+
+
+def test_projection_to_the_teachers_own_width_loses_nothing_of_the_tables(sample):
+    """All directions are used, and the LayerNorm's weights are all 1."""
+    teacher = teacher_with_real_norms()
+    torch.nn.init.ones_(teacher.embeddings.LayerNorm.weight)
+    student, projection = create_student(
+        teacher, settings(hidden_size=8), layers("shared"), sample, seed=0
+    )
+    basis = projection.maps[0].weight.detach()
+    torch.testing.assert_close(basis.T @ basis, torch.eye(8), rtol=0, atol=1e-5)
+    table = teacher.embeddings.word_embeddings.weight
+    back = student.embeddings.word_embeddings.weight @ basis.T
+    torch.testing.assert_close(back, table - table.mean(1, keepdim=True), rtol=0, atol=1e-5)
+
+
+def test_the_basis_is_the_principal_directions_of_the_hidden_states(sample):
+    """Against NumPy's singular vectors of all hidden states."""
+    teacher = teacher_with_real_norms()
+    _, projection = create_student(teacher, settings(), layers("shared"), sample, seed=0)
+    batch = model_inputs(sample.batch(list(range(len(sample)))))
+    with torch.no_grad():
+        states = capture(teacher, batch).hidden_states
+    real = batch["attention_mask"].bool()
+    stacked = torch.cat([state[real] for state in states]).double().numpy()
+    directions = np.linalg.svd(stacked, full_matrices=False)[2][:4].T  # (8, 4)
+    basis = projection.maps[0].weight.detach().double().numpy()
+    np.testing.assert_allclose(basis @ basis.T, directions @ directions.T, atol=1e-4)
+
+
+def test_a_wider_student_or_factorised_embeddings_cannot_be_projected(sample):
+    with pytest.raises(InputError, match="student.init: random"):
+        create_student(
+            teacher_with_real_norms(), settings(hidden_size=12), layers("shared"), sample, seed=0
+        )
+    narrow = AutoModel.from_config(config_of("narrow electra"))
+    with pytest.raises(InputError, match=r"width 4, its layers 8. Use student.init: random"):
+        create_student(narrow, settings(), layers("shared"), sample, seed=0)
+    modern = AutoModel.from_config(config_of("modernbert"))
+    with pytest.raises(InputError, match=r"ModernBertModel has others. Use student.init: random"):
+        create_student(modern, settings(), layers("shared"), sample, seed=0)
+
+
+def test_sizes_are_those_of_the_settings(sample):
+    teacher = teacher_with_real_norms()
+    student, projection = create_student(
+        teacher, settings(num_hidden_layers=2), layers("per_layer"), sample, seed=0
+    )
+    assert (student.config.num_hidden_layers, student.config.hidden_size) == (2, 4)
+    assert student.config.vocab_size == teacher.config.vocab_size
+    assert len(projection.maps) == 3
+
+
+def test_a_distilbert_gets_the_sizes_under_its_own_names(sample):
+    sizes = {"vocab_size": len(VOCABULARY), "dim": 8, "n_layers": 2, "n_heads": 2, "hidden_dim": 16}
+    teacher = DistilBertModel(DistilBertConfig(**sizes, max_position_embeddings=64))
+    student, _ = create_student(teacher, settings(init="random"), layers("shared"), sample, seed=0)
+    config = student.config
+    assert (config.dim, config.n_layers, config.n_heads, config.hidden_dim) == (4, 1, 2, 8)
+    assert student.transformer.layer[0].ffn.lin1.weight.shape == (8, 4)
+
+
+def test_a_student_of_modernbert_has_its_pattern_of_layers(checkpoint):
+    folder = checkpoint(AutoModel.from_config(config_of("modernbert", num_hidden_layers=4)))
+    teacher = AutoModel.from_pretrained(folder)
+    pattern = ["full_attention", "sliding_attention"] * 2
+    assert teacher.config.layer_types == pattern
+    config = student_config(teacher.config, settings(num_hidden_layers=3))
+    assert config.layer_types == pattern[:3]
+
+
+@pytest.mark.parametrize("kind", ["shared", "per_layer"])
+def test_saved_students_and_maps_are_loaded_bit_for_bit(tmp_path, tokenizer, sample, kind):
+    student, projection = create_student(
+        teacher_with_real_norms(), settings(), layers(kind), sample, seed=0
+    )
+    save_model(tmp_path, student, tokenizer)
+    projection.save(tmp_path)
+    for loaded in (load_encoder(tmp_path), AutoModel.from_pretrained(tmp_path)):
+        assert same(loaded.state_dict(), student.state_dict())
+    assert same(load_projection(tmp_path).state_dict(), projection.state_dict())
+    assert (
+        AutoTokenizer.from_pretrained(tmp_path)("good")["input_ids"]
+        == tokenizer("good")["input_ids"]
+    )
+
+
+def test_the_next_step_starts_from_the_student_of_the_step_before(tmp_path, tokenizer, sample):
+    """The encoder bit for bit; the new head from the seed."""
+    student, _ = create_student(
+        teacher_with_real_norms(), settings(), layers("shared"), sample, seed=0
+    )
+    save_model(tmp_path, student, tokenizer)
+    first, again = (load_classifier(tmp_path, HEAD, seed=3) for _ in range(2))
+    other = load_classifier(tmp_path, HEAD, seed=4)
+    assert same(first.base_model.state_dict(), student.state_dict())
+    assert torch.equal(first.classifier.weight, again.classifier.weight)
+    assert not torch.equal(first.classifier.weight, other.classifier.weight)
+
+
+def test_the_baseline_has_the_students_sizes_and_random_weights(checkpoint):
+    folder = checkpoint(teacher_with_real_norms())
+    baseline = random_classifier(folder, settings(), HEAD, seed=0)
+    assert baseline.config.hidden_size == 4 and baseline.config.num_hidden_layers == 1
+    assert baseline.config.id2label == {0: "no", 1: "yes"}
+    norm = baseline.base_model.embeddings.LayerNorm
+    assert torch.equal(norm.weight, torch.ones(4))  # not the teacher's
+
+
+def test_a_checkpoint_that_lacks_weights_is_an_error_that_lists_them(checkpoint, tmp_path):
+    folder = checkpoint(BertModel(tiny_config()))
+    weights = load_file(folder / "model.safetensors")
+    del weights["encoder.layer.1.output.dense.weight"]
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(InputError, match=r"lacks: encoder.layer.1.output.dense.weight"):
+        load_encoder(folder)
+
+
+def test_a_classifier_loads_with_plain_transformers(checkpoint):
+    folder = checkpoint(BertModel(tiny_config()))
+    model = load_classifier(folder, HEAD, seed=0)
+    save_model(folder / "out", model, AutoTokenizer.from_pretrained(folder))
+    loaded = AutoModelForSequenceClassification.from_pretrained(folder / "out")
+    assert loaded.config.id2label == {0: "no", 1: "yes"}
+
+
+@pytest.mark.parametrize("head", [HEAD, {"num_labels": 1, "problem_type": "regression"}])
+def test_a_pretrained_model_with_a_head_for_another_task_gets_a_new_one(checkpoint, head):
+    """Only its encoder is used; sentence models often have a head for three labels."""
+    source = AutoModelForSequenceClassification.from_config(tiny_config(num_labels=3))
+    folder = checkpoint(source)
+    model, again = (load_classifier(folder, head, seed=0) for _ in range(2))
+    other = load_classifier(folder, head, seed=1)
+    assert same(model.state_dict(), again.state_dict())
+    assert not torch.equal(model.classifier.weight, other.classifier.weight)
+    assert same(model.base_model.state_dict(), source.base_model.state_dict())
+    assert model.classifier.weight.shape == (model.config.num_labels, 8)
+    assert model.config.num_labels == len(head.get("id2label", "1"))
+
+
+@pytest.mark.parametrize(
+    ("family", "init"),
+    [
+        *((family, "random") for family in FAMILIES),
+        *((family, "projection") for family in ("bert", "roberta", "electra")),
+    ],
+)
+def test_every_family_is_fetched_distilled_and_saved(checkpoint, tmp_path, family, init):
+    folder = checkpoint(AutoModelForMaskedLM.from_config(config_of(family)))
+    source = Pretrained(model=str(folder), revision=None, sha256=None)
+    pretrained.fetch(source, tmp_path / "pretrained")
+    teacher = pretrained.load(AutoModel, tmp_path / "pretrained")
+    tokenizer = pretrained.load_tokenizer(tmp_path / "pretrained")
+    rows = some_rows(tokenizer)
+    student, projection = create_student(
+        teacher, settings(init=init), layers("per_layer"), rows, seed=0
+    )
+    assert type(student) is type(teacher)
+    assert student.get_input_embeddings().weight.shape == (teacher.config.vocab_size, 4)
+    loss = LayerLoss(student, teacher, projection, "uniform").train()
+    loss(rows.batch([0, 1, 2]))["loss"].backward()
+    for name, parameter in student.named_parameters():
+        if not name.startswith("pooler."):  # the loss does not depend on it
+            assert parameter.grad.isfinite().all() and parameter.grad.abs().max() > 0, name
+
+    save_model(tmp_path / "general", student, tokenizer)
+    projection.save(tmp_path / "general")
+    general = load_encoder(tmp_path / "general")
+    assert same(general.state_dict(), student.state_dict())
+    classifier = load_classifier(tmp_path / "general", HEAD, seed=0)
+    encoder = classifier.base_model.state_dict()
+    assert len(encoder) > 7 and all(
+        torch.equal(tensor, student.state_dict()[name]) for name, tensor in encoder.items()
+    )
+    save_model(tmp_path / "student", classifier, tokenizer)
+    reloaded = AutoModelForSequenceClassification.from_pretrained(tmp_path / "student")
+    assert same(reloaded.state_dict(), classifier.state_dict())
+    inputs = AutoTokenizer.from_pretrained(tmp_path / "student")("good", return_tensors="pt")
+    assert reloaded(**inputs).logits.shape == (1, 2)
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta", "electra"])
+def test_the_tables_and_their_layer_norm_are_projected(tokenizer_of, family):
+    """To the teacher's width the projection is a rotation; its inverse gives the teacher's."""
+    teacher = AutoModel.from_config(config_of(family, initializer_range=0.5)).eval()
+    norm = teacher.embeddings.LayerNorm
+    torch.nn.init.uniform_(norm.weight, 0.5, 1.5)
+    torch.nn.init.normal_(norm.bias)
+    rows = some_rows(tokenizer_of(family))
+    student, projection = create_student(
+        teacher, settings(hidden_size=8), layers("shared"), rows, seed=0
+    )
+    basis = projection.maps[0].weight.detach()
+    for name in ("word_embeddings", "position_embeddings", "token_type_embeddings"):
+        table, projected = (getattr(m.embeddings, name).weight for m in (teacher, student))
+        expected = (table - table.mean(1, keepdim=True)) * norm.weight
+        torch.testing.assert_close(projected @ basis.T, expected, rtol=0, atol=1e-5)
+    student_norm = student.embeddings.LayerNorm
+    torch.testing.assert_close(student_norm.bias @ basis.T, norm.bias, rtol=0, atol=1e-5)
+    size = norm.weight.square().mean().sqrt()  # of an element of the teacher's normalised vectors
+    torch.testing.assert_close(student_norm.weight, torch.full((8,), size.item()))
+
+
+# Published general TinyBERTs have the weights of a BertForPreTraining, the linear maps of their
+# loss, and keys in the config that no class of transformers has.
+EXTRA_KEYS = {"cell": {}, "structure": [], "pre_trained": "", "emb_size": 4}
+LAYERS = 2
+
+
+def maps_of(kind: str | None) -> dict[str, Tensor]:
+    names = {
+        None: [],
+        "shared": ["fit_dense"],
+        "per_layer": [f"fit_denses.{i}" for i in range(LAYERS + 1)],
+    }[kind]
+    return {
+        f"{name}.{part}": torch.randn(shape)
+        for name in names
+        for part, shape in (("weight", (8, 4)), ("bias", (8,)))
+    }
+
+
+@pytest.fixture
+def publish(tmp_path):
+    """Writes a general TinyBERT in the published format; returns its folder and weights."""
+
+    def write(maps: dict[str, Tensor], words: list[str] = VOCABULARY) -> tuple[Path, dict]:
+        sizes = {"hidden_size": 4, "intermediate_size": 8, "num_hidden_layers": LAYERS}
+        model = BertForPreTraining(tiny_config(**sizes, vocab_size=len(words)))
+        for parameter in model.parameters():
+            torch.nn.init.normal_(parameter)
+        weights = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+        folder = tmp_path / "published"
+        folder.mkdir()
+        save_file({**weights, **maps}, folder / "model.safetensors", metadata={"format": "pt"})
+        config = {k: v for k, v in model.config.to_dict().items() if k != "architectures"}
+        (folder / "config.json").write_text(json.dumps({**config, **EXTRA_KEYS}))
+        (folder / "vocab.txt").write_text("".join(f"{word}\n" for word in words))
+        return folder, weights
+
+    return write
+
+
+def fetch_and_load(folder: Path, tokenizer, kind: str, width: int = 8, **changes):
+    """As the stages fetch_pretrained and distill_general do."""
+    teacher = BertModel(tiny_config(hidden_size=width))
+    student = settings(**{"init": str(folder), "num_hidden_layers": LAYERS, **changes})
+    fetched = folder.parent / "published_student"
+    pretrained.fetch_student(student, fetched)
+    return load_published(student, fetched, teacher, tokenizer, layers(kind), seed=0)
+
+
+@pytest.mark.parametrize("kind", ["shared", "per_layer"])
+def test_a_published_student_is_loaded_with_its_maps(publish, tokenizer, tmp_path, capsys, kind):
+    maps = maps_of(kind)
+    folder, weights = publish(maps)
+    student, projection = fetch_and_load(folder, tokenizer, kind)
+    expected = {k.removeprefix("bert."): v for k, v in weights.items() if k.startswith("bert.")}
+    assert same(student.state_dict(), expected)
+    states = torch.randn(2, 3, 4)
+    for layer in range(LAYERS + 1):
+        name = "fit_dense" if kind == "shared" else f"fit_denses.{layer}"
+        mapped = states.numpy() @ maps[f"{name}.weight"].numpy().T + maps[f"{name}.bias"].numpy()
+        projected = projection(states, layer).detach().numpy()
+        np.testing.assert_allclose(projected, mapped, rtol=1e-5, atol=1e-5)
+    assert "warning" not in "".join(capsys.readouterr())
+    save_model(tmp_path / "general", student, tokenizer)
+    projection.save(tmp_path / "general")
+    assert same(load_encoder(tmp_path / "general").state_dict(), expected)
+    assert same(load_projection(tmp_path / "general").state_dict(), projection.state_dict())
+
+
+@pytest.mark.parametrize(("kind", "other"), [("shared", "per_layer"), ("per_layer", "shared")])
+def test_maps_of_the_other_kind_are_an_error_that_names_the_setting(
+    publish, tokenizer, kind, other
+):
+    folder, _ = publish(maps_of(kind))
+    with pytest.raises(InputError, match=f"Set layer_loss.projection: {kind}"):
+        fetch_and_load(folder, tokenizer, other)
+
+
+def test_maps_to_a_width_that_is_not_the_teachers_are_an_error(publish, tokenizer):
+    folder, _ = publish(maps_of("shared"))
+    with pytest.raises(InputError, match=r"width 8\b.*the teacher's width 16\b"):
+        fetch_and_load(folder, tokenizer, "shared", width=16)
+
+
+def test_too_few_maps_for_any_kind_are_an_error_that_counts_them(publish, tokenizer):
+    maps = {name: m for name, m in maps_of("per_layer").items() if "denses.2" not in name}
+    folder, _ = publish(maps)
+    with pytest.raises(InputError, match=r"has 2 linear maps") as caught:
+        fetch_and_load(folder, tokenizer, "per_layer")
+    assert "None" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"num_hidden_layers": 3}, r"num_hidden_layers 2 \(not 3\)"),
+        ({"hidden_size": 8}, r"hidden_size 4 \(not 8\)"),
+        ({"num_attention_heads": 4}, r"num_attention_heads 2 \(not 4\)"),
+        ({"intermediate_size": 16}, r"intermediate_size 8 \(not 16\)"),
+    ],
+)
+def test_a_published_student_of_other_sizes_is_an_error(publish, tokenizer, changes, message):
+    folder, _ = publish(maps_of("shared"))
+    with pytest.raises(InputError, match=message) as caught:
+        fetch_and_load(folder, tokenizer, "shared", **changes)
+    right = set(pretrained.SIZES) - set(changes)
+    assert not any(f" {size} " in str(caught.value).split(". Set")[0] for size in right)
+
+
+def test_a_published_student_of_another_vocabulary_is_an_error(publish, tokenizer):
+    folder, _ = publish(maps_of("shared"), words=[*VOCABULARY[:-1], "another"])
+    with pytest.raises(InputError, match="another vocabulary"):
+        fetch_and_load(folder, tokenizer, "shared")
+
+
+def test_a_published_student_without_maps_gets_random_ones_and_a_warning(
+    publish, tokenizer, capsys
+):
+    folder, weights = publish({})
+    student, projection = fetch_and_load(folder, tokenizer, "per_layer")
+    assert torch.equal(
+        student.embeddings.word_embeddings.weight, weights["bert.embeddings.word_embeddings.weight"]
+    )
+    torch.manual_seed(0)
+    new = Projection("per_layer", LAYERS, 4, 8)
+    assert same(projection.state_dict(), new.state_dict())
+    assert "warning" in "".join(capsys.readouterr())
+
+
+def test_a_published_student_with_unexpected_weights_is_an_error(publish, tokenizer):
+    folder, _ = publish({**maps_of("shared"), "bert.encoder.extra.weight": torch.ones(2)})
+    with pytest.raises(InputError, match=r"unexpected: [a-z.]*encoder\.extra\.weight$"):
+        fetch_and_load(folder, tokenizer, "shared")

@@ -1,0 +1,84 @@
+"""The tables of scores and sizes, and the summary."""
+
+import json
+import re
+
+import pytest
+
+from tinybert.evaluation.report import tables
+from tinybert.pipeline.errors import InputError
+from tinybert.pipeline.files import write_json
+
+EVAL = {
+    "split": "test",
+    "rows": 10,
+    "metric": "accuracy",
+    "baseline": {"accuracy": 0.5, "f1_macro": 0.4},
+    "teacher": {"accuracy": 0.8, "f1_macro": 0.75},
+    "student": {"accuracy": 0.78, "f1_macro": 0.75},
+    "retention": {"accuracy": 0.975, "f1_macro": 1.0},
+}
+SPEED = {
+    "sizes": {
+        "baseline": {"parameters": 10_000_000, "megabytes": 40.0},
+        "teacher": {"parameters": 20_000_000, "megabytes": 80.0},
+        "student": {"parameters": 10_000_000, "megabytes": 40.0},
+    },
+    "all_cores": {
+        "baseline": {"torch": {"latency_ms": 2.0, "rows_per_second": 400.0}},
+        "teacher": {"torch": {"latency_ms": 8.0, "rows_per_second": 100.0}},
+        "student": {"torch": {"latency_ms": 2.0, "rows_per_second": 400.0}},
+    },
+}
+
+
+def test_tables_show_scores_in_percent_and_the_students_size_and_speed():
+    text = tables.markdown(tables.scores_table({"mine": EVAL}))
+    assert "| mine | accuracy | 50.0 | 80.0 | 78.0 | 97.5 % |" in re.sub(" +", " ", text)
+    rows = tables.sizes_table({"mine": SPEED}).values.tolist()
+    assert {row[0] for row in rows} == {"mine"}
+    table = {row[1]: row[2:] for row in rows}
+    assert table["parameters (millions)"] == ["10.0", "20.0", "10.0", "2.0x smaller"]
+    assert table["size on disk (MB)"][-1] == "2.0x smaller"
+    assert table["latency, one row (ms)"] == ["2.0", "8.0", "2.0", "4.0x faster"]
+    assert table["throughput (rows/s)"] == ["400", "100", "400", "4.0x faster"]
+
+
+def test_the_mismatched_half_of_dev_has_separate_rows():
+    other = {
+        "baseline": {"accuracy": 0.25, "f1_macro": 0.2},
+        "teacher": {"accuracy": 0.64, "f1_macro": 0.5},
+        "student": {"accuracy": 0.48, "f1_macro": 0.3},
+        "retention": {"accuracy": 0.75, "f1_macro": 0.6},
+    }
+    table = tables.scores_table({"mnli": {**EVAL, "dev_mismatched": other}, "mine": EVAL})
+    rows = table.values.tolist()
+    assert [row[:2] for row in rows] == [
+        ["mnli", "accuracy"],
+        ["mnli", "f1_macro"],
+        ["mnli (mismatched)", "accuracy"],
+        ["mnli (mismatched)", "f1_macro"],
+        ["mine", "accuracy"],
+        ["mine", "f1_macro"],
+    ]
+    assert rows[0][2:] == ["50.0", "80.0", "78.0", "97.5 %"]
+    assert rows[2][2:] == ["25.0", "64.0", "48.0", "75.0 %"]
+    assert len({len(line) for line in tables.markdown(table).splitlines()}) == 1
+
+
+def test_the_summary_has_each_tasks_first_metric_and_the_mean_retention(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_json(tmp_path / "metrics/eval/a.json", EVAL)
+    write_json(tmp_path / "metrics/eval/b.json", {**EVAL, "metric": "f1_macro"})
+    tables.write_summary(["a", "b"])
+    summary = json.loads((tmp_path / "metrics/summary.json").read_text())
+    assert summary["mean_retention"] == pytest.approx((0.975 + 1.0) / 2, abs=1e-4)
+    assert summary["tasks"]["a"] == {"baseline": 0.5, "teacher": 0.8, "student": 0.78}
+    assert summary["tasks"]["b"]["student"] == 0.75
+    scores = (tmp_path / "report/scores.md").read_text()
+    assert "| b | f1_macro | 40.0 | 75.0 | 75.0 | 100.0 % |" in re.sub(" +", " ", scores)
+
+
+def test_missing_metrics_are_named(tmp_path):
+    with pytest.raises(InputError, match=r"mine\.json is missing; run dvc repro"):
+        tables.read(tmp_path, ["mine"])

@@ -1,0 +1,102 @@
+"""Scores and predictions against plain transformers and formulas in NumPy."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from tiny import tiny_config
+from transformers import AutoTokenizer, BertForSequenceClassification
+
+from tinybert.evaluation.compare import compare_models
+from tinybert.tasks.task import Task
+
+TEXTS = ["good film", "a very bad film", "dull", "the story is boring and the plot", "great"]
+TYPES = {"label": pa.int64(), "labels": pa.list_(pa.float32(), 3), "score": pa.float64()}
+MODELS = ("baseline", "teacher", "student")
+
+
+@pytest.fixture
+def evaluated(tmp_path, monkeypatch, checkpoint):
+    """Evaluates three models of random weights on a task; returns the logits of each of TEXTS, by
+    plain transformers, and the folder of the metrics."""
+
+    def run(task: Task, targets: dict[str, list]):
+        monkeypatch.chdir(tmp_path)
+        folder = tmp_path / "data/tasks/mine"
+        task.save(folder)
+        for split, values in targets.items():
+            columns = {
+                "text_a": pa.array(TEXTS),
+                "text_b": pa.array([None] * len(TEXTS), pa.string()),
+                task.target: pa.array(values, TYPES[task.target]),
+            }
+            pq.write_table(pa.table(columns), folder / f"{split}.parquet")
+        logits = {}
+        for seed, role in enumerate(MODELS):
+            torch.manual_seed(5 * seed)
+            config = tiny_config(**task.head(), initializer_range=1.0)
+            model = BertForSequenceClassification(config).eval()
+            tokenizer = AutoTokenizer.from_pretrained(checkpoint(model, f"models/mine/{role}"))
+            with torch.no_grad():
+                rows = [model(**tokenizer(t, return_tensors="pt")).logits[0] for t in TEXTS]
+            logits[role] = torch.stack(rows).numpy()
+        compare_models("mine", 64)
+        return logits, tmp_path / "metrics"
+
+    return run
+
+
+def test_classes_are_scored_on_test_and_on_the_mismatched_half_of_dev(evaluated):
+    splits = ["train", "dev", "dev_mismatched", "test"]
+    task = Task("classification", ["no", "maybe", "yes"], False, ["f1_macro", "accuracy"], splits)
+    targets = {"test": [0, 1, 2, 1, 0], "dev_mismatched": [2, 2, 1, 0, 0], "dev": [9] * 5}
+    logits, metrics = evaluated(task, targets)
+    result = json.loads((metrics / "eval/mine.json").read_text())
+    assert (result["split"], result["rows"], result["metric"]) == ("test", 5, "f1_macro")
+    parts = {"test": result, "dev_mismatched": result["dev_mismatched"]}
+    for split, part in parts.items():
+        accuracy = {model: (logits[model].argmax(1) == targets[split]).mean() for model in MODELS}
+        for model in MODELS:
+            assert list(part[model]) == ["f1_macro", "accuracy"]
+            assert part[model]["accuracy"] == pytest.approx(accuracy[model], abs=1e-4)
+        assert 0 < accuracy["student"] != accuracy["teacher"] > 0  # the ratio is not trivial
+        retention = accuracy["student"] / accuracy["teacher"]
+        assert part["retention"]["accuracy"] == pytest.approx(retention, abs=1e-4)
+    predictions = pd.read_csv(metrics / "predictions/mine.csv")
+    assert predictions["actual"].tolist() == [task.labels[i] for i in targets["test"]]
+    for model in MODELS:
+        assert predictions[model].tolist() == [task.labels[i] for i in logits[model].argmax(1)]
+
+
+def test_multi_label_predictions_are_the_names_of_the_labels(evaluated):
+    task = Task("multi_label", ["fun", "long", "sad"], False, ["f1_micro"], ["train", "dev"])
+    target = [[1, 0, 1], [0, 0, 0], [0, 1, 0], [1, 1, 1], [0, 0, 1]]
+    logits, metrics = evaluated(task, {"dev": target})
+    result = json.loads((metrics / "eval/mine.json").read_text())
+    assert result["split"] == "dev" and "dev_mismatched" not in result
+    predictions = pd.read_csv(metrics / "predictions/mine.csv", keep_default_na=False)
+    assert predictions["actual"].tolist() == ["fun, sad", "", "long", "fun, long, sad", "sad"]
+    for model in MODELS:
+        positive = logits[model] > 0
+        names = [", ".join(np.array(task.labels)[row]) for row in positive]
+        assert predictions[model].tolist() == names
+        hits = (positive & np.array(target, bool)).sum()
+        f1 = 2 * hits / (positive.sum() + np.sum(target))
+        assert result[model]["f1_micro"] == pytest.approx(f1, abs=1e-4)
+
+
+def test_predicted_scores_are_the_logits(evaluated):
+    task = Task("regression", [], False, ["pearson", "spearman"], ["train", "dev"])
+    target = [0.5, 1.25, 3.0, 2.0, 5.0]
+    logits, metrics = evaluated(task, {"dev": target})
+    predictions = pd.read_csv(metrics / "predictions/mine.csv")
+    assert predictions["actual"].tolist() == target
+    result = json.loads((metrics / "eval/mine.json").read_text())
+    for model in MODELS:
+        np.testing.assert_allclose(predictions[model], logits[model][:, 0], rtol=1e-4, atol=1e-5)
+        expected = np.corrcoef(logits[model][:, 0], target)[0, 1]
+        assert result[model]["pearson"] == pytest.approx(expected, abs=2e-4)

@@ -1,0 +1,95 @@
+"""The rows that are timed, alone and in batches; sizes; missing models."""
+
+import json
+
+import pytest
+from tiny import tiny_config
+from transformers import BertForSequenceClassification
+
+from tinybert.deploy.onnx import export
+from tinybert.evaluation import speed
+from tinybert.models.encode import encode
+from tinybert.pipeline.errors import InputError
+
+THREADS = ("one_thread", "all_cores")
+
+
+@pytest.fixture
+def recorded():
+    """A model and the shapes of its inputs, call by call."""
+    model, shapes = BertForSequenceClassification(tiny_config()).eval(), []
+    model.register_forward_pre_hook(
+        lambda _, __, kwargs: shapes.append(tuple(kwargs["input_ids"].shape)), with_kwargs=True
+    )
+    return model, shapes
+
+
+def test_size_counts_parameters_and_bytes(checkpoint):
+    model = BertForSequenceClassification(tiny_config(vocab_size=1000, hidden_size=64))
+    size = speed.size(model, checkpoint(model))
+    assert size["parameters"] == sum(p.numel() for p in model.parameters())
+    assert size["megabytes"] == pytest.approx(4 * size["parameters"] / 1e6, abs=0.02)
+
+
+def test_the_given_number_of_rows_runs_alone_and_in_batches(tokenizer, monkeypatch, recorded):
+    monkeypatch.setattr(speed, "BATCH_SIZE", 4)
+    model, shapes = recorded
+    rows = encode([f"good film {'very ' * i}" for i in range(20)], None, tokenizer, 32)
+    result = speed.speed({"only": model}, {}, rows, 10)
+    assert set(result) == set(THREADS)
+    assert all(set(result[name]) == {"only"} for name in THREADS)
+    assert all(set(result[name]["only"]) == {"torch"} for name in THREADS)
+    sizes = [batch for batch, _ in shapes]
+    assert sizes == 2 * ([1] * 13 + [4, 4, 2] * speed.ROUNDS)  # 3 rows to warm up
+
+
+def test_the_rows_come_from_all_over_the_split(tokenizer, recorded):
+    """The files of many tasks are in the order of labels or lengths."""
+    model, shapes = recorded
+    rows = encode(["good"] * 10 + ["good " * 30] * 9, None, tokenizer, 64)
+    speed.speed({"only": model}, {}, rows, 10)
+    lengths = [length for _, length in shapes[3:13]]
+    assert min(lengths) == 4 and max(lengths) == 32
+
+
+def test_timings_are_computed_from_the_seconds_of_each_call(tokenizer, monkeypatch, recorded):
+    """With a clock that gives 1 s to 20 s for the rows, and 2 s, 8 s and 4 s for the passes."""
+    model, _ = recorded
+    singles, passes = [float(n) for n in range(1, 21)], [2.0, 8.0, 4.0]
+    clock = iter(2 * [0.0, *singles, *passes])  # the first value is the warm-up's
+    monkeypatch.setattr(speed, "seconds", lambda run, inputs: next(clock))
+    rows = encode(["good film"] * 20, None, tokenizer, 32)
+    result = speed.speed({"only": model}, {}, rows, 20)
+    for name in THREADS:
+        timings = result[name]["only"]["torch"]
+        assert timings == {"latency_ms": 10500, "latency_ms_p95": 19050, "rows_per_second": 5}
+
+
+def test_every_model_is_measured_in_every_runtime_that_it_has(exported):
+    folder = exported("classification")
+    result = speed.measure("mine", 32, rows=2)
+    assert json.loads((folder / "metrics/speed/mine.json").read_text()) == result
+    assert set(result) == {"sizes", *THREADS}
+    assert set(result["sizes"]) == {"baseline", "teacher", "student"}
+    for name in THREADS:
+        runtimes = {model: set(timings) for model, timings in result[name].items()}
+        both = {"torch", "onnx", "int8"}
+        assert runtimes == {"baseline": {"torch"}, "teacher": both, "student": both}
+
+
+def test_only_the_teacher_is_exported_again(exported, monkeypatch):
+    """The student's files are those of the stage `export`."""
+    exported("classification")
+    written = []
+    monkeypatch.setattr(export, "write", lambda model, files: written.append(files) or 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        speed.measure("mine", 32, rows=2)
+    [files] = written
+    assert not any(file.is_relative_to("models") for file in files.values())
+
+
+def test_missing_models_are_named(finished):
+    folder = finished("classification")
+    (folder / "models/mine/baseline").rename(folder / "models/mine/other")
+    with pytest.raises(InputError, match=r"models/mine/baseline, models/mine/onnx is missing; run"):
+        speed.measure("mine", 32, rows=2)

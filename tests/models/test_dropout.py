@@ -1,0 +1,50 @@
+"""Dropout against its definition: which numbers stay, how many, and their values."""
+
+import pytest
+import torch
+from tiny import tiny_config
+from torch import nn
+from transformers import BertModel
+
+from tinybert.models.dropout import Dropout, dropout, set_dropout
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
+def test_the_share_of_zeros_and_the_scale_of_the_others(p, dtype):
+    torch.manual_seed(1)
+    count = 400_003  # not a multiple of four
+    out = dropout(torch.full((count,), 2.0, dtype=dtype), p)
+    error = 5 * (p * (1 - p) / count) ** 0.5  # five standard deviations of a binomial share
+    assert (out == 0).double().mean().item() == pytest.approx(p, abs=error)
+    assert out[out != 0].unique().tolist() == pytest.approx([2 / (1 - p)], rel=5e-3)
+
+
+def test_numbers_that_share_a_draw_are_dropped_independently():
+    torch.manual_seed(1)
+    mask = (dropout(torch.ones(100_000, 4), 0.3) != 0).double()
+    assert torch.corrcoef(mask.T).fill_diagonal_(0).abs().max() < 0.02
+
+
+def test_the_gradient_is_that_of_the_mask():
+    torch.manual_seed(1)
+    x = torch.randn(5, 7, dtype=torch.float64, requires_grad=True)
+    out = dropout(x, 0.4)
+    out.sum().backward()
+    assert torch.equal(x.grad, torch.where(out == 0, 0.0, torch.tensor(1 / 0.6, dtype=x.dtype)))
+
+
+def test_nothing_is_dropped_in_evaluation_or_with_probability_0():
+    x = torch.randn(100)
+    assert dropout(x, 0.0) is x
+    layer = Dropout(0.5)
+    assert not torch.equal(layer(x), x)
+    assert layer.eval()(x) is x
+
+
+def test_all_dropouts_of_a_model_get_the_probability():
+    model = BertModel(tiny_config(hidden_dropout_prob=0.3)).eval()
+    set_dropout(model, 0.2)
+    dropouts = [module for module in model.modules() if isinstance(module, nn.Dropout)]
+    assert len(dropouts) == 1 + 3 * 2  # embeddings; attention and two others in each of two layers
+    assert {(type(m), m.p, m.training) for m in dropouts} == {(Dropout, 0.2, False)}

@@ -1,0 +1,102 @@
+"""Saves a data set of the Hugging Face hub as a task's raw files.
+
+    tinybert fetch stanfordnlp/sst2 sst2
+    tinybert fetch nyu-mll/glue mrpc --config mrpc
+
+Each split becomes data/raw/TASK/SPLIT.parquet, with label names instead of numbers. Prints what to
+write into params.yaml, and the `dvc add` that makes the files visible to experiments.
+"""
+
+import re
+from pathlib import Path
+
+from datasets import ClassLabel, Dataset, DatasetDict, Sequence, load_dataset
+
+from tinybert.data.raw.raw_tables import PAIRS, SINGLES, TARGETS
+from tinybert.pipeline.errors import InputError
+from tinybert.pipeline.schema import NAME
+
+SPLITS = {  # names on the hub -> ours
+    "train": "train",
+    "validation": "dev",
+    "dev": "dev",
+    "validation_matched": "dev",
+    "validation_mismatched": "dev_mismatched",
+    "test": "test",
+    "unsupervised": "unlabeled",
+    "unlabeled": "unlabeled",
+}
+
+
+def fetch(source: str, task: str, raw: Path, config: str | None, revision: str | None) -> str:
+    """Writes raw/TASK/SPLIT.parquet for each labelled split and for the unlabelled ones of SPLITS.
+
+    source: a hub id, or a folder of files that `datasets` reads. config: the hub's name of one of
+    several configurations. Returns a report and the next steps. Raises InputError if the task's
+    name is invalid, its folder holds files already, or the data set cannot be loaded.
+    """
+    if not re.fullmatch(NAME, task):
+        raise InputError(f"the task's name {task!r} must consist of letters, digits, - and _")
+    folder = raw / task
+    if folder.exists() and any(folder.iterdir()):
+        raise InputError(f"{folder} holds files already; remove them, or use another name")
+    try:
+        dataset = load_dataset(source, config, revision=revision)
+    except (OSError, ValueError) as error:  # no such data set or config, no network, no such files
+        raise InputError(
+            f"{source} cannot be loaded; check its name and --config: {error}"
+        ) from error
+    assert isinstance(dataset, DatasetDict)
+    lines, columns = [], []
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, rows in dataset.items():
+        split = SPLITS.get(name)
+        if split is None:
+            lines.append(f"{name}: {len(rows)} rows skipped, it is not one of {', '.join(SPLITS)}")
+            continue
+        rows, has_labels = _with_label_names(rows)
+        if not has_labels and split != "unlabeled":
+            lines.append(f"{name}: {len(rows)} rows skipped, they have no labels")
+            continue
+        rows.to_parquet(folder / f"{split}.parquet")
+        lines.append(f"{name}: {len(rows)} rows -> {folder / split}.parquet")
+        columns = rows.column_names
+    return "\n".join([*lines, _next_steps(task, folder, columns)])
+
+
+def _with_label_names(rows: Dataset) -> tuple[Dataset, bool]:
+    """The rows with label names, and whether they have labels: test splits often have -1."""
+    for column, feature in rows.features.items():
+        multi_label = isinstance(feature, Sequence) or hasattr(feature, "feature")
+        kind = feature.feature if multi_label else feature
+        if not isinstance(kind, ClassLabel):
+            continue
+        values = rows[column]
+        if any(value == -1 for value in values if not multi_label):
+            return rows, False
+        names = [[kind.int2str(i) for i in v] if multi_label else kind.int2str(v) for v in values]
+        rows = rows.remove_columns(column).add_column(column, names)
+    return rows, True
+
+
+def _next_steps(task: str, folder: Path, columns: list[str]) -> str:
+    known = [name.casefold() for name in columns]
+    has_text = any(set(pair) <= set(known) for pair in PAIRS) or any(n in known for n in SINGLES)
+    is_clear = has_text and sum(name in known for name in TARGETS) == 1
+    data = "{}" if is_clear else "{columns: {text: ..., label: ...}}"
+    return f"""columns: {", ".join(columns)}
+
+Now write into params.yaml
+
+  tasks: [{task}]
+  task:
+    {task}:
+      data: {data}
+      augment: {{}}
+      intermediate: {{}}
+      prediction: {{}}
+
+and run
+
+  dvc add {folder}
+  dvc repro"""

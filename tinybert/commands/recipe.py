@@ -1,0 +1,77 @@
+"""Recipes: overlays for params.yaml that hold only the values that differ from it."""
+
+import io
+import re
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+from tinybert.pipeline import params
+from tinybert.pipeline.errors import InputError
+
+FOLDER = Path("recipes")
+BASE = "extends"  # the key that names the recipe which an overlay extends
+# The end of a comment of params.yaml, which names the source of the value.
+SOURCE = re.compile(r"((?:^#|;) )(?:measured|our choice|paper|BERT|the teacher|as \w+)[^;\n]*$")
+
+
+def names() -> list[str]:
+    """The names of all recipes."""
+    return sorted(file.stem for file in FOLDER.glob("*.yaml"))
+
+
+def apply(name: str, file: Path = params.FILE) -> list[str]:
+    """Applies recipes/NAME.yaml to a params file; comments and other values do not change.
+
+    Returns a line for each changed value. Raises InputError, and writes nothing, if there is no
+    recipe with that name or the file is not valid before or after.
+    """
+    params.load(path=file)
+    yaml = _yaml()
+    values = yaml.load(file.read_text(encoding="utf-8"))
+    changes = _merge(values, overlay(name), source=f"recipe {name}")
+    stream = io.StringIO()
+    yaml.dump(values, stream)
+    params.parse(stream.getvalue(), file)
+    file.write_text(stream.getvalue(), encoding="utf-8")
+    return changes
+
+
+def overlay(name: str) -> dict:
+    """A recipe's values, merged onto those of the recipe that it extends."""
+    if name not in names():
+        raise InputError(f"there is no recipe {name!r}; choose one of {', '.join(names())}")
+    values = _yaml().load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
+    if BASE not in values:
+        return values
+    merged = overlay(values.pop(BASE))
+    _merge(merged, values)
+    return merged
+
+
+def _merge(values: dict, changes: dict, prefix: str = "", source: str = "") -> list[str]:
+    """Merges sections; replaces scalars, lists and the section `task`. Returns a line for each
+    changed value. source: replaces the source in the comments of changed values."""
+    lines = []
+    for key, value in changes.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, dict) and isinstance(values.get(key), dict) and name != "task":
+            lines += _merge(values[key], value, f"{name}.", source)
+        elif key not in values or values[key] != value:
+            lines.append(f"{name}: {values.get(key)} -> {value}")
+            values[key] = value
+            comment = values.ca.items.get(key, [None] * 3)[2]
+            if comment and source:  # its first line belongs to this value
+                first, end, rest = comment.value.partition("\n")
+                comment.value = SOURCE.sub(rf"\1{source}", first) + end + rest
+    return lines
+
+
+def _yaml() -> YAML:
+    yaml = YAML()  # round trip: keeps comments and the spelling of numbers
+    yaml.width = 200
+    yaml.representer.add_representer(
+        type(None),
+        lambda representer, _: representer.represent_scalar("tag:yaml.org,2002:null", "null"),
+    )
+    return yaml

@@ -1,0 +1,164 @@
+"""Labels and scores of raw tables: their kind, validation and numbering."""
+
+import math
+import re
+from collections import Counter
+from decimal import Decimal
+
+from tinybert.data.raw.benchmarks import BENCHMARKS
+from tinybert.data.raw.raw_tables import Table
+from tinybert.pipeline.errors import InputError
+from tinybert.pipeline.schema import TaskData
+
+PREVIEW = 20  # labels in a message
+
+
+def kind(train: Table) -> str:
+    """The task's kind, inferred from train: fractional numbers are scores, lists are labels."""
+    if "score" in train.columns:
+        return "regression"
+    if "labels" in train.columns:
+        return "multi_label"
+    values = train.columns["label"]
+    if any(isinstance(value, list) for value in values):
+        return "multi_label"
+    numbers = [_number(value) for value in values]
+    if None not in numbers and any(not number.is_integer() for number in numbers):
+        return "regression"
+    return "classification"
+
+
+def parse(table: Table, kind: str) -> list:
+    """Each row's target, validated: a str, a float, or a list of str. Removes the raw column.
+
+    Raises InputError that names the row of an invalid value.
+    """
+    [role] = set(table.columns) - {"text_a", "text_b"}
+    values = table.columns.pop(role)
+    parse_value = {"classification": _label, "multi_label": _labels, "regression": _score}[kind]
+    return [parse_value(value, f"{table.where(row)}: {role}") for row, value in enumerate(values)]
+
+
+def number(
+    tables: dict[str, Table], section: TaskData, kind: str
+) -> tuple[list[str], dict[str, Table]]:
+    """The label names in the order of their numbers, and the tables with numbers instead of names.
+
+    A label becomes its number; multi-label targets become a list of 0.0 and 1.0, one per label.
+    Raises InputError for a label that train lacks or that params.yaml does not list; with
+    drop_broken, rows with unlisted labels are dropped and counted instead.
+    """
+    if kind == "regression":
+        return [], tables
+    multi_label = kind == "multi_label"
+    target = "labels" if multi_label else "label"
+
+    def names(table: Table, row: int) -> list[str]:
+        value = table.columns[target][row]
+        return value if multi_label else [value]
+
+    train = tables["train"]
+    present = Counter(name for row in range(len(train)) for name in names(train, row))
+    listed = section.labels or (BENCHMARKS[section.benchmark].labels if section.benchmark else None)
+    if listed and isinstance(listed, dict):
+        order = list(listed.values())
+        numbers = {name: order.index(listed.get(name, name)) for name in [*listed, *order]}
+    else:
+        order = list(listed) if listed else sorted(present, key=_order)
+        numbers = {name: i for i, name in enumerate(order)}
+    numbered = dict(tables)
+    for split, table in tables.items():
+        if split == "unlabeled":
+            continue
+        unknown = {
+            row: name
+            for row in range(len(table))
+            for name in names(table, row)
+            if name not in numbers
+        }
+        if unknown and not (listed and section.drop_broken):
+            row, name = next(iter(unknown.items()))
+            where = "listed under the task's data in params.yaml" if listed else "in train"
+            raise InputError(
+                f"{table.where(row)}: label {name!r:.80} is not {where}; the labels are "
+                f"{preview(order)}. Correct it or remove the row"
+            )
+        table = numbered[split] = table.drop(unknown)
+        classes = [{numbers[name] for name in names(table, row)} for row in range(len(table))]
+        table.columns[target] = [
+            [float(i in row) for i in range(len(order))] if multi_label else min(row)
+            for row in classes
+        ]
+    if len({numbers[name] for name in present if name in numbers}) < 2:
+        only = repr(next(iter(present))) if present else "none at all"
+        raise InputError(f"{train.file} has a single class, {only}; add rows of another class")
+    return order, numbered
+
+
+def preview(labels: list[str]) -> str:
+    """The first labels, shortened, for a message."""
+    short = [label if len(label) <= 40 else f"{label[:40]}..." for label in labels[:PREVIEW]]
+    return ", ".join([*short, *(["..."] if len(labels) > PREVIEW else [])])
+
+
+def check_characters(text: str, where: str) -> None:
+    """Raises InputError for unpaired surrogates, which UTF-8 cannot encode, and for NUL, which C
+    libraries take for the end of a text."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"{where}: {text[error.start]!a} is an unpaired surrogate; remove it"
+        ) from None
+    if "\0" in text:
+        raise InputError(f"{where}: there is a NUL character; remove it")
+
+
+def _label(value: object, where: str) -> str:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # spreadsheets and pandas turn 1 into 1.0
+    if value is None or value != value or not str(value).strip():
+        raise InputError(f"{where} is empty; fill it or remove the row")
+    if not isinstance(value, (str, int, float, Decimal)):
+        raise InputError(f"{where} must be a name or a number, not {value!r:.80}")
+    check_characters(str(value), where)
+    return str(value).strip()
+
+
+def _labels(value: object, where: str) -> list[str]:
+    """A list, or names separated by commas; it may be empty."""
+    if value is None or value != value:
+        raise InputError(f"{where} is missing; where no label applies, write an empty list")
+    if not isinstance(value, (list, str, int, float)):
+        raise InputError(f"{where} must be a list of names, not {value!r:.80}")
+    if not isinstance(value, list):
+        value = [name for name in str(value).split(",") if name.strip()]
+    return [_label(name, where) for name in value]
+
+
+def _score(value: object, where: str) -> float:
+    score = _number(value)
+    if score is None:
+        raise InputError(
+            f"{where} {value!r:.80} is not a finite number; correct it or remove the row"
+        )
+    return score
+
+
+def _number(value: object) -> float | None:
+    """A finite number, or None."""
+    if isinstance(value, str) and "_" in value:  # only Python reads 1_0 as a number
+        return None
+    if not isinstance(value, (str, int, float, Decimal)):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _order(name: str) -> tuple:
+    """A sort key: numbers before names, 2 before 10."""
+    is_number = re.fullmatch(r"-?[0-9]{1,18}", name)
+    return (0, int(name), name) if is_number else (1, 0, name)

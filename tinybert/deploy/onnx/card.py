@@ -1,0 +1,66 @@
+"""The model card of a student's ONNX files, and its parts that publish.py uses too."""
+
+from pathlib import Path
+
+import pandas as pd
+from huggingface_hub import ModelCard, ModelCardData
+
+from tinybert.deploy.onnx.session import FILES, METADATA_FILE
+
+CARD = """\
+---
+{card_data}
+---
+
+# {task}: a TinyBERT as ONNX
+
+A student for {kind}, distilled by [TinyBERT](https://arxiv.org/abs/1909.10351) with the pipeline
+tinybert. It reads {what} of at most {max_length} tokens; longer ones are cut.
+
+{labels}
+
+{table}
+
+`{onnx}` is in float32, `{int8}` in 8 bits: weights quantised per channel, activations dynamically.
+Both take `input_ids` and `attention_mask` (and `token_type_ids`, if the model has them), int64,
+(batch, length), and return `logits`, (batch, outputs). `tinybert predict` and `tinybert serve` read
+this folder, which also has the tokenizer; the labels and the length are in `{metadata}`.
+"""
+
+
+def write(out: Path, metadata: dict, split: str, rows: int, scores: dict[str, dict]) -> None:
+    """Writes out/README.md.
+
+    metadata: the content of task.json. scores: the content of metrics/export/T.json, measured on
+    `rows` rows of `split`.
+    """
+    data = ModelCardData(
+        pipeline_tag="text-classification",
+        library_name="onnx",
+        tags=["tinybert", "distillation"],
+    )
+    text = CARD.format(
+        card_data=data.to_yaml(),
+        task=metadata["task"],
+        kind=metadata["kind"].replace("_", " "),
+        what="pairs of texts" if metadata["pair"] else "texts",
+        max_length=metadata["max_length"],
+        labels=labels(metadata),
+        table=table(split, rows, {"PyTorch": scores["torch"]} | {k: scores[k] for k in FILES}),
+        **FILES,
+        metadata=METADATA_FILE,
+    )
+    ModelCard(text).save(out / "README.md")
+
+
+def labels(metadata: dict) -> str:
+    """Markdown: the labels of the task."""
+    names = ", ".join(f"`{label}`".replace("\n", " ") for label in metadata["labels"])
+    return f"Labels: {names}." if names else "It predicts a score."
+
+
+def table(split: str, rows: int, scores: dict[str, dict[str, float]]) -> str:
+    """Markdown: a row for each model, a column for each value that all models have."""
+    frame = pd.DataFrame.from_dict(scores, orient="index").dropna(axis="columns")
+    frame.index.name = f"{split} split, {rows} rows"
+    return frame.to_markdown(floatfmt=".4g")

@@ -1,0 +1,204 @@
+"""The student as ONNX, in float32 and in 8 bits, checked against PyTorch."""
+
+import logging
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import torch
+from onnxruntime.quantization import QuantType, quantize_dynamic
+from torch import nn
+from transformers import PreTrainedModel
+
+from tinybert.deploy.onnx import card
+from tinybert.deploy.onnx.session import FILES, METADATA_FILE, session
+from tinybert.models import pretrained
+from tinybert.models.batches import inference_batches
+from tinybert.models.encode import Rows, evenly_spaced, model_inputs, read_rows
+from tinybert.models.folder import load_classifier
+from tinybert.models.predict import BATCH_SIZE
+from tinybert.pipeline import paths
+from tinybert.pipeline.errors import InputError
+from tinybert.pipeline.files import write_json
+from tinybert.pipeline.schema import Export
+from tinybert.tasks.scores import scores
+from tinybert.tasks.task import Task, load_task
+
+CLOSE = 1e-4  # largest difference of a float32 logit from PyTorch's
+COMPARED = 64  # rows of evenly spaced lengths
+
+# Model inputs by name, each (batch, length), -> logits, (batch, classes).
+Run = Callable[[dict[str, np.ndarray]], np.ndarray]
+
+
+def export_student(name: str, max_length: int, settings: Export) -> None:
+    """Writes models/T/onnx with a model card, and metrics/export/T.json, for the task T.
+
+    max_length: tokens in a row. Raises InputError if the float32 logits differ from PyTorch's, or
+    if the 8-bit student loses more than settings.max_drop points of the task's metric on dev.
+    """
+    source, out, data = paths.model(name, "student"), paths.model(name, "onnx"), paths.tables(name)
+    task, tokenizer = load_task(data), pretrained.load_tokenizer(source)
+    rows = {
+        split: read_rows(data / f"{split}.parquet", tokenizer, max_length)
+        for split in ("dev", task.test_split)
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    files = {kind: out / file for kind, file in FILES.items()}
+    model = load_classifier(source).eval()
+    write(model, files)
+    tokenizer.save_pretrained(out)
+    metadata = {
+        "task": name, "kind": task.kind, "labels": task.labels, "pair": task.pair,
+        "max_length": max_length,
+    }  # fmt: skip
+    write_json(out / METADATA_FILE, metadata)
+
+    runs = {"torch": torch_run(model), **{k: onnx_run(file) for k, file in files.items()}}
+    check_close(runs["torch"], runs["onnx"], rows["dev"])
+    dev, result = (
+        {kind: scores_of(runs[kind], rows[split], task) for kind in kinds}
+        for split, kinds in (("dev", ("torch", "int8")), (task.test_split, runs))
+    )
+    check_drop(dev, task.metric, settings.max_drop)
+    for kind, file in {"torch": source / pretrained.WEIGHTS, **files}.items():
+        result[kind]["megabytes"] = megabytes(file)
+    write_json(paths.metrics("export", name), result)
+    card.write(out, metadata, task.test_split, len(rows[task.test_split]), result)
+
+
+class _Logits(nn.Module):
+    def __init__(self, model: PreTrainedModel):
+        super().__init__()
+        self.model = model
+
+    def forward(self, input_ids, attention_mask, token_type_ids=None):
+        types = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
+        return self.model(input_ids=input_ids, attention_mask=attention_mask, **types).logits
+
+
+def write(model: PreTrainedModel, files: dict[str, Path]) -> None:
+    """Writes the model as ONNX, for any batch size and length: in float32 to files["onnx"], and to
+    files["int8"] with 8-bit weights, one scale per channel, and dynamically quantised activations.
+
+    The same model gives the same bytes: the names and lines of source files are removed.
+    """
+    # ONNX Runtime recognises and fuses the operations of eager attention.
+    implementation = model.config._attn_implementation
+    model.set_attn_implementation("eager")
+    names = ["input_ids", "attention_mask"]
+    if getattr(model.config, "type_vocab_size", 0) > 1:
+        names.append("token_type_ids")
+    example = tuple(torch.ones(2, 8, dtype=torch.int64) for _ in names)
+    axes = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
+    for logger in ("torch.onnx", "onnxscript", "onnx_ir", "root"):
+        logging.getLogger(logger).setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            _Logits(model),
+            example,
+            input_names=names,
+            output_names=["logits"],
+            dynamic_shapes=(axes,) * len(names),
+            dynamo=True,
+            verbose=False,
+        )
+    model.set_attn_implementation(implementation)
+    proto = program.model_proto
+    for node in proto.graph.node:
+        node.ClearField("metadata_props")
+        node.ClearField("doc_string")
+    for value in (proto, proto.graph):
+        value.ClearField("metadata_props")
+        value.ClearField("doc_string")
+    proto.graph.ClearField("value_info")
+    onnx.save(proto, files["onnx"])
+    quantize_dynamic(
+        files["onnx"],
+        files["int8"],
+        per_channel=True,
+        weight_type=QuantType.QInt8,
+        op_types_to_quantize=["MatMul", "Gemm", "Gather"],  # Gather: the embedding tables
+    )
+
+
+def torch_run(model: PreTrainedModel) -> Run:
+    """A model in eval mode as a Run."""
+
+    def run(inputs: dict[str, np.ndarray]) -> np.ndarray:
+        with torch.inference_mode():
+            return model(**{k: torch.from_numpy(v) for k, v in inputs.items()}).logits.numpy()
+
+    return run
+
+
+def onnx_run(file: Path, threads: int = 0) -> Run:
+    """An ONNX file as a Run. threads: 0 uses all cores."""
+    opened = session(file, threads)
+    names = {value.name for value in opened.get_inputs()}
+
+    def run(inputs: dict[str, np.ndarray]) -> np.ndarray:
+        return opened.run(None, {k: v for k, v in inputs.items() if k in names})[0]
+
+    return run
+
+
+def batches(rows: Rows, indices: list[list[int]]) -> list[dict[str, np.ndarray]]:
+    """The inputs of a Run for each list of row indices."""
+    return [
+        {k: tensor.numpy() for k, tensor in model_inputs(rows.batch(batch)).items()}
+        for batch in indices
+    ]
+
+
+def check_close(expected: Run, actual: Run, rows: Rows) -> None:
+    """Raises InputError if logits differ by more than CLOSE, or are NaN.
+
+    Rows of all lengths are compared, alone and in batches with padding.
+    """
+    order = np.argsort(rows.lengths, kind="stable")
+    chosen = order[evenly_spaced(len(order), COMPARED)].tolist()
+    singles = [[row] for row in chosen]
+    mixed = [chosen[i::8] for i in range(min(8, len(chosen)))]
+    for inputs in batches(rows, singles + mixed):
+        difference = float(np.abs(expected(inputs) - actual(inputs)).max())
+        if not difference <= CLOSE:
+            raise InputError(
+                f"the exported student's logits differ by {difference:.2g} from PyTorch's, more "
+                f"than {CLOSE}: ONNX Runtime {ort.__version__} and torch {torch.__version__} do "
+                "not agree about this architecture; use models/<task>/student with PyTorch"
+            )
+
+
+def check_drop(dev: dict[str, dict[str, float]], metric: str, max_drop: float) -> None:
+    """Raises InputError if the 8-bit student loses more than max_drop points of `metric`.
+
+    dev: the scores on dev of "torch" and "int8".
+    """
+    before, after = dev["torch"][metric], dev["int8"][metric]
+    if 100 * (before - after) > max_drop + 1e-9:
+        raise InputError(
+            f"in 8 bits the student loses {100 * (before - after):.2f} points of {metric} on dev "
+            f"({100 * before:.2f} to {100 * after:.2f}), more than export.max_drop {max_drop}. "
+            "Raise export.max_drop if this loss is acceptable, or train longer: a student with "
+            "larger margins loses less"
+        )
+
+
+def scores_of(run: Run, rows: Rows, task: Task) -> dict[str, float]:
+    """The task's metrics; batches have rows of similar length."""
+    order = inference_batches(rows, BATCH_SIZE)
+    by_length = np.concatenate([run(inputs) for inputs in batches(rows, order)])
+    logits = np.empty_like(by_length)
+    logits[np.concatenate(order)] = by_length
+    values = scores(logits, rows.columns[task.target], task.metrics)
+    return {metric: round(value, 4) for metric, value in values.items()}
+
+
+def megabytes(file: Path) -> float:
+    """The size of a file in 10^6 bytes."""
+    return round(file.stat().st_size / 1e6, 2)

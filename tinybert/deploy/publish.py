@@ -1,0 +1,121 @@
+"""A student as a repository for the Hugging Face hub: weights, ONNX files and a model card."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import yaml
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
+
+from tinybert.deploy.onnx import card
+from tinybert.deploy.onnx.session import FILES, METADATA_FILE
+from tinybert.pipeline import params, paths
+from tinybert.pipeline.errors import InputError
+from tinybert.pipeline.files import read_json
+
+SETTINGS = (
+    "seed", "pretrained", "student", "layer_loss", "training", "general", "teacher", "augment",
+    "intermediate", "prediction",
+)  # fmt: skip
+CARD = """\
+---
+{card_data}
+---
+
+# {task}: a TinyBERT
+
+A student of {teacher}, distilled for {kind} by [TinyBERT](https://arxiv.org/abs/1909.10351)
+with the pipeline tinybert, at commit `{commit}`{dirty}.
+
+{labels}
+
+{table}
+
+```python
+from transformers import pipeline
+
+pipeline("text-classification", model="{task}")("some text")
+```
+
+`{onnx}` and `{int8}` are the same model for ONNX Runtime, in float32 ({onnx_megabytes} MB) and in 8
+bits ({int8_megabytes} MB). `tinybert predict .` reads them and `{metadata}`.
+
+The settings:
+
+```yaml
+{settings}```
+"""
+
+
+def write(task: str, out: Path, licence: str) -> None:
+    """Writes the repository of the task's student to `out`.
+
+    licence: the teacher's, as an identifier of the hub. Raises InputError if outputs of the
+    pipeline are missing, if `out` exists, or outside of a git repository.
+    """
+    student, onnx = paths.model(task, "student"), paths.model(task, "onnx")
+    metrics = [paths.metrics(kind, task) for kind in ("eval", "export")]
+    missing = [str(p) for p in (student, onnx, *metrics) if not p.exists()]
+    if missing:
+        raise InputError(f"{', '.join(missing)} is missing; run dvc repro, or dvc pull")
+    if out.exists():
+        raise InputError(f"{out} exists; remove it, or choose another folder")
+    scores, sizes = (read_json(file) for file in metrics)
+    metadata = read_json(onnx / METADATA_FILE)
+    source = read_json(paths.PRETRAINED / "source.json")
+    settings = params.load(task).model_dump(exclude_unset=True)
+    rows = {model: scores[model] for model in ("baseline", "teacher", "student")}
+    rows["student, 8 bits"] = sizes["int8"]
+    has_changes = _git("status", "--porcelain", "--untracked-files=no")
+    text = CARD.format(
+        card_data=_card_data(task, licence, scores).to_yaml(),
+        task=task,
+        teacher=source["model"] + (f" ({source['revision']})" if source["revision"] else ""),
+        kind=metadata["kind"].replace("_", " "),
+        commit=_git("rev-parse", "HEAD"),
+        dirty=" and uncommitted changes" if has_changes else "",
+        labels=card.labels(metadata),
+        table=card.table(scores["split"], scores["rows"], rows),
+        **FILES,
+        onnx_megabytes=sizes["onnx"]["megabytes"],
+        int8_megabytes=sizes["int8"]["megabytes"],
+        metadata=METADATA_FILE,
+        settings=yaml.safe_dump({key: settings[key] for key in SETTINGS}, sort_keys=False),
+    )
+    shutil.copytree(student, out)
+    for name in (*FILES.values(), METADATA_FILE):
+        shutil.copyfile(onnx / name, out / name)
+    ModelCard(text).save(out / "README.md")
+
+
+def _card_data(task: str, licence: str, scores: dict) -> ModelCardData:
+    results = [
+        EvalResult(
+            task_type="text-classification",
+            dataset_type=task,
+            dataset_name=task,
+            dataset_split=scores["split"],
+            metric_type=metric,
+            metric_name=metric,
+            metric_value=value,
+        )
+        for metric, value in scores["student"].items()
+    ]
+    return ModelCardData(
+        license=licence,
+        pipeline_tag="text-classification",
+        library_name="transformers",
+        tags=["tinybert", "distillation", "onnx"],
+        model_name=task,
+        eval_results=results,
+    )
+
+
+def _git(*words: str) -> str:
+    done = subprocess.run(["git", *words], capture_output=True, text=True)
+    if done.returncode:
+        raise InputError(
+            f"the card must name a commit, but git failed: {done.stderr.strip()}; run the command "
+            "in a git repository with a commit"
+        )
+    return done.stdout.strip()

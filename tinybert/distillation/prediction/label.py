@@ -1,0 +1,72 @@
+"""The teacher's logits for all rows of task distillation, computed once."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from tinybert.models import predict
+from tinybert.models.encode import read_rows
+from tinybert.pipeline import distributed
+from tinybert.pipeline.files import atomic_write, link_or_copy
+
+
+def label_shards(
+    teacher: PreTrainedModel,
+    shards: list[Path],
+    out: Path,
+    tokenizer: PreTrainedTokenizerBase,
+    max_length: int,
+    precision: str,
+    checkpoint_dir: Path,
+) -> None:
+    """Writes NNNNN.npy, float32 logits (rows, classes), for each shard NNNNN.parquet.
+
+    The processes share the shards. checkpoint_dir: for finished shards; a rerun skips those.
+    """
+    files = [checkpoint_dir / f"{shard.stem}.npy" for shard in shards]
+    for i in distributed.shard(range(len(shards))):
+        if files[i].exists():
+            continue
+        rows = read_rows(shards[i], tokenizer, max_length)
+        logits = predict.logits(teacher, rows, precision, f"label {shards[i].stem}")
+        with atomic_write(files[i]) as file:
+            np.save(file, logits)
+    distributed.barrier()
+    if distributed.is_main():
+        link_or_copy(files, out)
+
+
+def read_labels(labels: Path, shards: list[Path]) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the logits of all augmented rows, (rows, classes), and their sources, (rows,): the
+    index of the row that a row is a copy of, or its own index."""
+    logits, source, start = [], [], 0
+    for file in shards:
+        logits.append(np.load(labels / f"{file.stem}.npy"))
+        source.append(pq.read_table(file, columns=["source"])["source"].to_numpy() + start)
+        start += len(logits[-1])
+    return np.concatenate(logits), np.concatenate(source)
+
+
+def label_changes(logits: np.ndarray, source: np.ndarray, kind: str) -> dict[str, float]:
+    """How far word replacement changed the teacher's predictions.
+
+    logits: (rows, classes). source: (rows,), as read_labels returns it. kind: the task's. Returns
+    the numbers of rows and copies, and label_changed: the share of copies whose predicted label
+    (multi-label: any label) differs from their source's. For regression score_change: the mean
+    absolute difference.
+    """
+    copies = np.flatnonzero(source != np.arange(len(source)))
+    of_copy, of_source = logits[copies], logits[source[copies]]
+    if kind == "regression":
+        changed, name = np.abs(of_copy - of_source)[:, 0], "score_change"
+    elif kind == "multi_label":
+        changed, name = ((of_copy > 0) != (of_source > 0)).any(axis=1), "label_changed"
+    else:
+        changed, name = of_copy.argmax(axis=1) != of_source.argmax(axis=1), "label_changed"
+    return {
+        "rows": len(source),
+        "copies": len(copies),
+        name: round(float(changed.mean()), 4) if len(copies) else 0.0,
+    }

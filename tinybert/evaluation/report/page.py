@@ -1,0 +1,168 @@
+"""One page that shows a whole run: report/index.html, which needs no network.
+
+It includes timings if they exist. Timings differ between runs, so the page is not an output of the
+stage that writes it.
+"""
+
+import csv
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from jinja2 import Environment
+from markupsafe import Markup
+
+from tinybert.evaluation.report import charts, tables
+from tinybert.pipeline import paths
+from tinybert.pipeline.files import read_json
+from tinybert.tasks.task import Task, load_task
+
+TRAININGS = (
+    "distill_general", "finetune_teacher", "finetune_baseline", "distill_intermediate",
+    "distill_prediction",
+)  # fmt: skip
+SHARED = ("fetch_pretrained", "prepare_corpus", "distill_general")  # by all tasks
+STAGES = (
+    *SHARED, "prepare_task", "finetune_teacher", "finetune_baseline", "augment",
+    "distill_intermediate", "label", "distill_prediction", "evaluate", "export",
+)  # fmt: skip
+RUNTIMES = {"torch": "PyTorch", "onnx": "ONNX", "int8": "ONNX, 8 bits"}
+SHOWN = 20  # texts on which student and teacher disagree
+
+
+def write(tasks: list[str]) -> None:
+    """Writes report/index.html from the metrics of the tasks. Raises InputError if scores of a
+    task are missing."""
+    results = tables.read(paths.METRICS / "eval", tasks)
+    template = files("tinybert.evaluation.report").joinpath("page.html").read_text(encoding="utf-8")
+    page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(template)
+    logs = [paths.log(TRAININGS[0])]
+    logs += [paths.log(stage, name) for name in tasks for stage in TRAININGS[1:]]
+    environments = {
+        log.relative_to(paths.METRICS).as_posix(): read_json(log / "environment.json")
+        for log in logs
+    }
+    paths.PAGE.parent.mkdir(parents=True, exist_ok=True)
+    paths.PAGE.write_text(
+        page.render(
+            tasks=[_task(name, result) for name, result in results.items()],
+            general=_curves(paths.log(TRAININGS[0])),
+            environments=environments,
+        ),
+        encoding="utf-8",
+    )
+
+
+def _task(name: str, result: dict) -> dict:
+    """The template's values for a task."""
+    task = load_task(paths.tables(name))
+    models, scatter = _models(name, result)
+    predictions = pd.read_csv(
+        paths.METRICS / f"predictions/{name}.csv", dtype=str, keep_default_na=False
+    )
+    is_classification = task.kind == "classification"
+    disagreements = _disagreements(name, task, predictions) if is_classification else []
+    return {
+        "name": name,
+        "rows": result["rows"],
+        "split": result["split"],
+        "scores": _html(tables.scores_table({name: result})),
+        "models": models,
+        "scatter": scatter,
+        "stages": _stages(name),
+        "curves": {stage: _curves(paths.log(stage, name)) for stage in TRAININGS[1:]},
+        "confusions": [
+            _confusion(predictions, role, task.labels) for role in ("teacher", "student")
+        ]
+        if is_classification
+        else [],
+        "disagreements": disagreements[:SHOWN],
+        "disagreement_count": len(disagreements),
+    }
+
+
+def _html(table: pd.DataFrame) -> Markup:
+    return Markup(table.to_html(index=False, border=0, escape=True, na_rep=""))
+
+
+def _models(name: str, result: dict) -> tuple[Markup, Markup]:
+    """A table of each model's score, size and (after `tinybert speed`) speed, and a chart of score
+    and latency, which is empty without speeds."""
+    metric, exported = result["metric"], read_json(paths.metrics("export", name))
+    file = paths.SPEED / f"{name}.json"
+    speed = read_json(file) if file.is_file() else None
+    rows, points = [], {}
+    for role in ("baseline", "teacher", "student"):
+        for kind, runtime in RUNTIMES.items():
+            if role == "baseline" and kind != "torch":
+                continue
+            row = {"model": f"{role}, {runtime}"}
+            if role == "student":
+                row |= {metric: exported[kind][metric], "MB": exported[kind]["megabytes"]}
+            elif kind == "torch":
+                row[metric] = result[role][metric]
+            if speed:
+                one, cores = speed["one_thread"][role][kind], speed["all_cores"][role][kind]
+                row["ms, one thread"] = one["latency_ms"]
+                row["95 %"] = one["latency_ms_p95"]
+                row["ms, all cores"] = cores["latency_ms"]
+                row["rows/s, all cores"] = cores["rows_per_second"]
+                if metric in row:
+                    points[row["model"]] = (one["latency_ms"], row[metric])
+            rows.append(row)
+    x = "latency of one row on one thread, ms"
+    chart = charts.scatter(points, x, metric, f"{name}-models") if points else Markup("")
+    return _html(pd.DataFrame(rows)), chart
+
+
+def _stages(name: str) -> Markup:
+    """A table of the stages: what each did and, if it ran here, how long it took."""
+    effects = dict.fromkeys(STAGES, "")
+    splits = read_json(paths.metrics("data", name))
+    effects["prepare_task"] = ", ".join(f"{split} {n['rows']:,}" for split, n in splits.items())
+    for stage in ("augment", "label"):
+        counts = read_json(paths.metrics(stage, name))
+        effects[stage] = ", ".join(f"{key.replace('_', ' ')} {n:,}" for key, n in counts.items())
+    for stage in TRAININGS:
+        log = paths.log(stage, "" if stage in SHARED else name)
+        last = read_json(log / "metrics.json")
+        values = ", ".join(f"{key} {value:.4g}" for key, value in last.items() if key != "lr")
+        effects[stage] = f"at the end: {values}"
+    rows, total = [], 0.0
+    for stage in STAGES:
+        file = paths.SECONDS / (f"{stage}.json" if stage in SHARED else f"{stage}/{name}.json")
+        seconds = read_json(file)["seconds"] if file.is_file() else None
+        total += seconds or 0.0
+        shown = "" if seconds is None else f"{seconds:.1f}"
+        rows.append({"stage": stage, "seconds": shown, "what it did": effects[stage]})
+    all_seconds = f"{total:.1f}" if total else ""
+    rows.append({"stage": "all", "seconds": all_seconds, "what it did": ""})
+    return _html(pd.DataFrame(rows))
+
+
+def _curves(log: Path) -> Markup:
+    """A chart of all logged series but the learning rate: the losses and the score on dev."""
+    lines = {}
+    for file in sorted((log / "plots/metrics").glob("*.tsv")):
+        if file.stem != "lr":
+            with file.open(encoding="utf-8", newline="") as stream:
+                rows = csv.DictReader(stream, delimiter="\t")
+                lines[file.stem] = [(float(row["step"]), float(row[file.stem])) for row in rows]
+    return charts.curves(lines, log.as_posix())
+
+
+def _confusion(predictions: pd.DataFrame, role: str, labels: list[str]) -> dict:
+    """Counts of actual (rows) and predicted (columns) labels."""
+    index = {label: i for i, label in enumerate(labels)}
+    counts = np.zeros((len(labels), len(labels)), int)
+    np.add.at(counts, (predictions["actual"].map(index), predictions[role].map(index)), 1)
+    return {"role": role, "labels": labels, "counts": counts.tolist(), "max": int(counts.max())}
+
+
+def _disagreements(name: str, task: Task, predictions: pd.DataFrame) -> list[dict[str, str]]:
+    texts = pd.read_parquet(paths.tables(name) / f"{task.test_split}.parquet")
+    columns = [texts["text_a"], *([texts["text_b"]] if task.pair else [])]
+    joined = [" | ".join(row) for row in zip(*columns, strict=True)]
+    differ = predictions.assign(text=joined)[predictions["teacher"] != predictions["student"]]
+    return differ.to_dict("records")

@@ -1,0 +1,129 @@
+"""Size and speed of baseline, teacher and student on this machine.
+
+Timings differ between runs, so they are neither an output of a stage nor in dvc.lock: `tinybert
+speed` writes them to metrics/speed/T.json, and the report reads them there.
+"""
+
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+from transformers import PreTrainedModel
+
+from tinybert.deploy.onnx import export
+from tinybert.deploy.onnx.session import FILES
+from tinybert.models import pretrained
+from tinybert.models.encode import Rows, evenly_spaced, read_rows
+from tinybert.models.folder import load_classifier
+from tinybert.pipeline import paths
+from tinybert.pipeline.errors import InputError
+from tinybert.pipeline.files import write_json
+from tinybert.tasks.task import load_task
+
+BATCH_SIZE = 32  # rows, for the throughput
+ROUNDS = 3  # passes, of which the median gives the throughput
+PAUSE = 0.01  # seconds, until the previous model's threads sleep
+ROLES = ("baseline", "teacher", "student")
+EXPORTED = ("teacher", "student")
+
+
+def measure(name: str, max_length: int, rows: int) -> dict:
+    """Writes metrics/speed/T.json for the task T and returns its content.
+
+    rows: the number of evenly spaced rows of the test split that are measured. The keys of the
+    result are `sizes`, the parameters and megabytes of each model, and `one_thread` and
+    `all_cores`, the timings (see `speed`). All models but the 8-bit ones compute in float32; the
+    baseline has no ONNX files. Raises InputError that names the models that are missing.
+    """
+    folders = {role: paths.model(name, role) for role in (*ROLES, "onnx")}
+    missing = [str(folder) for folder in folders.values() if not folder.is_dir()]
+    if missing:
+        raise InputError(f"{', '.join(missing)} is missing; run dvc repro")
+    split = paths.tables(name) / f"{load_task(paths.tables(name)).test_split}.parquet"
+    table = read_rows(split, pretrained.load_tokenizer(folders["student"]), max_length)
+    models = {role: _load(folders[role]) for role in ROLES}
+    sizes = {role: size(model, folders[role]) for role, model in models.items()}
+    with tempfile.TemporaryDirectory() as scratch:
+        teacher_files = {kind: Path(scratch) / file for kind, file in FILES.items()}
+        export.write(models["teacher"], teacher_files)
+        files = {
+            "teacher": teacher_files,
+            "student": {kind: folders["onnx"] / file for kind, file in FILES.items()},
+        }
+        result = {"sizes": sizes, **speed(models, files, table, rows)}
+    write_json(paths.SPEED / f"{name}.json", result)
+    return result
+
+
+def _load(folder: Path) -> PreTrainedModel:
+    model = load_classifier(folder).eval()
+    # transformers' default attention, not the one that captures states
+    model.set_attn_implementation("sdpa")
+    return model
+
+
+def size(model: PreTrainedModel, folder: Path) -> dict[str, float]:
+    """The number of parameters, and the size of the weights file in megabytes (10^6 bytes)."""
+    return {
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "megabytes": export.megabytes(folder / pretrained.WEIGHTS),
+    }
+
+
+def speed(
+    models: dict[str, PreTrainedModel],
+    files: dict[str, dict[str, Path]],
+    rows: Rows,
+    count: int,
+) -> dict[str, dict[str, dict[str, dict[str, float]]]]:
+    """Returns the timings as {"one_thread" or "all_cores": {model: {"torch", "onnx" or "int8":
+    timings}}}: latency_ms and latency_ms_p95 of single rows, and rows_per_second in batches.
+
+    files: the ONNX files of a model, by kind. count: the number of rows. The models take turns, so
+    that noise of the machine affects all of them alike.
+    """
+    cores, result = torch.get_num_threads(), {}
+    sample = evenly_spaced(len(rows), count)
+    by_length = sorted(sample, key=lambda i: rows.lengths[i])
+    groups = [by_length[i : i + BATCH_SIZE] for i in range(0, len(sample), BATCH_SIZE)]
+    single, batched = export.batches(rows, [[i] for i in sample]), export.batches(rows, groups)
+    for name, threads in (("one_thread", 1), ("all_cores", os.cpu_count() or 1)):
+        torch.set_num_threads(threads)
+        runs: dict[tuple[str, str], export.Run] = {}
+        for role, model in models.items():
+            runs[role, "torch"] = export.torch_run(model)
+            for kind, file in files.get(role, {}).items():
+                runs[role, kind] = export.onnx_run(file, threads)
+        for run in runs.values():
+            seconds(run, single[:3])  # the first calls allocate
+        latency = {key: [] for key in runs}
+        for inputs in tqdm(single, desc=f"latency, {name}", unit="row"):
+            for key, run in runs.items():
+                time.sleep(PAUSE if threads > 1 else 0)
+                latency[key].append(seconds(run, [inputs]))
+        passes = {key: [] for key in runs}
+        for _ in range(ROUNDS):
+            for key, run in runs.items():
+                passes[key].append(len(sample) / seconds(run, batched))
+        result[name] = {role: {} for role in models}
+        for (role, kind), values in latency.items():
+            result[name][role][kind] = {
+                "latency_ms": round(1000 * float(np.median(values)), 3),
+                "latency_ms_p95": round(1000 * float(np.quantile(values, 0.95)), 3),
+                "rows_per_second": round(float(np.median(passes[role, kind])), 1),
+            }
+    torch.set_num_threads(cores)
+    return result
+
+
+def seconds(run: Callable[[dict], np.ndarray], inputs: list[dict[str, np.ndarray]]) -> float:
+    """The time that `run` takes for all inputs together."""
+    start = time.perf_counter()
+    for batch in inputs:
+        run(batch)
+    return time.perf_counter() - start

@@ -1,0 +1,54 @@
+"""Device and precision: Accelerate chooses the device, the hardware the precision."""
+
+import platform
+from importlib.metadata import version
+
+import torch
+from accelerate import Accelerator, DistributedDataParallelKwargs, InitProcessGroupKwargs
+from transformers import PreTrainedModel
+
+from tinybert.models.attention import use_attention
+from tinybert.pipeline import distributed
+from tinybert.pipeline.distributed import TIMEOUT
+from tinybert.pipeline.resume import LIBRARIES
+
+
+def accelerator(precision: str) -> Accelerator:
+    """precision: "fp32", "bf16", or "auto": bf16 where the hardware multiplies in it."""
+    bf16 = precision == "bf16" or (precision == "auto" and has_bf16())
+    # The layer losses do not use a pooler, which then has no gradient.
+    unused = DistributedDataParallelKwargs(find_unused_parameters=True)
+    patient = InitProcessGroupKwargs(timeout=TIMEOUT)
+    return Accelerator(mixed_precision="bf16" if bf16 else "no", kwargs_handlers=[unused, patient])
+
+
+def frozen(model: PreTrainedModel, precision: str) -> PreTrainedModel:
+    """Moves a model to the device, in eval mode and without gradients, with its weights in the
+    precision that it computes in: casting them at every call would take a fifth of the time."""
+    machine = accelerator(precision)
+    use_attention(model)
+    dtype = torch.bfloat16 if machine.mixed_precision == "bf16" else torch.float32
+    return model.to(machine.device, dtype).eval().requires_grad_(False)
+
+
+def environment(precision: str) -> dict[str, str | int]:
+    """Hardware, libraries and precision, which may change the last digits of a result."""
+    machine = accelerator(precision)
+    name = f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
+    if machine.device.type == "cuda":
+        name = torch.cuda.get_device_name()
+    return {
+        "python": platform.python_version(),
+        **{library: version(library) for library in LIBRARIES},
+        "device": f"{machine.device.type}: {name}",
+        "processes": distributed.world_size(),
+        "threads": torch.get_num_threads(),
+        "precision": "bf16" if machine.mixed_precision == "bf16" else "fp32",
+    }
+
+
+def has_bf16() -> bool:
+    if torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    capabilities = torch.cpu.get_capabilities()
+    return any(capabilities.get(name) for name in ("amx_bf16", "avx512_bf16", "bf16"))

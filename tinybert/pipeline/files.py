@@ -1,0 +1,53 @@
+"""Files that are written whole or not at all."""
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def file_sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@contextmanager
+def atomic_write(file: Path) -> Iterator[Path]:
+    """Yields a temporary path to write to; it is renamed to `file` when the block ends well."""
+    temporary = file.with_name(f"unfinished-{file.name}")
+    try:
+        yield temporary
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    temporary.replace(file)
+
+
+def link_or_copy(files: list[Path], out: Path) -> None:
+    """Replaces the directory `out` by one that holds `files`: hard links, or copies where the file
+    system has no links."""
+    if out.exists():  # left by a run without DVC, which removes outs itself
+        shutil.rmtree(out)
+    out.mkdir(parents=True)
+    for file in files:
+        try:
+            os.link(file, out / file.name)
+        except OSError as error:
+            if error.errno not in (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP):
+                raise
+            shutil.copyfile(file, out / file.name)
+
+
+def read_json(file: Path) -> dict:
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+def write_json(file: Path, content: dict) -> None:
+    """Indented, in UTF-8; creates the directory if needed."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(content, ensure_ascii=False, indent=2)
+    file.write_text(f"{text}\n", encoding="utf-8")

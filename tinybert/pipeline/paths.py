@@ -1,0 +1,54 @@
+"""Where the pipeline keeps its files, relative to the project's root."""
+
+from pathlib import Path
+
+PRETRAINED = Path("models/pretrained")
+PUBLISHED_STUDENT = Path("models/published_student")
+GENERAL = Path("models/general")
+CORPUS = Path("data/corpus")
+METRICS = Path("metrics")
+SUMMARY = METRICS / "summary.json"
+SCORES = Path("report/scores.md")
+PAGE = Path("report/index.html")
+# Files that users bring and params.yaml names. They must lie here, where DVC sees their changes.
+LOCAL_MODELS = Path("data/models")
+LOCAL_VECTORS = Path("data/vectors")
+# Not tracked by DVC or git: what differs from run to run and from machine to machine.
+SECONDS = METRICS / "seconds"
+SPEED = METRICS / "speed"
+
+
+def raw(task: str) -> Path:
+    return Path("data/raw", task)
+
+
+def tables(task: str) -> Path:
+    """The task's checked tables, one a split, and task.json."""
+    return Path("data/tasks", task)
+
+
+def teacher_source(task: str) -> Path:
+    """A fine-tuned teacher that the user brings, its outputs in the order of the task's labels."""
+    return tables(task) / "teacher"
+
+
+def augmented(task: str) -> Path:
+    return Path("data/augmented", task)
+
+
+def teacher_logits(task: str) -> Path:
+    return Path("data/labels", task)
+
+
+def model(task: str, role: str) -> Path:
+    """role: teacher, baseline, intermediate, student or onnx."""
+    return Path("models", task, role)
+
+
+def log(stage: str, task: str = "") -> Path:
+    """The curves of a stage that trains."""
+    return METRICS / stage / task
+
+
+def metrics(stage: str, task: str) -> Path:
+    return METRICS / stage / f"{task}.json"

@@ -1,0 +1,278 @@
+"""The schema of params.yaml: its sections, types and bounds."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+
+
+def _integral(value: object) -> object:
+    """YAML reads 1e4 as a float; it is a fair way to write a count."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Count = Annotated[int, BeforeValidator(_integral), Field(ge=0)]
+Positive = Annotated[int, BeforeValidator(_integral), Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Rate = Annotated[float, Field(gt=0, le=1)]
+Text = Annotated[str, Field(min_length=1)]
+# YAML reads a label such as 0 as a number.
+Label = Annotated[str, BeforeValidator(lambda v: str(v) if type(v) is int else v)]
+# A task's name becomes a folder, a stage's name and a command line argument.
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
+Name = Annotated[str, StringConstraints(pattern=NAME)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
+
+
+class Pretrained(Section):
+    model: Text
+    """Hub id, folder in data/models, or package:NAME."""
+    revision: str | None
+    """Branch, tag or commit of a hub model."""
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None
+    """The expected hash of model.safetensors; null: not checked."""
+
+
+class Columns(Section):
+    """The roles of a task's columns: their names, or their positions counted from 1."""
+
+    text: str | Positive | None = None
+    text_a: str | Positive | None = None
+    """With text_b: the two texts of a pair."""
+    text_b: str | Positive | None = None
+    label: str | Positive | None = None
+    labels: str | Positive | Annotated[list[str | Positive], Field(min_length=2)] | None = None
+    """Multi-label: a column of lists, or one column of 0 and 1 for each label."""
+    score: str | Positive | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Columns":
+        given = {name for name, column in self if column is not None}
+        if (given & {"text", "text_a", "text_b"}) not in ({"text"}, {"text_a", "text_b"}):
+            raise ValueError("columns must name text, or text_a and text_b")
+        if len(given & {"label", "labels", "score"}) != 1:
+            raise ValueError("columns must name one of label, labels and score")
+        return self
+
+
+class TaskData(Section):
+    """Overrides for what is otherwise inferred from the task's files."""
+
+    benchmark: Literal[
+        "glue/cola", "glue/sst2", "glue/mrpc", "glue/stsb", "glue/qqp", "glue/mnli", "glue/qnli",
+        "glue/rte", "glue/wnli", "trec"
+    ] | None = None  # fmt: skip
+    """The benchmark whose published files these are."""
+    kind: Literal["classification", "multi_label", "regression"] | None = None
+    columns: Columns | None = None
+    header: bool | None = None
+    """Whether the first line of a .tsv, .txt or .csv file names the columns."""
+    quoted: bool | None = None
+    """Whether quotation marks enclose fields; null: in .csv files only."""
+    encoding: Text | None = None
+    labels: list[Label] | dict[Label, Label] | None = None
+    """All labels in the order of their numbers, or a name for each label of the files."""
+    metric: Literal[
+        "accuracy", "f1", "f1_macro", "f1_micro", "matthews", "pearson", "spearman"
+    ] | None = None  # fmt: skip
+    """The metric that chooses the best epoch."""
+    teacher: Text | None = None
+    """A fine-tuned model that replaces training: hub id, folder in data/models, package:NAME."""
+    teacher_revision: str | None = None
+    teacher_labels: list[Label] | None = None
+    """The task's labels in the order of the teacher's outputs, if its config does not name them."""
+    drop_overlap: bool = False
+    """Remove rows from train that are also in dev or test."""
+    drop_broken: bool = False
+    """Remove and count rows with another number of fields, without a text, or with a label that
+    `labels` does not list, instead of refusing or keeping them."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "TaskData":
+        if self.benchmark and (self.columns or self.header is not None or self.kind):
+            raise ValueError("benchmark defines the columns; remove columns, header and kind")
+        names = list(self.labels.values()) if isinstance(self.labels, dict) else self.labels or []
+        if len(set(names)) != len(names):
+            raise ValueError("labels lists a name twice")
+        if self.encoding:
+            try:
+                "a".encode(self.encoding)
+            except LookupError:
+                raise ValueError(
+                    f"encoding: Python has no encoding {self.encoding!r}; common ones are utf-8, "
+                    "utf-16, latin-1, cp1252, gb18030, big5, shift_jis"
+                ) from None
+        if (self.teacher_labels or self.teacher_revision) and not self.teacher:
+            raise ValueError("teacher_labels and teacher_revision need a teacher")
+        return self
+
+
+class Task(Section):
+    """One task: how to read its files, and what differs from the sections of the same names."""
+
+    data: TaskData
+    augment: dict[str, Any]
+    intermediate: dict[str, Any]
+    prediction: dict[str, Any]
+
+
+class Docs(Section):
+    """The embedded default's input."""
+
+    packages: Annotated[list[Name], Field(min_length=1)]
+    """Import names of the installed libraries whose docstrings are the general corpus."""
+    labels: Annotated[list[Name], Field(min_length=2)]
+    """The libraries that are the task's classes."""
+    train_rows: Positive
+    dev_rows: Positive
+    test_rows: Positive
+    unlabeled_rows: Count
+    """Upper bound."""
+    min_characters: Annotated[Positive, Field(ge=60, le=4000)]
+    max_characters: Annotated[Positive, Field(ge=60, le=4000)]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Docs":
+        if missing := sorted(set(self.labels) - set(self.packages)):
+            raise ValueError(f"labels {missing} are not among packages; add them there")
+        if self.min_characters > self.max_characters:
+            raise ValueError("min_characters is greater than max_characters")
+        return self
+
+
+class Corpus(Section):
+    path: Text
+    """A folder with .txt or .md files in UTF-8."""
+    max_length: Annotated[Positive, Field(ge=8, le=512)]
+    """Tokens in a segment, special tokens included."""
+    max_tokens: Positive
+    """Upper bound; a random part of a larger corpus is used."""
+
+
+class Encode(Section):
+    max_length: Annotated[Positive, Field(ge=8, le=512)]
+    """Tokens in a row of a task, special tokens included; longer rows are cut."""
+
+
+class Student(Section):
+    init: Text
+    """random, projection, or a published general TinyBERT: hub id, folder in data/models,
+    package:NAME."""
+    revision: str | None
+    """Branch, tag or commit of a hub model."""
+    num_hidden_layers: Positive
+    hidden_size: Positive
+    num_attention_heads: Positive
+    """Must equal the teacher's: attention is compared head by head."""
+    intermediate_size: Positive
+
+    @property
+    def is_published(self) -> bool:
+        """Whether `init` names a model."""
+        return self.init not in ("random", "projection")
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> "Student":
+        if self.hidden_size % self.num_attention_heads:
+            raise ValueError(
+                f"hidden_size {self.hidden_size} is not a multiple of "
+                f"num_attention_heads {self.num_attention_heads}"
+            )
+        return self
+
+
+class LayerLoss(Section):
+    layer_map: Literal["uniform"] | list[Positive]
+    """The teacher layer that each student layer learns from, counted from 1."""
+    projection: Literal["shared", "per_layer"]
+    """One linear map for all layers, or one per layer."""
+
+
+class SharedTraining(Section):
+    """The section `training`: shared by the five stages that train."""
+
+    batch_size: Positive
+    warmup: Share
+    """Share of the steps in which lr rises from 0; then it falls to 0."""
+    weight_decay: Share
+    max_grad_norm: Annotated[float, Field(gt=0)]
+
+
+class Training(SharedTraining):
+    """A stage that trains. A key of SharedTraining here overrides the shared value."""
+
+    epochs: Positive
+    lr: Annotated[Rate, Field(title="learning_rate")]
+    """Peak of the schedule."""
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    """Of hidden states and attention, during this stage."""
+
+
+class Augment(Section):
+    copies: Count
+    """N: changed copies of each labelled row; 0: none."""
+    replace_probability: Share
+    """p: the probability that a word is replaced."""
+    candidates: Positive
+    """K: the number of candidates that a replacement is drawn from."""
+    word_vectors: Text | None
+    """A file of word vectors in data/vectors; null: the pretrained model's token embeddings."""
+    language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")]
+    """ISO 639-1 code of the stop words, which are not replaced."""
+
+
+class Prediction(Training):
+    temperature: Annotated[float, Field(gt=0)]
+    hard_label_weight: Share
+    """Weight of the gold labels' loss; the teacher's loss has the rest."""
+
+
+class Export(Section):
+    max_drop: Annotated[float, Field(ge=0, le=100)]
+    """Points of the task's metric on dev that the 8-bit student may lose."""
+
+
+class Params(Section):
+    tasks: Annotated[list[Name], Field(min_length=1)]
+    task: dict[Name, Task]
+    """Settings of each task."""
+    seed: Annotated[Count, Field(lt=2**31)]
+    precision: Literal["auto", "bf16", "fp32"]
+    pretrained: Pretrained
+    docs: Docs | None = None
+    """Needed for the embedded default only."""
+    corpus: Corpus
+    encode: Encode
+    student: Student
+    layer_loss: LayerLoss
+    training: SharedTraining
+    general: Training
+    teacher: Training
+    baseline: Training
+    augment: Augment
+    intermediate: Training
+    prediction: Prediction
+    export: Export
+
+    @model_validator(mode="after")
+    def _distinct_tasks(self) -> "Params":
+        for name in self.tasks:
+            if self.tasks.count(name) > 1:
+                raise ValueError(f"tasks: {name} is listed twice")
+            if name in ("general", "pretrained", "published_student"):
+                raise ValueError(f"tasks: models/{name} is taken; rename the task")
+            if name not in self.task:
+                raise ValueError(
+                    f"tasks: there is no task.{name}; add this line under `task:`\n"
+                    f"  {name}: {{data: {{}}, augment: {{}}, intermediate: {{}}, prediction: {{}}}}"
+                )
+        return self

@@ -1,0 +1,68 @@
+"""Fine-tuning on gold labels: the stages of the teacher and of the baseline."""
+
+import sys
+
+from transformers import PreTrainedModel
+
+from tinybert.models import predict, pretrained
+from tinybert.models.encode import Rows, read_rows
+from tinybert.models.folder import save_model
+from tinybert.pipeline import distributed, params, paths, resume
+from tinybert.pipeline.schema import Params, Training
+from tinybert.tasks import scores
+from tinybert.tasks.gold import GoldLoss
+from tinybert.tasks.task import Task, load_task
+from tinybert.training import loop
+from tinybert.training.curve import log_once
+
+
+def finetune(
+    model: PreTrainedModel, name: str, role: str, settings: Params, training: Training | None
+) -> None:
+    """Trains on train, keeps the best epoch on dev, and writes models/{name}/{role}.
+
+    training: None saves the model unchanged and logs its score on dev.
+    """
+    folder, log = paths.tables(name), paths.log(f"finetune_{role}", name)
+    task = load_task(folder)
+    tokenizer = pretrained.load_tokenizer(paths.PRETRAINED)
+    rows, dev = (
+        read_rows(folder / f"{split}.parquet", tokenizer, settings.encode.max_length)
+        for split in ("train", "dev")
+    )
+    score = scores.scorer(model, dev, task, settings.precision)
+    with resume.stage_dir() as checkpoint_dir:
+        if training:
+            loop.fit(
+                GoldLoss(model),
+                rows,
+                training,
+                seed=params.derive(settings.seed, f"finetune_{role}"),
+                precision=settings.precision,
+                log=log,
+                score=score,
+                checkpoint_dir=checkpoint_dir,
+            )
+        else:
+            log_once({"dev": score()}, log, settings.precision)
+        save_model(paths.model(name, role), model, tokenizer)
+    if role == "teacher":
+        logits = predict.logits(model, dev, settings.precision, shared=True)
+        if distributed.is_main():
+            warn_near_chance(name, logits, dev, task)
+
+
+def warn_near_chance(name: str, logits, dev: Rows, task: Task) -> None:
+    """Prints a warning if the teacher's predictions on dev hardly correlate with the labels."""
+    target = dev.columns[task.target]
+    if not scores.is_near_chance(logits, target):
+        return
+    line = "=" * 80
+    values = scores.scores(logits, target, task.metrics)
+    print(
+        f"{line}\nWARNING: the teacher of {name} is near chance on dev: "
+        + ", ".join(f"{metric} {value:.3f}" for metric, value in values.items())
+        + ".\nA student cannot learn from it. Does this model suit the task, are its labels in the "
+        f"right order,\nis teacher.lr too high, are there enough rows?\n{line}",
+        file=sys.stderr,
+    )

@@ -1,0 +1,79 @@
+"""A task's metrics by name."""
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy.stats import pearsonr, spearmanr
+from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
+from transformers import PreTrainedModel
+
+from tinybert.models import predict
+from tinybert.models.encode import Rows
+from tinybert.tasks.task import Task
+
+CHANCE = 0.1  # a correlation with the targets below this counts as none
+
+
+def scores(logits: np.ndarray, target: np.ndarray, metrics: list[str]) -> dict[str, float]:
+    """The values of the named metrics, in their order.
+
+    logits: (rows, classes), or (rows, 1) for regression. target: (rows,), classes or scores; for
+    multi-label tasks (rows, labels), 0 or 1. `f1` is that of class 1. Undefined values are 0:
+    correlations of constants, and the F1 of a class that is neither predicted nor a target.
+    """
+    predicted = prediction(logits, target)
+    return {name: float(METRICS[name](target, predicted)) for name in metrics}
+
+
+def prediction(logits: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """The predicted classes, labels (0 or 1) or scores, in the shape of the target."""
+    if target.ndim == 2:
+        return (logits > 0).astype(int)
+    return logits[:, 0].astype(float) if logits.shape[1] == 1 else logits.argmax(axis=1)
+
+
+def is_near_chance(logits: np.ndarray, target: np.ndarray) -> bool:
+    """Whether the correlation of predictions and targets is below CHANCE: Pearson's for scores,
+    Matthews's for classes, over all labels at once for multi-label tasks. False if all targets are
+    the same, since no correlation is defined."""
+    if np.ptp(target) == 0:
+        return False
+    predicted = prediction(logits, target)
+    is_score = logits.shape[1] == 1
+    name = "pearson" if is_score else "matthews"
+    return METRICS[name](target.ravel(), predicted.ravel()) < CHANCE
+
+
+def scorer(model: PreTrainedModel, rows: Rows, task: Task, precision: str) -> Callable[[], float]:
+    """Returns the function that training calls after each epoch. It returns the task's first metric
+    on `rows`."""
+
+    def score() -> float:
+        logits = predict.logits(model, rows, precision, shared=True)
+        return scores(logits, rows.columns[task.target], [task.metric])[task.metric]
+
+    return score
+
+
+def _correlation(function):
+    def value(target: np.ndarray, predicted: np.ndarray) -> float:
+        if np.ptp(predicted) == 0 or np.ptp(target) == 0:
+            return 0.0
+        return function(predicted, target).statistic
+
+    return value
+
+
+def _f1(average: str):
+    return lambda target, predicted: f1_score(target, predicted, average=average, zero_division=0)
+
+
+METRICS = {
+    "accuracy": accuracy_score,
+    "f1": _f1("binary"),
+    "f1_macro": _f1("macro"),
+    "f1_micro": _f1("micro"),
+    "matthews": matthews_corrcoef,
+    "pearson": _correlation(pearsonr),
+    "spearman": _correlation(spearmanr),
+}

@@ -1,0 +1,57 @@
+"""A task's kind, labels, metrics and splits, stored in task.json next to its tables."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from tinybert.pipeline.files import read_json, write_json
+
+TARGET = {"classification": "label", "multi_label": "labels", "regression": "score"}
+FILE = "task.json"
+
+
+@dataclass
+class Task:
+    """kind: "classification", "multi_label" or "regression". labels: class names in the order of
+    their numbers, empty for regression. pair: whether a row has two texts. metrics: reported; the
+    first chooses the best epoch. splits: those that have a table."""
+
+    kind: str
+    labels: list[str]
+    pair: bool
+    metrics: list[str]
+    splits: list[str]
+
+    @property
+    def metric(self) -> str:
+        return self.metrics[0]
+
+    @property
+    def target(self) -> str:
+        """The target's column in the tables: "label", "labels" or "score"."""
+        return TARGET[self.kind]
+
+    @property
+    def test_split(self) -> str:
+        """The split that reported scores come from."""
+        return "test" if "test" in self.splits else "dev"
+
+    def head(self) -> dict:
+        """The keyword arguments for AutoModelForSequenceClassification."""
+        if self.kind == "regression":
+            return {"num_labels": 1, "problem_type": "regression"}
+        names = dict(enumerate(self.labels))
+        return {
+            "id2label": names,
+            "label2id": {name: i for i, name in names.items()},
+            "problem_type": {
+                "classification": "single_label_classification",
+                "multi_label": "multi_label_classification",
+            }[self.kind],
+        }
+
+    def save(self, folder: Path) -> None:
+        write_json(folder / FILE, asdict(self))
+
+
+def load_task(folder: Path) -> Task:
+    return Task(**read_json(folder / FILE))

@@ -1,0 +1,104 @@
+"""A fine-tuned teacher that the user brings: checked, its outputs in the order of the labels."""
+
+from pathlib import Path
+
+import torch
+from torch import nn
+from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel
+
+from tinybert.models import pretrained
+from tinybert.models.folder import save_model
+from tinybert.pipeline.errors import InputError
+from tinybert.pipeline.schema import TaskData
+from tinybert.tasks.task import Task
+
+SHAPE = ("model_type", "num_hidden_layers", "num_attention_heads", "hidden_size", "vocab_size")
+SAMPLE = "Café, ÄB 42 naïve 中文 — ok"  # most tokenizers with the same vocabulary differ on it
+
+
+def fetch_teacher(source: TaskData, task: Task, base: Path, out: Path) -> None:
+    """Writes the teacher that `source` names to `out`, outputs in the order of the task's labels.
+
+    base: the pretrained model, whose tokens and sizes the teacher must have. Raises InputError if
+    it has others, or other labels than the task.
+    """
+    check(source, task, base)
+    save_model(out, load(source, task), pretrained.load_tokenizer(base))
+
+
+def check(source: TaskData, task: Task, base: Path) -> None:
+    """Raises InputError if the teacher does not fit the task's labels or the pretrained model."""
+    name = source.teacher
+    config, tokenizer = pretrained.read_config(name, source.teacher_revision, "its task's teacher")
+    base_config = AutoConfig.from_pretrained(base)
+    differences = [
+        f"{part} {getattr(config, part)} (not {getattr(base_config, part)})"
+        for part in SHAPE
+        if getattr(config, part) != getattr(base_config, part)
+    ]
+    if differences:
+        raise InputError(
+            f"params.yaml: the teacher {name} has {', '.join(differences)}: it must be a "
+            "fine-tuned version of pretrained.model. Set pretrained.model to the model that it was "
+            "fine-tuned from"
+        )
+    expected = pretrained.load_tokenizer(base)
+    same_vocabulary = tokenizer.get_vocab() == expected.get_vocab()
+    if not same_vocabulary or tokenizer.encode(SAMPLE) != expected.encode(SAMPLE):
+        raise InputError(
+            f"params.yaml: the teacher {name} splits texts into other tokens than "
+            "pretrained.model. Set pretrained.model to the model that it was fine-tuned from"
+        )
+    label_order(config, source, task)
+
+
+def label_order(config: AutoConfig, source: TaskData, task: Task) -> list[int]:
+    """The index of the teacher's output for each label of the task.
+
+    Names are compared without regard to case, spaces, - and _. Raises InputError with both lists if
+    the labels are not the same.
+    """
+    if task.kind == "regression":
+        if config.num_labels != 1:
+            raise InputError(
+                f"params.yaml: the teacher {source.teacher} has {config.num_labels} outputs; a "
+                "regression needs one"
+            )
+        return [0]
+    outputs = source.teacher_labels or [config.id2label[i] for i in range(config.num_labels)]
+    for spelling in (str, _normalise):  # exact names first: they may differ in case alone
+        index = {spelling(name): i for i, name in enumerate(outputs)}
+        labels = [spelling(name) for name in task.labels]
+        if sorted(index) == sorted(labels) and config.num_labels == len(labels):
+            return [index[name] for name in labels]
+    raise InputError(
+        f"params.yaml: the labels of the teacher {source.teacher} are not those of the "
+        f"task.\n  teacher ({config.num_labels} outputs): {', '.join(outputs)}\n  task: "
+        f"{', '.join(task.labels)}\nSet teacher_labels: [...] under the task's data: its labels in "
+        "the order of the teacher's outputs; or rename the task's labels, labels: {name in the "
+        "files: name of the teacher}"
+    )
+
+
+def load(source: TaskData, task: Task) -> PreTrainedModel:
+    """The teacher with the task's head: its outputs are in the order of the task's labels."""
+    folder, options = pretrained.locate(source.teacher, source.teacher_revision, "teacher")
+    model = pretrained.load(AutoModelForSequenceClassification, folder, allow_missing=(), **options)
+    order = label_order(model.config, source, task)
+    encoder = {name for name, _ in model.base_model.named_modules(prefix=model.base_model_prefix)}
+    last = [
+        module
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Linear) and name not in encoder
+    ][-1]
+    with torch.no_grad():
+        last.weight.copy_(last.weight[order].clone())
+        if last.bias is not None:
+            last.bias.copy_(last.bias[order].clone())
+    for key, value in task.head().items():
+        setattr(model.config, key, value)
+    return model
+
+
+def _normalise(name: str) -> str:
+    return "".join(c for c in str(name).casefold() if c not in " -_")
