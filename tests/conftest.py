@@ -43,11 +43,9 @@ def _seed():
     torch.manual_seed(0)
 
 
-@pytest.fixture
-def any_precision():
-    """A process has one precision; such a test may have several."""
-    AcceleratorState._reset_state()
-    yield
+@pytest.fixture(autouse=True)
+def _any_precision():
+    """A stage is a process of its own with one precision; here many stages share a process."""
     AcceleratorState._reset_state()
 
 
@@ -99,7 +97,7 @@ def made(tmp_path_factory, tokenizer):
     def make(kind: str, test: bool, pair: bool, exported: bool) -> Path:
         key = kind, test, pair, exported
         if key not in folders:
-            folders[key] = folder = tmp_path_factory.mktemp("made")
+            folder = tmp_path_factory.mktemp("made")
             if exported:
                 shutil.copytree(make(kind, test, pair, False), folder, dirs_exist_ok=True)
                 with contextlib.chdir(folder):
@@ -107,6 +105,7 @@ def made(tmp_path_factory, tokenizer):
                     export_student("mine", 32, Export(max_drop=100))
             else:
                 _make(folder, kind, test, pair, tokenizer)
+            folders[key] = folder
         return folders[key]
 
     return make

@@ -22,7 +22,7 @@ def test_lengths_are_those_of_sst2():
     assert np.bincount(np.minimum(lengths, 64)).tolist() == distillation.SST2_LENGTHS
 
 
-def test_operations_are_those_that_torch_counts(monkeypatch, any_precision):
+def test_operations_are_those_that_torch_counts(monkeypatch):
     """For a step on full rows: torch would count padding."""
     monkeypatch.setattr(distillation, "TEACHER", tiny_config(num_hidden_layers=4, vocab_size=1001))
     student = tiny_config(hidden_size=4, intermediate_size=6, vocab_size=1001)

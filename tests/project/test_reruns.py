@@ -136,7 +136,7 @@ def test_another_task_runs_its_own_stages_and_the_report(stubs):
     stages = yaml.load(stubs.folder / "dvc.yaml")["stages"]
     own = {f"{name}@more" for name in stages if "matrix" in stages[name]}
     assert stubs.repro() == {"report", *own}
-    stubs.run("rm", "-r", "data/raw/more")
+    stubs.run("rm", "-r", "data/raw/more", "data/tasks/more")
     stubs.git("clean", "--quiet", "--force", "-d", "metrics")
     stubs.restore()
 

@@ -113,7 +113,7 @@ def test_weights_are_those_of_a_plain_loop(rows, tmp_path):
     torch.testing.assert_close(ours.state_dict(), plain.state_dict(), rtol=1e-4, atol=1e-5)
 
 
-def test_a_second_training_computes_in_the_same_precision(rows, tmp_path, any_precision):
+def test_a_second_training_computes_in_the_same_precision(rows, tmp_path):
     """In bfloat16, also the second time; the weights stay in float32."""
     objective, seen = GoldLoss(classifier()), []
     objective.student.classifier.register_forward_hook(lambda *call: seen.append(call[2].dtype))

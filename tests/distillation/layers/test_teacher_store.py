@@ -29,9 +29,7 @@ def loss() -> LayerLoss:
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_losses_with_and_without_the_cache_are_equal(
-    tmp_path, any_precision, monkeypatch, family, precision
-):
+def test_losses_with_and_without_the_cache_are_equal(tmp_path, monkeypatch, family, precision):
     config = config_of(family, initializer_range=0.5)
     teacher = device.frozen(AutoModel.from_config(config), precision)
     student = AutoModel.from_config(config_of(family, initializer_range=0.5))
