@@ -2,10 +2,12 @@
 
 import pytest
 import torch
-from tiny import tiny_config
+from tiny import FAMILIES, config_of, tiny_config
 from torch import nn
-from transformers import BertModel
+from transformers import AutoModel, BertModel
 
+from tinybert.models import attention
+from tinybert.models.attention import use_attention
 from tinybert.models.dropout import Dropout, dropout, set_dropout
 
 
@@ -48,3 +50,18 @@ def test_all_dropouts_of_a_model_get_the_probability():
     dropouts = [module for module in model.modules() if isinstance(module, nn.Dropout)]
     assert len(dropouts) == 1 + 3 * 2  # embeddings; attention and two others in each of two layers
     assert {(type(m), m.p, m.training) for m in dropouts} == {(Dropout, 0.2, False)}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_attention_drops_with_the_probability_that_is_set(family, monkeypatch):
+    """Also where it is a number and no module: in training alone, once in each layer."""
+    model = AutoModel.from_config(config_of(family))
+    use_attention(model)
+    probabilities = []
+    monkeypatch.setattr(attention, "dropout", lambda x, p: probabilities.append(p) or x)
+    set_dropout(model, 0.25)
+    ids = torch.full((1, 5), 6)
+    for training, p in ((True, 0.25), (False, 0.0)):
+        probabilities.clear()
+        model.train(training)(input_ids=ids, attention_mask=torch.ones_like(ids))
+        assert probabilities == [p] * model.config.num_hidden_layers

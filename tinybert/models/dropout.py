@@ -30,8 +30,14 @@ class Dropout(nn.Dropout):
 
 
 def set_dropout(model: nn.Module, p: float) -> None:
-    """Lets all of a model's nn.Dropout drop with probability p, by the function above."""
+    """Sets the dropout probability of a model's nn.Dropout modules and of its attention.
+
+    The modules are replaced by Dropout. Where attention has a number instead of a module
+    (ModernBERT), it is set; models.attention drops by the function above.
+    """
     for module in model.modules():
+        if isinstance(getattr(module, "attention_dropout", None), float):
+            module.attention_dropout = p
         for name, child in module.named_children():
             if isinstance(child, nn.Dropout):
                 setattr(module, name, Dropout(p).train(child.training))
