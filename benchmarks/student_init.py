@@ -16,8 +16,9 @@ import pandas as pd
 
 from tinybert.distillation.layers.loss import LayerLoss
 from tinybert.distillation.layers.student import create_student
-from tinybert.models import encode, pretrained
+from tinybert.models import encode
 from tinybert.models.folder import load_classifier, load_encoder, save_model
+from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline import params, paths
 from tinybert.pipeline.schema import Params
 from tinybert.tasks.gold import GoldLoss
@@ -28,7 +29,7 @@ from tinybert.training import loop
 
 def measure(settings: Params, init: str, name: str, tokens: int, work: Path) -> dict:
     """The final losses of general distillation, and the best score on dev after fine-tuning."""
-    tokenizer = pretrained.load_tokenizer(paths.PRETRAINED)
+    tokenizer = load_tokenizer(paths.PRETRAINED)
     teacher = load_encoder(paths.PRETRAINED)
     rows = encode.read_segments(paths.CORPUS, tokenizer.pad_token_id)
     count = int(np.searchsorted(rows.starts, min(tokens, rows.starts[-1])))

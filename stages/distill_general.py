@@ -10,13 +10,14 @@ from tinybert.distillation.layers.student import general_student
 from tinybert.distillation.layers.teacher_store import cache_targets
 from tinybert.models import device, encode, pretrained
 from tinybert.models.folder import save_model
+from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline import distributed, params, paths, resume
 from tinybert.training import curve, loop
 
 
 def main() -> None:
     settings = params.load()
-    tokenizer = pretrained.load_tokenizer(paths.PRETRAINED)
+    tokenizer = load_tokenizer(paths.PRETRAINED)
     teacher = pretrained.load(AutoModel, paths.PRETRAINED)
     rows = encode.read_segments(paths.CORPUS, tokenizer.pad_token_id)
     seed = params.derive(settings.seed, "distill_general")

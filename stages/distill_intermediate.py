@@ -7,13 +7,14 @@ from tinybert.distillation.layers.projection import load_projection
 from tinybert.distillation.layers.teacher_store import cache_targets
 from tinybert.models import device, encode, pretrained
 from tinybert.models.folder import load_encoder, save_model
+from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline import distributed, params, paths, resume
 from tinybert.training import loop
 
 
 def main(name: str) -> None:
     settings = params.load(name)
-    tokenizer = pretrained.load_tokenizer(paths.PRETRAINED)
+    tokenizer = load_tokenizer(paths.PRETRAINED)
     teacher = pretrained.load(AutoModel, paths.model(name, "teacher"))
     teacher = device.frozen(teacher, settings.precision)
     student = load_encoder(paths.GENERAL)

@@ -3,8 +3,9 @@
 import numpy as np
 
 from tinybert.distillation.prediction.loss import PredictionLoss
-from tinybert.models import encode, pretrained
+from tinybert.models import encode
 from tinybert.models.folder import load_classifier, save_model
+from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline import distributed, params, paths, resume
 from tinybert.tasks.scores import scorer
 from tinybert.tasks.task import load_task
@@ -16,7 +17,7 @@ def main(name: str) -> None:
     tables, length = paths.tables(name), settings.encode.max_length
     seed = params.derive(settings.seed, "distill_prediction")
     task = load_task(tables)
-    tokenizer = pretrained.load_tokenizer(paths.PRETRAINED)
+    tokenizer = load_tokenizer(paths.PRETRAINED)
     student = load_classifier(paths.model(name, "intermediate"), task.head(), seed)
     shards = encode.shard_files(paths.teacher_logits(name), "npy")
     logits = np.concatenate([np.load(shard) for shard in shards])

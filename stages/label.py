@@ -1,8 +1,9 @@
 """The teacher's logits for all rows of task distillation, computed once."""
 
 from tinybert.distillation.prediction.label import label_changes, label_shards, read_labels
-from tinybert.models import device, encode, pretrained
+from tinybert.models import device, encode
 from tinybert.models.folder import load_classifier
+from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline import distributed, params, paths, resume
 from tinybert.pipeline.files import write_json
 from tinybert.tasks.task import load_task
@@ -17,7 +18,7 @@ def main(name: str) -> None:
             teacher,
             shards,
             paths.teacher_logits(name),
-            pretrained.load_tokenizer(paths.PRETRAINED),
+            load_tokenizer(paths.PRETRAINED),
             settings.encode.max_length,
             settings.precision,
             checkpoint_dir,

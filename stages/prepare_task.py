@@ -4,6 +4,7 @@ from tinybert.data.raw.prepare import describe, prepare_task, summary
 from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline import params, paths, stage
 from tinybert.pipeline.files import write_json
+from tinybert.tasks import teacher
 
 
 def main(name: str) -> None:
@@ -11,8 +12,6 @@ def main(name: str) -> None:
     source, folder = settings.task[name].data, paths.tables(name)
     task, notices = prepare_task(paths.raw(name), folder, source)
     if source.teacher:
-        from tinybert.tasks import teacher  # torch takes seconds to import
-
         teacher.fetch_teacher(source, task, paths.PRETRAINED, paths.teacher_source(name))
     length = settings.encode.max_length
     statistics = describe(folder, task, load_tokenizer(paths.PRETRAINED), length)

@@ -99,8 +99,8 @@ def test_comments_stay_and_those_of_changed_values_name_the_recipe_as_the_source
     assert new_comments["corpus", "max_length"] == "[8 to 512] tokens in a segment; recipe smoke"
     assert comments["teacher", "epochs"].endswith("the best on dev is kept; BERT, appendix A.3")
     assert new_comments["teacher", "epochs"].endswith("the best on dev is kept; recipe smoke")
-    assert comments["intermediate", "lr"] == "our choice"
-    assert new_comments["intermediate", "lr"] == "recipe smoke"
+    assert comments["intermediate", "lr"] == "peak; our choice"
+    assert new_comments["intermediate", "lr"] == "peak; recipe smoke"
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -113,6 +113,19 @@ def test_no_changed_value_keeps_the_source_of_the_old_one(project, name):
     for path in set(comments) & set(after):
         if after[path] != before.get(path) and source.search(comments[path]):
             assert new_comments[path].endswith(f"recipe {name}"), path
+
+
+def test_a_new_key_is_in_its_section_and_not_below_the_next_ones_comment(project):
+    recipe.apply("paper_4x312")
+    lines = (project / "params.yaml").read_text(encoding="utf-8").splitlines()
+    place = lines.index("general:")
+    assert lines[place + 1].startswith("  batch_size: 256")
+
+
+def test_values_of_another_recipe_are_warned_about(project):
+    assert not [line for line in recipe.apply("smoke") if line.startswith("warning")]
+    [warning] = [line for line in recipe.apply("paper_4x312") if line.startswith("warning")]
+    assert "values of the recipe smoke" in warning and "git checkout" in warning
 
 
 def test_a_second_application_changes_nothing(project):

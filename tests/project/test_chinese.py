@@ -21,7 +21,8 @@ from transformers import AutoModelForMaskedLM, pipeline
 
 from tinybert.commands import recipe
 from tinybert.data.augment import words
-from tinybert.models import encode, pretrained
+from tinybert.models import encode
+from tinybert.models.tokenizer import load_tokenizer
 
 ROOT = Path(__file__).parents[2]
 pytestmark = [
@@ -110,7 +111,7 @@ def test_every_stage_has_run_and_the_student_names_chinese_labels(workspace):
 
 
 def test_segments_begin_and_end_with_sentences_and_lose_no_character(workspace):
-    own = pretrained.load_tokenizer(workspace / "models/pretrained")
+    own = load_tokenizer(workspace / "models/pretrained")
     rows = encode.read_segments(workspace / "data/corpus", own.pad_token_id)
     tokens = np.concatenate([rows.tokens[a:b] for a, b in pairwise(rows.starts)])
     ends = [own.convert_ids_to_tokens(int(tokens[end - 2])) for end in rows.starts[1:].tolist()]

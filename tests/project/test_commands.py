@@ -1,4 +1,4 @@
-"""Each command of the documents is run: here, as it stands, or its like by what ELSEWHERE names."""
+"""Every command of the documents is run here, or a similar one by what ELSEWHERE names."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from test_documents import ROOT, blocks
 PAGES = ("README.md", *(f"docs/{name}.md" for name in (
     "deployment", "experiments", "migration", "scaling", "trouble-shooting",
 )))  # fmt: skip
-# What a command begins with, and what runs it or its like; or why nothing here can.
+# The beginning of a command, and what runs it or a similar one; None: nothing here can.
 ELSEWHERE = {
     "make run|make check-lock": ".ci/run",
     "make setup": "Makefile",  # before whatever .ci/run makes
@@ -43,7 +43,7 @@ serves() {  # starts the service, waits until it answers, ends it
 """
 
 
-def found() -> list[tuple[str, str]]:
+def all_blocks() -> list[tuple[str, str]]:
     return [(page, block) for page in PAGES for block in blocks(ROOT / page)]
 
 
@@ -58,8 +58,8 @@ def runs_here(line: str) -> bool:
     return not any(re.match(pattern, line) for pattern in ELSEWHERE)
 
 
-def test_what_runs_elsewhere_is_there():
-    everything = [line for _, block in found() for line in lines(block)]
+def test_what_runs_elsewhere_exists():
+    everything = [line for _, block in all_blocks() for line in lines(block)]
     for pattern, where in ELSEWHERE.items():
         assert any(re.match(pattern, line) for line in everything), pattern
         assert where is None or (ROOT / where).is_file()
@@ -68,15 +68,15 @@ def test_what_runs_elsewhere_is_there():
 @pytest.fixture(scope="module")
 def with_soft(undisturbed, tmp_path_factory) -> Clone:
     """A copy in which there is the experiment `soft` of the documents."""
-    made = copied(undisturbed, tmp_path_factory.mktemp("soft"))
-    made.dvc("exp", "run", "--name", "soft", "-S", "prediction.temperature=2")
-    made.git("checkout", "--", ".")
-    made.dvc("checkout")
-    return made
+    clone = copied(undisturbed, tmp_path_factory.mktemp("soft"))
+    clone.dvc("exp", "run", "--name", "soft", "-S", "prediction.temperature=2")
+    clone.git("checkout", "--", ".")
+    clone.dvc("checkout")
+    return clone
 
 
 def copied(clone: Clone, folder: Path) -> Clone:
-    """With an environment that looks as if `make setup` had made it."""
+    """A copy in which `make setup` has nothing to do."""
     other = clone.copy(folder / "clone")
     other.environment["BROWSER"] = "true"
     (other.folder / ".venv/bin").mkdir(parents=True, exist_ok=True)
@@ -91,12 +91,12 @@ def copied(clone: Clone, folder: Path) -> Clone:
     ("page", "block"),
     [
         pytest.param(page, block, id=f"{page}: {lines(block)[0][:40]}")
-        for page, block in found()
+        for page, block in all_blocks()
         if any(map(runs_here, lines(block)))
     ],
 )
-def test_they_run_as_they_stand(page, block, with_soft, tmp_path):
-    """But for names: of the task, of folders, of an experiment."""
+def test_the_documented_commands_run(page, block, with_soft, tmp_path):
+    """Only the names of the task, folders and experiments are replaced."""
     clone = copied(with_soft, tmp_path)
     clone.git("init", "--quiet", "--bare", str(tmp_path / "origin"))
     clone.git("remote", "add", "origin", str(tmp_path / "origin"))
@@ -114,13 +114,13 @@ def test_they_run_as_they_stand(page, block, with_soft, tmp_path):
     (clone.folder / "rows.jsonl").write_text(rows)
     if page == "docs/trouble-shooting.md":
         shutil.copy(ROOT / "data/dvc.yaml", clone.folder / "data/dvc.yaml")
-        clone.commit("as it came")
+        clone.commit("the default again")
     script = "\n".join(filter(runs_here, lines(block)))
-    for name, own in {
+    for name, value in {
         "pydocs": "mine", "NAME": "soft", "s3://my-bucket/tinybert": str(tmp_path / "store"),
         "/path/to/data": str(old), "tinybert serve": "serves",
     }.items():  # fmt: skip
-        script = script.replace(name, own)
+        script = script.replace(name, value)
     if "curl" in script:
         script = f"KEEP=1 serves models/mine/onnx\n{script}\nkill $process"
     if "pip install" in script:
@@ -140,5 +140,5 @@ def test_they_run_as_they_stand(page, block, with_soft, tmp_path):
     assert "Traceback" not in done.stderr
     if "tinybert predict" in script:
         written = clone.folder / "labels.jsonl"
-        said = done.stdout + (written.read_text() if written.exists() else "")
-        assert said.count('"label"') >= len(texts), said
+        output = done.stdout + (written.read_text() if written.exists() else "")
+        assert output.count('"label"') >= len(texts), output

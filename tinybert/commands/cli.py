@@ -23,6 +23,11 @@ def main() -> None:
         options.run(options)
     except InputError as error:
         sys.exit(f"error: {error}")
+    except ModuleNotFoundError as error:
+        if error.name and error.name.partition(".")[0] == "tinybert":
+            raise
+        extra = "serve" if options.run is _serve else "train"
+        sys.exit(f"error: {error.name} is not installed; pip install 'tinybert[{extra}]' brings it")
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
     except BrokenPipeError:  # `tinybert predict ... | head`
@@ -40,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(run=run)
         return added
 
-    sub = command(_recipe, "recipe", "lay a recipe onto params.yaml", "tinybert recipe smoke")
+    sub = command(_recipe, "recipe", "apply a recipe to params.yaml", "tinybert recipe smoke")
     sub.add_argument("name", nargs="?", metavar="NAME", help="default: list the recipes")
 
     sub = command(
@@ -54,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
 
     sub = command(_speed, "speed", "measure size and speed on this machine", "tinybert speed")
     sub.add_argument("tasks", nargs="*", metavar="TASK", help="default: those of params.yaml")
-    sub.add_argument("--rows", type=int, default=32, help="rows to measure (default: 32)")
+    sub.add_argument("--rows", type=_positive, default=32, help="rows to measure (default: 32)")
 
     sub = command(_report, "report", "print the results and draw the page", "tinybert report")
     sub.add_argument("tasks", nargs="*", metavar="TASK", help="default: those of params.yaml")
@@ -93,6 +98,13 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--port", type=int, default=8000)
     sub.add_argument("--teacher", help="models/<task>/teacher, which the page compares with")
     return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
 
 
 def _recipe(options: argparse.Namespace) -> None:

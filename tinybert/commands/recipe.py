@@ -8,11 +8,11 @@ from ruamel.yaml import YAML
 
 from tinybert.pipeline import params
 from tinybert.pipeline.errors import InputError
+from tinybert.pipeline.files import atomic_write
 
 FOLDER = Path("recipes")
 BASE = "extends"  # the key that names the recipe which an overlay extends
-# The end of a comment of params.yaml, which names the source of the value.
-SOURCE = re.compile(r"((?:^#|;) )(?:measured|our choice|paper|BERT|the teacher|as \w+)[^;\n]*$")
+APPLIED = re.compile(r"; recipe (\S+)$", re.MULTILINE)  # in the comments of changed values
 
 
 def names() -> list[str]:
@@ -23,18 +23,27 @@ def names() -> list[str]:
 def apply(name: str, file: Path = params.FILE) -> list[str]:
     """Applies recipes/NAME.yaml to a params file; comments and other values do not change.
 
-    Returns a line for each changed value. Raises InputError, and writes nothing, if there is no
-    recipe with that name or the file is not valid before or after.
+    Returns a line for each changed value, after a warning if values of another recipe remain.
+    Raises InputError, and writes nothing, if there is no recipe with that name or the file is not
+    valid before or after.
     """
     params.load(path=file)
     yaml = _yaml()
     values = yaml.load(file.read_text(encoding="utf-8"))
-    changes = _merge(values, overlay(name), source=f"recipe {name}")
+    lines = _merge(values, overlay(name), source=f"recipe {name}")
     stream = io.StringIO()
     yaml.dump(values, stream)
-    params.parse(stream.getvalue(), file)
-    file.write_text(stream.getvalue(), encoding="utf-8")
-    return changes
+    text = stream.getvalue()
+    params.parse(text, file)
+    if others := sorted(set(APPLIED.findall(text)) - {name}):
+        lines.insert(
+            0,
+            f"warning: {file} still has values of the recipe {', '.join(others)}; to remove them "
+            f"first: git checkout {file}",
+        )
+    with atomic_write(file) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return lines
 
 
 def overlay(name: str) -> dict:
@@ -51,7 +60,7 @@ def overlay(name: str) -> dict:
 
 def _merge(values: dict, changes: dict, prefix: str = "", source: str = "") -> list[str]:
     """Merges sections; replaces scalars, lists and the section `task`. Returns a line for each
-    changed value. source: replaces the source in the comments of changed values."""
+    changed value. source: replaces what the comments of changed values say about the value."""
     lines = []
     for key, value in changes.items():
         name = f"{prefix}{key}"
@@ -59,11 +68,15 @@ def _merge(values: dict, changes: dict, prefix: str = "", source: str = "") -> l
             lines += _merge(values[key], value, f"{name}.", source)
         elif key not in values or values[key] != value:
             lines.append(f"{name}: {values.get(key)} -> {value}")
+            if key not in values:  # in front: the last key's comment includes the lines after it
+                values.insert(0, key, value)
+                continue
             values[key] = value
             comment = values.ca.items.get(key, [None] * 3)[2]
             if comment and source:  # its first line belongs to this value
                 first, end, rest = comment.value.partition("\n")
-                comment.value = SOURCE.sub(rf"\1{source}", first) + end + rest
+                meaning, semicolon, _ = first.partition(";")
+                comment.value = (f"{meaning}; {source}" if semicolon else first) + end + rest
     return lines
 
 

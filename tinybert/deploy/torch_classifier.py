@@ -8,6 +8,7 @@ from transformers import AutoModelForSequenceClassification
 
 from tinybert.deploy.classifier import Classifier, decode
 from tinybert.models import pretrained
+from tinybert.models.tokenizer import load_tokenizer
 
 
 class TorchClassifier:
@@ -17,7 +18,7 @@ class TorchClassifier:
         self.model = pretrained.load(
             AutoModelForSequenceClassification, folder, allow_missing=()
         ).eval()
-        self.tokenizer, self.student = pretrained.load_tokenizer(folder), student
+        self.tokenizer, self.student = load_tokenizer(folder), student
 
     def __call__(self, texts: Sequence[str | tuple[str, str]]) -> list[dict]:
         columns = list(zip(*texts, strict=True)) if self.student.pair else [texts]

@@ -3,9 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from tinybert.models import predict, pretrained
+from tinybert.models import predict
 from tinybert.models.encode import Rows, read_rows
 from tinybert.models.folder import load_classifier
+from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline import paths
 from tinybert.pipeline.files import write_json
 from tinybert.tasks.scores import prediction, scores
@@ -22,7 +23,7 @@ def compare_models(name: str, max_length: int) -> None:
     folders = {model: paths.model(name, model) for model in MODELS}
     models = {model: load_classifier(folder) for model, folder in folders.items()}
     task = load_task(paths.tables(name))
-    tokenizer = pretrained.load_tokenizer(folders["student"])
+    tokenizer = load_tokenizer(folders["student"])
 
     def score(split: str) -> tuple[Rows, dict[str, np.ndarray], dict[str, dict[str, float]]]:
         rows = read_rows(paths.tables(name) / f"{split}.parquet", tokenizer, max_length)

@@ -20,6 +20,7 @@ from tinybert.deploy.onnx.session import FILES
 from tinybert.models import pretrained
 from tinybert.models.encode import Rows, evenly_spaced, read_rows
 from tinybert.models.folder import load_classifier
+from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline import paths
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.files import write_json
@@ -29,7 +30,6 @@ BATCH_SIZE = 32  # rows, for the throughput
 ROUNDS = 3  # passes, of which the median gives the throughput
 PAUSE = 0.01  # seconds, until the previous model's threads sleep
 ROLES = ("baseline", "teacher", "student")
-EXPORTED = ("teacher", "student")
 
 
 def measure(name: str, max_length: int, rows: int) -> dict:
@@ -45,7 +45,7 @@ def measure(name: str, max_length: int, rows: int) -> dict:
     if missing:
         raise InputError(f"{', '.join(missing)} is missing; run dvc repro")
     split = paths.tables(name) / f"{load_task(paths.tables(name)).test_split}.parquet"
-    table = read_rows(split, pretrained.load_tokenizer(folders["student"]), max_length)
+    table = read_rows(split, load_tokenizer(folders["student"]), max_length)
     models = {role: _load(folders[role]) for role in ROLES}
     sizes = {role: size(model, folders[role]) for role, model in models.items()}
     with tempfile.TemporaryDirectory() as scratch:

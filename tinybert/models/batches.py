@@ -89,7 +89,7 @@ def training_batches(
     if len(rows) < world * max(1, len(sampler)):
         raise InputError(
             f"{len(rows)} rows in batches of {batch_size} are too few for {world} processes; use "
-            "fewer processes (accelerate config), or a greater batch_size"
+            "fewer processes (accelerate config), or a larger batch_size"
         )
     loader = DataLoader(
         range(len(rows)),

@@ -20,15 +20,12 @@ from transformers.utils import cached_file
 from transformers.utils import logging as transformers_logging
 
 from tinybert.models.attention import capture
-from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.files import file_sha256, write_json
 from tinybert.pipeline.schema import Pretrained, Student
 
 transformers_logging.set_verbosity_error()
 transformers_logging.disable_progress_bar()
-
-__all__ = ["fetch", "has_masked_head", "load", "load_tokenizer", "locate", "read_config"]
 
 WEIGHTS = "model.safetensors"
 SIZES = ("num_hidden_layers", "hidden_size", "num_attention_heads", "intermediate_size")

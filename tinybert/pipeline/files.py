@@ -50,4 +50,5 @@ def write_json(file: Path, content: dict) -> None:
     """Indented, in UTF-8; creates the directory if needed."""
     file.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(content, ensure_ascii=False, indent=2)
-    file.write_text(f"{text}\n", encoding="utf-8")
+    with atomic_write(file) as temporary:
+        temporary.write_text(f"{text}\n", encoding="utf-8")

@@ -15,9 +15,10 @@ from ruamel.yaml.error import YAMLError
 
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.paths import LOCAL_MODELS, LOCAL_VECTORS
-from tinybert.pipeline.schema import Params, SharedTraining, Task
+from tinybert.pipeline.schema import Augment, Params, Prediction, SharedTraining, TaskData, Training
 
-TASK_SECTIONS = ("augment", "intermediate", "prediction")  # that task.<name> may override
+# The sections that task.<name> may override.
+OVERRIDES = {"augment": Augment, "intermediate": Training, "prediction": Prediction}
 TRAININGS = ("general", "teacher", "baseline", "intermediate", "prediction")
 FILE = Path("params.yaml")
 
@@ -89,14 +90,14 @@ def _merge_tasks(params: Params) -> tuple[dict[str, Params], list[str]]:
     merged, mistakes = {}, []
     for name, task in params.task.items():
         sections = {}
-        for key in TASK_SECTIONS:
+        for key in OVERRIDES:
             section = getattr(params, key)
             values = {**section.model_dump(), **getattr(task, key)}
             try:
                 sections[key] = type(section).model_validate(values)
             except ValidationError as error:
                 mistakes += [
-                    f"task.{name}.{_describe({**problem, 'loc': (key, *problem['loc'])})}"
+                    _describe({**problem, "loc": ("task", name, key, *problem["loc"])})
                     for problem in error.errors()
                 ]
         merged[name] = params.model_copy(update=sections)
@@ -149,10 +150,11 @@ def _describe(problem: dict) -> str:
     if problem["type"] == "value_error":  # raised by the schema; it names the keys
         return f"{key}: {problem['ctx']['error']}" if key else str(problem["ctx"]["error"])
     if problem["type"] == "extra_forbidden":
-        *parents, name = problem["loc"]
-        if parents[:1] == ["task"] and len(parents) == 2:  # most of a task's keys are in `data`
-            parents = [*parents, "data"] if name not in Task.model_fields else parents
-        nearest = ".".join([*map(str, parents), _nearest(str(name), _section(parents))])
+        *parents, name = map(str, problem["loc"])
+        sections = {"": _section(parents)}
+        if parents[:1] == ["task"] and len(parents) == 2:  # most of a task's keys are one deeper
+            sections |= {"data.": TaskData, "augment.": Augment, "prediction.": Prediction}
+        nearest = ".".join([*parents, _nearest(name, sections)])
         return f"{key}: unknown key; did you mean {nearest}?"
     if problem["type"] == "missing":
         if problem["loc"][0] == "task" and len(problem["loc"]) == 3:
@@ -161,8 +163,10 @@ def _describe(problem: dict) -> str:
     return f"{key}: {problem['msg']} (it is {problem['input']!r})"
 
 
-def _section(parents: list) -> type[BaseModel]:
+def _section(parents: list[str]) -> type[BaseModel]:
     """The section at the end of a path of keys; the names of tasks are skipped."""
+    if parents[:1] == ["task"] and parents[2:3] and parents[2] in OVERRIDES:
+        return OVERRIDES[parents[2]]
     section, is_task = Params, False
     for name in parents:
         if is_task:
@@ -175,11 +179,13 @@ def _section(parents: list) -> type[BaseModel]:
     return section
 
 
-def _nearest(name: str, section: type[BaseModel]) -> str:
-    """The key whose name or title is most similar to `name`."""
+def _nearest(name: str, sections: dict[str, type[BaseModel]]) -> str:
+    """The key whose name or title is most similar to `name`. sections: by their prefix."""
 
-    def similarity(key: str) -> float:
-        spellings = (key, section.model_fields[key].title or key)
+    def similarity(candidate: tuple[str, str]) -> float:
+        prefix, key = candidate
+        spellings = (key, sections[prefix].model_fields[key].title or key)
         return max(SequenceMatcher(None, name, spelling).ratio() for spelling in spellings)
 
-    return max(section.model_fields, key=similarity)
+    candidates = [(prefix, key) for prefix, s in sections.items() for key in s.model_fields]
+    return "".join(max(candidates, key=similarity))

@@ -112,7 +112,7 @@ def _locked(path: Path) -> Iterator[None]:
     try:
         lock.acquire(blocking=False)
     except Timeout:
-        pid = owner.read_text() if owner.exists() else "unknown"
+        pid = _read(owner) or "unknown"
         print(
             f"waiting for process {pid}, which runs the same stage ({path}); if its result is not "
             f"needed, stop it: kill {pid}",
@@ -134,16 +134,24 @@ def _remove_stale(folder: Path) -> None:
     for other in folder.parent.iterdir():
         if not other.is_dir() or other == folder:
             continue
-        if max(file.stat().st_mtime for file in [other, *other.rglob("*")]) >= time.time() - WEEK:
-            continue
-        lock = FileLock(other.with_suffix(".lock"))
+        path = other.with_suffix(".lock")
         try:
-            with lock.acquire(blocking=False):
-                shutil.rmtree(other)
-                other.with_suffix(".pid").unlink(missing_ok=True)
-                other.with_suffix(".lock").unlink(missing_ok=True)
+            with FileLock(path).acquire(blocking=False):  # nobody writes there meanwhile
+                files = [other, *other.rglob("*")] if other.is_dir() else []
+                if files and max(file.stat().st_mtime for file in files) < time.time() - WEEK:
+                    shutil.rmtree(other)
+                    other.with_suffix(".pid").unlink(missing_ok=True)
+                path.unlink(missing_ok=True)
         except Timeout:
             continue
+
+
+def _read(file: Path) -> str:
+    """A file's text; empty if the file is gone by now."""
+    try:
+        return file.read_text()
+    except FileNotFoundError:
+        return ""
 
 
 def interval() -> float:

@@ -4,9 +4,10 @@ import sys
 
 from transformers import PreTrainedModel
 
-from tinybert.models import predict, pretrained
+from tinybert.models import predict
 from tinybert.models.encode import Rows, read_rows
 from tinybert.models.folder import save_model
+from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline import distributed, params, paths, resume
 from tinybert.pipeline.schema import Params, Training
 from tinybert.tasks import scores
@@ -25,7 +26,7 @@ def finetune(
     """
     folder, log = paths.tables(name), paths.log(f"finetune_{role}", name)
     task = load_task(folder)
-    tokenizer = pretrained.load_tokenizer(paths.PRETRAINED)
+    tokenizer = load_tokenizer(paths.PRETRAINED)
     rows, dev = (
         read_rows(folder / f"{split}.parquet", tokenizer, settings.encode.max_length)
         for split in ("train", "dev")

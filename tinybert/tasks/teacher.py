@@ -8,6 +8,7 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrai
 
 from tinybert.models import pretrained
 from tinybert.models.folder import save_model
+from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.schema import TaskData
 from tinybert.tasks.task import Task
@@ -23,13 +24,15 @@ def fetch_teacher(source: TaskData, task: Task, base: Path, out: Path) -> None:
     it has others, or other labels than the task.
     """
     check(source, task, base)
-    save_model(out, load(source, task), pretrained.load_tokenizer(base))
+    save_model(out, load(source, task), load_tokenizer(base))
 
 
 def check(source: TaskData, task: Task, base: Path) -> None:
     """Raises InputError if the teacher does not fit the task's labels or the pretrained model."""
     name = source.teacher
-    config, tokenizer = pretrained.read_config(name, source.teacher_revision, "its task's teacher")
+    config, tokenizer = pretrained.read_config(
+        name, source.teacher_revision, "task.<name>.data.teacher"
+    )
     base_config = AutoConfig.from_pretrained(base)
     differences = [
         f"{part} {getattr(config, part)} (not {getattr(base_config, part)})"
@@ -42,7 +45,7 @@ def check(source: TaskData, task: Task, base: Path) -> None:
             "fine-tuned version of pretrained.model. Set pretrained.model to the model that it was "
             "fine-tuned from"
         )
-    expected = pretrained.load_tokenizer(base)
+    expected = load_tokenizer(base)
     same_vocabulary = tokenizer.get_vocab() == expected.get_vocab()
     if not same_vocabulary or tokenizer.encode(SAMPLE) != expected.encode(SAMPLE):
         raise InputError(

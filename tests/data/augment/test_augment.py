@@ -22,7 +22,7 @@ from transformers import (
 
 from tinybert.data.augment import augment
 from tinybert.models.encode import read_rows
-from tinybert.models.pretrained import load_tokenizer
+from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline.schema import Augment
 
 FIRST = ["A good film, very good!", "the plot was boring", "it is 42"]

@@ -29,6 +29,7 @@ from tinybert.models import pretrained
 from tinybert.models.attention import capture
 from tinybert.models.encode import Rows, encode, model_inputs
 from tinybert.models.folder import load_classifier, load_encoder, save_model
+from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.schema import LayerLoss as Layers
 from tinybert.pipeline.schema import Pretrained, Student
@@ -248,7 +249,7 @@ def test_every_family_is_fetched_distilled_and_saved(checkpoint, tmp_path, famil
     source = Pretrained(model=str(folder), revision=None, sha256=None)
     pretrained.fetch(source, tmp_path / "pretrained")
     teacher = pretrained.load(AutoModel, tmp_path / "pretrained")
-    tokenizer = pretrained.load_tokenizer(tmp_path / "pretrained")
+    tokenizer = load_tokenizer(tmp_path / "pretrained")
     rows = some_rows(tokenizer)
     student, projection = create_student(
         teacher, settings(init=init), layers("per_layer"), rows, seed=0

@@ -72,7 +72,9 @@ def written(exported):
                 write_json(paths.SECONDS / f"{name}.json", {"seconds": 2.5})
             runtimes = dict.fromkeys(page.RUNTIMES, TIMINGS)
             models = dict.fromkeys(("baseline", "teacher", "student"), runtimes)
-            write_json(paths.SPEED / "mine.json", {"one_thread": models, "all_cores": models})
+            sizes = {role: {"parameters": 10, "megabytes": 2.5} for role in models}
+            speed = {"sizes": sizes, "one_thread": models, "all_cores": models}
+            write_json(paths.SPEED / "mine.json", speed)
         page.write(["mine"])
         return folder / paths.PAGE
 
@@ -115,7 +117,7 @@ def test_the_page_shows_all_parts_of_a_run_and_texts_as_text(written, kind, pair
     assert (student["ms, all cores"], student["rows/s, all cores"]) == ("1.25", "640.0")
     assert rows["prepare_task"][1:] == ["2.5", "train 1,234"]
     assert rows["augment"][2] == "rows in 5" and rows["label"][2] == "rows 7"
-    assert rows["distill_prediction"][2] == "at the end: loss 1.5, step 3"
+    assert rows["distill_prediction"][2] == "at the end, step 3: loss 1.5"
     assert rows["all"][1] == str(2.5 * len(page.STAGES))
     assert "tinybert speed" not in shown.text
     is_classification = kind == "classification"

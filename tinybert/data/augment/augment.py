@@ -20,6 +20,7 @@ from tinybert.data.augment import word_vectors, words
 from tinybert.data.augment.masked_words import MaskedWords
 from tinybert.models import pretrained
 from tinybert.models.encode import read_texts
+from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline import distributed
 from tinybert.pipeline.files import atomic_write, link_or_copy
 from tinybert.pipeline.schema import Augment
@@ -52,7 +53,7 @@ class Candidates:
     def __init__(self, folder: Path, settings: Augment, max_length: int, precision: str):
         self.settings, self.max_length, self.precision = settings, max_length, precision
         self.language = settings.language
-        self.tokenizer = pretrained.load_tokenizer(folder)
+        self.tokenizer = load_tokenizer(folder)
         self.masked = pretrained.has_masked_head(AutoConfig.from_pretrained(folder))
         self.model = pretrained.load(AutoModelForMaskedLM if self.masked else AutoModel, folder)
         # Read before MaskedWords converts the model to another precision.

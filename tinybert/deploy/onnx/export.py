@@ -20,6 +20,7 @@ from tinybert.models.batches import inference_batches
 from tinybert.models.encode import Rows, evenly_spaced, model_inputs, read_rows
 from tinybert.models.folder import load_classifier
 from tinybert.models.predict import BATCH_SIZE
+from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline import paths
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.files import write_json
@@ -41,7 +42,7 @@ def export_student(name: str, max_length: int, settings: Export) -> None:
     if the 8-bit student loses more than settings.max_drop points of the task's metric on dev.
     """
     source, out, data = paths.model(name, "student"), paths.model(name, "onnx"), paths.tables(name)
-    task, tokenizer = load_task(data), pretrained.load_tokenizer(source)
+    task, tokenizer = load_task(data), load_tokenizer(source)
     rows = {
         split: read_rows(data / f"{split}.parquet", tokenizer, max_length)
         for split in ("dev", task.test_split)

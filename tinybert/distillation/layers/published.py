@@ -9,6 +9,7 @@ from transformers import AutoModel, PreTrainedModel, PreTrainedTokenizerBase
 
 from tinybert.distillation.layers.projection import Projection
 from tinybert.models import pretrained
+from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.schema import LayerLoss, Student
 
@@ -34,7 +35,7 @@ def load_published(
     maps do not fit the teacher.
     """
     model, width = settings.init, teacher.config.hidden_size
-    if pretrained.load_tokenizer(folder).get_vocab() != tokenizer.get_vocab():
+    if load_tokenizer(folder).get_vocab() != tokenizer.get_vocab():
         raise InputError(
             f"{KEY}: {model} has another vocabulary than the teacher. Set pretrained.model to a "
             "model with its vocabulary"

@@ -97,18 +97,19 @@ def _models(name: str, result: dict) -> tuple[Markup, Markup]:
         for kind, runtime in RUNTIMES.items():
             if role == "baseline" and kind != "torch":
                 continue
-            row = {"model": f"{role}, {runtime}"}
+            row = {"model": f"{role}, {runtime}", metric: None, "MB": None}
             if role == "student":
                 row |= {metric: exported[kind][metric], "MB": exported[kind]["megabytes"]}
             elif kind == "torch":
                 row[metric] = result[role][metric]
+                row["MB"] = speed["sizes"][role]["megabytes"] if speed else None
             if speed:
                 one, cores = speed["one_thread"][role][kind], speed["all_cores"][role][kind]
                 row["ms, one thread"] = one["latency_ms"]
                 row["95 %"] = one["latency_ms_p95"]
                 row["ms, all cores"] = cores["latency_ms"]
                 row["rows/s, all cores"] = cores["rows_per_second"]
-                if metric in row:
+                if row[metric] is not None:
                     points[row["model"]] = (one["latency_ms"], row[metric])
             rows.append(row)
     x = "latency of one row on one thread, ms"
@@ -127,8 +128,9 @@ def _stages(name: str) -> Markup:
     for stage in TRAININGS:
         log = paths.log(stage, "" if stage in SHARED else name)
         last = read_json(log / "metrics.json")
+        step = last.pop("step", 0)
         values = ", ".join(f"{key} {value:.4g}" for key, value in last.items() if key != "lr")
-        effects[stage] = f"at the end: {values}"
+        effects[stage] = f"at the end, step {step:,}: {values}"
     rows, total = [], 0.0
     for stage in STAGES:
         file = paths.SECONDS / (f"{stage}.json" if stage in SHARED else f"{stage}/{name}.json")
