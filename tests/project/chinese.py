@@ -1,7 +1,7 @@
 """A small Chinese BERT, trained from nothing: whole words are masked, as rjieba cuts them.
 
 No published one can be downloaded where these tests run. `python -m tests.project.chinese FOLDER`
-trains one that is larger than the tests' own, in some minutes.
+trains one that is larger than that of the tests, in some minutes.
 """
 
 import sys
@@ -23,7 +23,7 @@ DATA = Path(__file__).parents[3] / "shared/data"
 MASKED, IGNORED = 0.15, -100
 
 
-def tokenizer() -> PreTrainedTokenizerBase:
+def chinese_tokenizer() -> PreTrainedTokenizerBase:
     return BertTokenizer(str(DATA / "vocab/bert-base-chinese-vocab.txt"))
 
 
@@ -35,10 +35,10 @@ def texts() -> list[str]:
     ]
 
 
-def word_of_token(lines: list[str], own: PreTrainedTokenizerBase, rows: Rows) -> np.ndarray:
+def word_of_token(lines: list[str], tokenizer: PreTrainedTokenizerBase, rows: Rows) -> np.ndarray:
     """For every token of the rows, a number that the tokens of one word share; 0: none's."""
     numbers, words = [], 0
-    encoded = own(lines, truncation=True, max_length=64, return_offsets_mapping=True)
+    encoded = tokenizer(lines, truncation=True, max_length=64, return_offsets_mapping=True)
     for line, offsets in zip(lines, encoded["offset_mapping"], strict=True):
         of_character = np.zeros(len(line), dtype=np.int64)
         start = 0
@@ -62,8 +62,8 @@ class MaskedLanguageLoss(nn.Module):
         inputs = model_inputs(batch)
         word = torch.zeros_like(inputs["input_ids"])
         for i, row in enumerate(batch["row"].tolist()):
-            own = self.words[self.rows.starts[row] : self.rows.starts[row + 1]]
-            word[i, : len(own)] = torch.from_numpy(own)
+            words = self.words[self.rows.starts[row] : self.rows.starts[row + 1]]
+            word[i, : len(words)] = torch.from_numpy(words)
         chosen = torch.rand(int(self.words.max()) + 1) < MASKED
         chosen[0] = False
         at = chosen[word]
@@ -80,16 +80,20 @@ class MaskedLanguageLoss(nn.Module):
 
 
 def objective_of(model: BertForMaskedLM, lines: list[str]) -> MaskedLanguageLoss:
-    own = tokenizer()
-    rows = encode(lines, None, own, max_length=64)
-    return MaskedLanguageLoss(model, rows, word_of_token(lines, own, rows), own.mask_token_id)
+    tokenizer = chinese_tokenizer()
+    rows = encode(lines, None, tokenizer, max_length=64)
+    return MaskedLanguageLoss(
+        model, rows, word_of_token(lines, tokenizer, rows), tokenizer.mask_token_id
+    )
 
 
 def pretrain(folder: Path, lines: list[str], epochs: int, **sizes: int) -> BertForMaskedLM:
     """Trains on the lines and saves model and tokenizer."""
-    own = tokenizer()
+    tokenizer = chinese_tokenizer()
     torch.manual_seed(0)
-    model = BertForMaskedLM(BertConfig(vocab_size=len(own), max_position_embeddings=128, **sizes))
+    model = BertForMaskedLM(
+        BertConfig(vocab_size=len(tokenizer), max_position_embeddings=128, **sizes)
+    )
     objective = objective_of(model, lines)
     settings = Training(
         epochs=epochs, batch_size=32, lr=2e-3,
@@ -97,7 +101,7 @@ def pretrain(folder: Path, lines: list[str], epochs: int, **sizes: int) -> BertF
     )  # fmt: skip
     loop.fit(objective, objective.rows, settings, seed=0, precision="auto", log=folder / "log")
     model.save_pretrained(folder)
-    own.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
     return model
 
 

@@ -104,20 +104,22 @@ def workspace(tmp_path_factory, bert) -> Path:
 def test_every_stage_has_run_and_the_student_names_chinese_labels(workspace):
     result = json.loads((workspace / "metrics/eval/chn.json").read_text(encoding="utf-8"))
     assert (result["split"], result["rows"]) == ("test", 60)
-    [found] = pipeline("text-classification", model=str(workspace / "models/chn/student"))(
+    [prediction] = pipeline("text-classification", model=str(workspace / "models/chn/student"))(
         "房间很干净，服务也好。"
     )
-    assert found["label"] in ("差评", "好评")
+    assert prediction["label"] in ("差评", "好评")
 
 
 def test_segments_begin_and_end_with_sentences_and_lose_no_character(workspace):
-    own = load_tokenizer(workspace / "models/pretrained")
-    rows = encode.read_segments(workspace / "data/corpus", own.pad_token_id)
+    tokenizer = load_tokenizer(workspace / "models/pretrained")
+    rows = encode.read_segments(workspace / "data/corpus", tokenizer.pad_token_id)
     tokens = np.concatenate([rows.tokens[a:b] for a, b in pairwise(rows.starts)])
-    ends = [own.convert_ids_to_tokens(int(tokens[end - 2])) for end in rows.starts[1:].tolist()]
+    ends = [
+        tokenizer.convert_ids_to_tokens(int(tokens[end - 2])) for end in rows.starts[1:].tolist()
+    ]
     whole = sum(token in "。！？…”』」；" for token in ends)
     assert whole > 0.5 * len(ends)  # a sentence longer than a segment is cut
-    assert (tokens == own.unk_token_id).mean() < 0.02
+    assert (tokens == tokenizer.unk_token_id).mean() < 0.02
 
 
 def test_augmentation_replaces_words_by_words_and_not_single_characters(workspace):
@@ -138,8 +140,8 @@ def test_augmentation_replaces_words_by_words_and_not_single_characters(workspac
             word = text[origin][start:stop]
             pattern += re.escape(text[origin][end:start]) + f"({re.escape(word)}|.+?)"
             end = stop
-        found = re.fullmatch(pattern + re.escape(text[origin][end:]), copy, re.DOTALL)
-        assert found, (text[origin], copy)
+        match = re.fullmatch(pattern + re.escape(text[origin][end:]), copy, re.DOTALL)
+        assert match, (text[origin], copy)
         changed += copy != text[origin]
     assert changed == len(table) - 240
 

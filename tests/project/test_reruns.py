@@ -138,8 +138,8 @@ def test_another_task_runs_its_own_stages_and_the_report(stubs):
     values["task"]["more"] = task_settings()
     yaml.dump(values, stubs.folder / "params.yaml")
     stages = yaml.load(stubs.folder / "dvc.yaml")["stages"]
-    own = {f"{name}@more" for name in stages if "matrix" in stages[name]}
-    assert stubs.repro() == {"report", *own}
+    new = {f"{name}@more" for name in stages if "matrix" in stages[name]}
+    assert stubs.repro() == {"report", *new}
     stubs.run("rm", "-r", "data/raw/more", "data/tasks/more")
     stubs.git("clean", "--quiet", "--force", "-d", "metrics")
     stubs.restore()
