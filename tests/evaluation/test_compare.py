@@ -11,6 +11,7 @@ import torch
 from tiny import tiny_config
 from transformers import AutoTokenizer, BertForSequenceClassification
 
+from tinybert.evaluation import compare
 from tinybert.evaluation.compare import compare_models
 from tinybert.tasks.task import Task
 
@@ -53,11 +54,15 @@ def evaluated(tmp_path, monkeypatch, checkpoint):
 def test_classes_are_scored_on_test_and_on_the_mismatched_half_of_dev(evaluated):
     splits = ["train", "dev", "dev_mismatched", "test"]
     task = Task("classification", ["no", "maybe", "yes"], False, ["f1_macro", "accuracy"], splits)
-    targets = {"test": [0, 1, 2, 1, 0], "dev_mismatched": [2, 2, 1, 0, 0], "dev": [9] * 5}
+    targets = {"test": [0, 1, 2, 1, 0], "dev_mismatched": [2, 2, 1, 0, 0]}
+    targets |= {"train": [1, 1, 0, 2, 0], "dev": [0, 1, 1, 1, 0]}
     logits, metrics = evaluated(task, targets)
     result = json.loads((metrics / "eval/mine.json").read_text())
     assert (result["split"], result["rows"], result["metric"]) == ("test", 5, "f1_macro")
     parts = {"test": result, "dev_mismatched": result["dev_mismatched"]}
+    # The texts of all splits are the same: the linear model has learnt train's labels of them.
+    hits = np.equal(targets["train"], targets["test"]).mean()
+    assert result["linear"]["accuracy"] == pytest.approx(hits, abs=1e-4)
     for split, part in parts.items():
         accuracy = {model: (logits[model].argmax(1) == targets[split]).mean() for model in MODELS}
         for model in MODELS:
@@ -100,3 +105,53 @@ def test_predicted_scores_are_the_logits(evaluated):
         np.testing.assert_allclose(predictions[model], logits[model][:, 0], rtol=1e-4, atol=1e-5)
         expected = np.corrcoef(logits[model][:, 0], target)[0, 1]
         assert result[model]["pearson"] == pytest.approx(expected, abs=2e-4)
+
+
+@pytest.fixture
+def tables(tmp_path, monkeypatch):
+    """Writes the tables of a task `mine` with the classes a, b, c and returns the task."""
+
+    def write(**splits: list[tuple[str, int]]) -> Task:
+        monkeypatch.chdir(tmp_path)
+        task = Task("classification", ["a", "b", "c"], False, ["accuracy"], list(splits))
+        task.save(tmp_path / "data/tasks/mine")
+        for split, rows in splits.items():
+            texts, labels = zip(*rows, strict=True)
+            columns = {
+                "text_a": pa.array(texts), "text_b": pa.nulls(len(texts), pa.string()),
+                "label": pa.array(labels, pa.int64()),
+            }  # fmt: skip
+            pq.write_table(pa.table(columns), tmp_path / f"data/tasks/mine/{split}.parquet")
+        return task
+
+    return write
+
+
+@pytest.mark.parametrize("words", [("good", "bad"), ("很好看", "太差了"), ("👍", "👎")])
+def test_the_linear_model_learns_which_words_mean_which_label(tables, words):
+    rows = [(f"{filler} {words[i]} {filler}", i) for filler in "klmnopqr" for i in range(2)]
+    task = tables(train=rows[:8], dev=rows[8:12], test=rows[12:])
+    logits = compare.linear_model("mine", task)("test")
+    assert logits.shape == (4, 3)
+    assert logits.argmax(1).tolist() == [0, 1, 0, 1]
+    assert (logits[:, 2] == -np.inf).all()  # train has no row of class c
+
+
+def test_the_linear_models_c_is_the_best_on_dev(tables, monkeypatch):
+    random = np.random.default_rng(0)
+
+    def rows(count: int) -> list[tuple[str, int]]:
+        words = random.choice(list("abcdefgh"), (count, 6))
+        return [(" ".join(row), int((row == "a").sum() > 0)) for row in words]
+
+    task = tables(train=rows(40), dev=rows(60), test=rows(60))
+    target = pd.read_parquet("data/tasks/mine/dev.parquet")["label"]
+    accuracy = {}
+    for strength in compare.STRENGTHS:
+        monkeypatch.setattr(compare, "STRENGTHS", (strength,))
+        logits = compare.linear_model("mine", task)("dev")
+        accuracy[strength] = (logits.argmax(1) == target).mean()
+    assert len(set(accuracy.values())) > 1
+    monkeypatch.setattr(compare, "STRENGTHS", tuple(accuracy))
+    logits = compare.linear_model("mine", task)("dev")
+    assert (logits.argmax(1) == target).mean() == max(accuracy.values())

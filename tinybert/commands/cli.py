@@ -144,7 +144,8 @@ def _report(options: argparse.Namespace) -> None:
 
     tasks = options.tasks or params.load().tasks
     page.write(tasks)
-    print(f"\n{tables.markdown(tables.scores_table(tables.read(paths.METRICS / 'eval', tasks)))}")
+    results = tables.read(paths.METRICS / "eval", tasks)
+    print("\n".join(["", tables.markdown(tables.scores_table(results)), *tables.warnings(results)]))
     measured = [task for task in tasks if (paths.SPEED / f"{task}.json").is_file()]
     if measured:
         print(f"\n{tables.markdown(tables.sizes_table(tables.read(paths.SPEED, measured)))}")

@@ -1,7 +1,12 @@
-"""Scores and predictions of baseline, teacher and student."""
+"""Scores and predictions of a linear model, baseline, teacher and student."""
+
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_union
 
 from tinybert.models import predict
 from tinybert.models.encode import Rows, read_rows
@@ -10,9 +15,11 @@ from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline import paths
 from tinybert.pipeline.files import write_json
 from tinybert.tasks.scores import prediction, scores
-from tinybert.tasks.task import load_task
+from tinybert.tasks.task import Task, load_task
 
 MODELS = ("baseline", "teacher", "student")
+STRENGTHS = (0.1, 1.0, 10.0, 100.0)  # C, the inverse regularisation, of the linear model
+TFIDF = {"sublinear_tf": True, "max_features": 200_000}
 
 
 def compare_models(name: str, max_length: int) -> None:
@@ -24,6 +31,7 @@ def compare_models(name: str, max_length: int) -> None:
     models = {model: load_classifier(folder) for model, folder in folders.items()}
     task = load_task(paths.tables(name))
     tokenizer = load_tokenizer(folders["student"])
+    linear = linear_model(name, task) if task.kind == "classification" else None
 
     def score(split: str) -> tuple[Rows, dict[str, np.ndarray], dict[str, dict[str, float]]]:
         rows = read_rows(paths.tables(name) / f"{split}.parquet", tokenizer, max_length)
@@ -31,6 +39,8 @@ def compare_models(name: str, max_length: int) -> None:
             model: predict.logits(loaded, rows, "fp32", f"{split} scores of the {model}")
             for model, loaded in models.items()
         }
+        if linear is not None:
+            logits = {"linear": linear(split), **logits}
         return rows, logits, _scores(logits, rows.columns[task.target], task.metrics)
 
     split = task.test_split
@@ -46,6 +56,43 @@ def compare_models(name: str, max_length: int) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     names = {column: _names(values, task.labels) for column, values in columns.items()}
     pd.DataFrame(names).to_csv(file, index=False)
+
+
+def linear_model(name: str, task: Task) -> Callable[[str], np.ndarray]:
+    """A logistic regression on the TF-IDF of the texts' words and groups of characters, trained on
+    train; its C is the best on dev by the task's metric. It takes seconds: a language model must
+    beat it to be worth its costs.
+
+    Returns a function that gives its logits, (rows, classes), for a split.
+    """
+    train, dev = _table(name, "train"), _table(name, "dev")
+    features = make_union(
+        TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"\w+|[^\w\s]", **TFIDF),
+        TfidfVectorizer(ngram_range=(2, 4), analyzer="char_wb", **TFIDF),
+    )
+    inputs = features.fit_transform(_texts(train))
+    target = dev["label"].to_numpy()
+
+    def logits(model: LogisticRegression, table: pd.DataFrame) -> np.ndarray:
+        values = np.full((len(table), len(task.labels)), -np.inf)  # train may lack a class
+        values[:, model.classes_] = model.predict_log_proba(features.transform(_texts(table)))
+        return values
+
+    models = [
+        LogisticRegression(C=strength, max_iter=1000).fit(inputs, train["label"])
+        for strength in STRENGTHS
+    ]
+    best = max(models, key=lambda m: scores(logits(m, dev), target, [task.metric])[task.metric])
+    return lambda split: logits(best, _table(name, split))
+
+
+def _table(name: str, split: str) -> pd.DataFrame:
+    return pd.read_parquet(paths.tables(name) / f"{split}.parquet")
+
+
+def _texts(table: pd.DataFrame) -> list[str]:
+    """A row's texts as one."""
+    return (table["text_a"] + " " + table["text_b"].fillna("")).tolist()
 
 
 def _scores(

@@ -13,6 +13,7 @@ EVAL = {
     "split": "test",
     "rows": 10,
     "metric": "accuracy",
+    "linear": {"accuracy": 0.6, "f1_macro": 0.55},
     "baseline": {"accuracy": 0.5, "f1_macro": 0.4},
     "teacher": {"accuracy": 0.8, "f1_macro": 0.75},
     "student": {"accuracy": 0.78, "f1_macro": 0.75},
@@ -34,7 +35,7 @@ SPEED = {
 
 def test_tables_show_scores_in_percent_and_the_students_size_and_speed():
     text = tables.markdown(tables.scores_table({"mine": EVAL}))
-    assert "| mine | accuracy | 50.0 | 80.0 | 78.0 | 97.5 % |" in re.sub(" +", " ", text)
+    assert "| mine | accuracy | 60.0 | 50.0 | 80.0 | 78.0 | 97.5 % |" in re.sub(" +", " ", text)
     rows = tables.sizes_table({"mine": SPEED}).values.tolist()
     assert {row[0] for row in rows} == {"mine"}
     table = {row[1]: row[2:] for row in rows}
@@ -61,8 +62,8 @@ def test_the_mismatched_half_of_dev_has_separate_rows():
         ["mine", "accuracy"],
         ["mine", "f1_macro"],
     ]
-    assert rows[0][2:] == ["50.0", "80.0", "78.0", "97.5 %"]
-    assert rows[2][2:] == ["25.0", "64.0", "48.0", "75.0 %"]
+    assert rows[0][2:] == ["60.0", "50.0", "80.0", "78.0", "97.5 %"]
+    assert rows[2][2:] == ["", "25.0", "64.0", "48.0", "75.0 %"]
     assert len({len(line) for line in tables.markdown(table).splitlines()}) == 1
 
 
@@ -73,12 +74,37 @@ def test_the_summary_has_each_tasks_first_metric_and_the_mean_retention(tmp_path
     tables.write_summary(["a", "b"])
     summary = json.loads((tmp_path / "metrics/summary.json").read_text())
     assert summary["mean_retention"] == pytest.approx((0.975 + 1.0) / 2, abs=1e-4)
-    assert summary["tasks"]["a"] == {"baseline": 0.5, "teacher": 0.8, "student": 0.78}
+    assert summary["tasks"]["a"] == {
+        "linear": 0.6,
+        "baseline": 0.5,
+        "teacher": 0.8,
+        "student": 0.78,
+    }
     assert summary["tasks"]["b"]["student"] == 0.75
     scores = (tmp_path / "report/scores.md").read_text()
-    assert "| b | f1_macro | 40.0 | 75.0 | 75.0 | 100.0 % |" in re.sub(" +", " ", scores)
+    assert "| b | f1_macro | 55.0 | 40.0 | 75.0 | 75.0 | 100.0 % |" in re.sub(" +", " ", scores)
 
 
 def test_missing_metrics_are_named(tmp_path):
     with pytest.raises(InputError, match=r"mine\.json is missing; run dvc repro"):
         tables.read(tmp_path, ["mine"])
+
+
+@pytest.mark.parametrize(
+    ("linear", "baseline", "models"),
+    [(0.77, 0.5, []), (0.78, 0.5, ["linear"]), (0.5, 0.9, ["baseline"]), (0.9, 0.9, ["l", "b"])],
+)
+def test_a_student_that_a_cheaper_model_equals_is_warned_about(linear, baseline, models):
+    result = {**EVAL, "linear": {"accuracy": linear}, "baseline": {"accuracy": baseline}}
+    lines = tables.warnings({"mine": result})
+    assert len(lines) == len(models)
+    for line in lines:
+        assert line.startswith("WARNING: mine: the student's accuracy 78.0 on test (10 rows)")
+    if models == ["linear"]:
+        assert "78.0 of a linear model" in lines[0]
+
+
+def test_a_task_without_a_linear_model_has_an_empty_cell():
+    result = {key: value for key, value in EVAL.items() if key != "linear"}
+    table = tables.scores_table({"mine": result})
+    assert table["linear"].tolist() == ["", ""] and tables.warnings({"mine": result}) == []

@@ -68,6 +68,8 @@ def _task(name: str, result: dict) -> dict:
         "rows": result["rows"],
         "split": result["split"],
         "scores": _html(tables.scores_table({name: result})),
+        "has_linear": "linear" in result,
+        "warnings": tables.warnings({name: result}),
         "models": models,
         "scatter": scatter,
         "stages": _stages(name),
@@ -93,6 +95,8 @@ def _models(name: str, result: dict) -> tuple[Markup, Markup]:
     file = paths.SPEED / f"{name}.json"
     speed = read_json(file) if file.is_file() else None
     rows, points = [], {}
+    if "linear" in result:
+        rows.append({"model": "linear, scikit-learn", metric: result["linear"][metric]})
     for role in ("baseline", "teacher", "student"):
         for kind, runtime in RUNTIMES.items():
             if role == "baseline" and kind != "torch":

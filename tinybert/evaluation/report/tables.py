@@ -9,6 +9,7 @@ from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.files import read_json, write_json
 
 MODELS = ("baseline", "teacher", "student")
+ROWS = ("linear", *MODELS)  # of scores; the linear model is for classification alone
 
 
 def read(folder: Path, tasks: list[str]) -> dict[str, dict]:
@@ -32,9 +33,32 @@ def scores_table(results: dict[str, dict]) -> pd.DataFrame:
             parts[f"{task} (mismatched)"] = result["dev_mismatched"]
         for name, part in parts.items():
             for metric in part["student"]:
-                values = [f"{100 * part[model][metric]:.1f}" for model in MODELS]
+                values = [
+                    f"{100 * part[model][metric]:.1f}" if model in part else "" for model in ROWS
+                ]
                 rows.append([name, metric, *values, f"{100 * part['retention'][metric]:.1f} %"])
-    return pd.DataFrame(rows, columns=["task", "metric", *MODELS, "student / teacher"])
+    return pd.DataFrame(rows, columns=["task", "metric", *ROWS, "student / teacher"])
+
+
+def warnings(results: dict[str, dict]) -> list[str]:
+    """A line for each task whose student a cheaper model beats. results: as in scores_table."""
+    lines = []
+    for task, result in results.items():
+        metric = result["metric"]
+        student = result["student"][metric]
+        cheaper = {
+            "linear": "a linear model of its words, which takes a second to train",
+            "baseline": "a model of its sizes that was trained on the labels alone",
+        }
+        for model, description in cheaper.items():
+            if model in result and result[model][metric] >= student:
+                lines.append(
+                    f"WARNING: {task}: the student's {metric} {100 * student:.1f} on "
+                    f"{result['split']} ({result['rows']} rows) is not above the "
+                    f"{100 * result[model][metric]:.1f} of {description}. Does the teacher suit "
+                    "the task, are there enough texts, did it train long enough?"
+                )
+    return lines
 
 
 def sizes_table(speeds: dict[str, dict]) -> pd.DataFrame:
@@ -76,7 +100,7 @@ def write_summary(tasks: list[str]) -> None:
     summary = {
         "mean_retention": round(sum(retention) / len(retention), 4),
         "tasks": {
-            task: {model: result[model][result["metric"]] for model in MODELS}
+            task: {m: result[m][result["metric"]] for m in ROWS if m in result}
             for task, result in results.items()
         },
     }
