@@ -66,7 +66,8 @@ class Clone:
         shutil.copytree(self.folder / ".dvc", folder / ".dvc", ignore=ignore)
         others = shutil.ignore_patterns(".dvc", ".venv")
         shutil.copytree(self.folder, folder, symlinks=True, ignore=others, dirs_exist_ok=True)
-        other.dvc("cache", "dir", "--local", str(self.folder / ".dvc/cache"))
+        cache = self.dvc("cache", "dir").strip()  # its own or that of what it is a copy of
+        other.dvc("cache", "dir", "--local", cache)
         return other
 
     def run(self, *words: str, ok: bool = True) -> str:

@@ -103,6 +103,17 @@ def run(main: Callable[..., None]) -> None:
         stage.run(main)
     else:
         errors.run(main, *sys.argv[1:])
+    if world_size() > 1:
+        _disconnect()
+
+
+def _disconnect() -> None:
+    """Ends the threads of the process group. A process that exits while they run is aborted now and
+    then ("terminate called without an active exception")."""
+    import torch
+
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def _launcher() -> list[str]:
