@@ -5,7 +5,7 @@ A student that could not learn from this teacher is refused here, before anythin
 
 from transformers import AutoConfig
 
-from tinybert.distillation.layers import layer_map
+from tinybert.distillation.layers import layer_map, parts
 from tinybert.models import pretrained
 from tinybert.pipeline import params, paths, stage
 
@@ -15,6 +15,8 @@ def main() -> None:
     pretrained.fetch(settings.pretrained, paths.PRETRAINED)
     teacher = AutoConfig.from_pretrained(paths.PRETRAINED)
     layer_map.check(teacher, settings.student, settings.layer_loss.layer_map)
+    if settings.student.init == "projection":
+        parts.check_projection(teacher, settings.student.hidden_size)
     pretrained.fetch_student(settings.student, paths.PUBLISHED_STUDENT)
 
 
