@@ -53,4 +53,4 @@ $(BIN)/.ready: pyproject.toml constraints.txt
 	@touch $@
 
 clean:  ## everything that dvc repro can make again, but not the cache
-	rm -rf data/corpus data/tasks data/augmented data/labels data/raw/pydocs data/raw/docs_corpus models report
+	rm -rf data/corpus data/tasks data/texts data/augmented data/labels data/raw/pydocs data/raw/docs_corpus models report

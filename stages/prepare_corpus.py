@@ -11,7 +11,7 @@ def main() -> None:
     settings = params.load()
     with resume.stage_dir() as checkpoint_dir:
         counts = prepare_corpus(
-            Path(settings.corpus.path),
+            Path(settings.corpus.path or paths.TEXTS),
             paths.CORPUS,
             load_tokenizer(paths.PRETRAINED),
             settings.corpus,

@@ -1,6 +1,6 @@
 """A task's raw files -> one checked table per split."""
 
-from tinybert.data.raw.prepare import describe, prepare_task, summary
+from tinybert.data.raw.prepare import describe, prepare_task, summary, write_texts
 from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline import params, paths, stage
 from tinybert.pipeline.files import write_json
@@ -11,6 +11,7 @@ def main(name: str) -> None:
     settings = params.load(name)
     source, folder = settings.task[name].data, paths.tables(name)
     task, notices = prepare_task(paths.raw(name), folder, source)
+    write_texts(folder if settings.corpus.path is None else None, paths.texts(name))
     if source.teacher:
         teacher.fetch_teacher(source, task, paths.PRETRAINED, paths.teacher_source(name))
     length = settings.encode.max_length

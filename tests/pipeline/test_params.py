@@ -157,6 +157,20 @@ def test_a_folder_called_as_a_way_of_initialisation_is_not_a_model(tmp_path, mon
     assert params.load(path=edited(tmp_path)).student.init == "projection"
 
 
+def test_a_task_alone_is_enough(tmp_path):
+    """Neither general text nor epochs on it; other trainings need an epoch."""
+    changes = (
+        ("  path: data/raw/docs_corpus", "  path: null"),
+        ("l:\n  epochs: 1", "l:\n  epochs: 0"),
+    )
+    file = edited(tmp_path, *changes)
+    settings = params.load(path=file)
+    assert (settings.corpus.path, settings.general.epochs) == (None, 0)
+    file = edited(tmp_path, ("intermediate:\n  epochs: 1", "intermediate:\n  epochs: 0"))
+    [line] = mistakes(file)
+    assert line.startswith("intermediate.epochs")
+
+
 VECTORS = {
     "augment.word_vectors": ("  word_vectors: null", "  word_vectors: {}"),
     "task.pydocs.augment.word_vectors": ("augment: {}", "augment: {{word_vectors: {}}}"),
@@ -214,7 +228,7 @@ def test_off_is_a_string_and_is_named_in_the_error(tmp_path):
         ("  copies: ", "  copys: ", r"augment.copys: unknown key; did you mean augment.copies"),
         ("  copies: ", "  # copies: ", r"augment.copies: missing"),
         ("warmup: 0.1", "warmup: 1.5", r"training.warmup: .*less than or equal to 1.*1.5"),
-        ("  epochs: ", "  epochs: 0 # ", r"general.epochs: .*greater than or equal to 1"),
+        ("  epochs: ", "  epochs: -1 # ", r"general.epochs: .*greater than or equal to 0"),
         ("  epochs: ", "  epochs: two # ", r"general.epochs: .*'two'"),
         ("  epochs: ", "  epochs: 1.5 # ", r"general.epochs: .*1.5"),
         ("tasks: [pydocs]", "tasks: []", r"tasks: .*at least 1"),

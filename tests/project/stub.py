@@ -53,6 +53,9 @@ number = int(digest.hexdigest()[:6], 16) / 16**6
 declared = [*stage.get("outs", []), *stage.get("metrics", []), *stage.get("plots", [])]
 for out in declared:
     path = Path(expand(out if isinstance(out, str) else next(iter(out))))
+    if path.parent == Path("data/texts") and params["corpus"]["path"]:
+        path.mkdir(parents=True)
+        continue
     if path.name == "plots":
         path = path / "metrics/loss.tsv"
         text = f"step\tloss\n1\t{number}\n"

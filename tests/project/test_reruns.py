@@ -65,6 +65,18 @@ def test_a_setting_reruns_what_depends_on_it_and_nothing_else(stubs, key, value,
     stubs.restore()
 
 
+def test_without_general_text_the_corpus_is_the_texts_of_the_tasks(stubs):
+    """DVC accepts null, and texts of a task that change then change the general student."""
+    stubs.set("corpus.path", None)
+    changed = {"prepare_task@pydocs", "prepare_corpus"}
+    assert changed | AFTER_GENERAL <= stubs.repro()
+    file = stubs.folder / "data/texts/pydocs/digest.json"
+    assert file.is_file()
+    assert stubs.repro() == set()
+    stubs.restore()
+    assert not file.exists()
+
+
 def test_the_students_start_concerns_neither_baseline_nor_teacher(stubs):
     """Asked of the stages' own params: the stub of fetch_pretrained changes all of its outs."""
     stubs.set("student.init", "random")

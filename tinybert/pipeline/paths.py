@@ -6,6 +6,7 @@ PRETRAINED = Path("models/pretrained")
 PUBLISHED_STUDENT = Path("models/published_student")
 GENERAL = Path("models/general")
 CORPUS = Path("data/corpus")
+TEXTS = Path("data/texts")  # of the tasks: the general text if there is no other
 METRICS = Path("metrics")
 SUMMARY = METRICS / "summary.json"
 SCORES = Path("report/scores.md")
@@ -30,6 +31,10 @@ def tables(task: str) -> Path:
 def teacher_source(task: str) -> Path:
     """A fine-tuned teacher that the user brings, its outputs in the order of the task's labels."""
     return tables(task) / "teacher"
+
+
+def texts(task: str) -> Path:
+    return TEXTS / task
 
 
 def augmented(task: str) -> Path:

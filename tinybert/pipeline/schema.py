@@ -150,8 +150,9 @@ class Docs(Section):
 
 
 class Corpus(Section):
-    path: Text
-    """A folder with .txt or .md files in UTF-8."""
+    path: Text | None
+    """A folder with .txt or .md files in UTF-8; null: the texts of the tasks, without dev and test.
+    """
     max_length: Annotated[Positive, Field(ge=8, le=512)]
     """Tokens in a segment, special tokens included."""
     max_tokens: Positive
@@ -217,6 +218,11 @@ class Training(SharedTraining):
     """Of hidden states and attention, during this stage."""
 
 
+class General(Training):
+    epochs: Count
+    """0: the student is its start."""
+
+
 class Augment(Section):
     copies: Count
     """N: changed copies of each labelled row; 0: none."""
@@ -255,7 +261,7 @@ class Params(Section):
     student: Student
     layer_loss: LayerLoss
     training: SharedTraining
-    general: Training
+    general: General
     teacher: Training
     baseline: Training
     augment: Augment

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from raw_tasks import CHANGES, PIECES, TRAIN, column, labels, prepare, refused, spoiled
 
-from tinybert.data.raw.prepare import describe, summary
+from tinybert.data.corpus import sources
+from tinybert.data.raw.prepare import describe, summary, write_texts
 from tinybert.models.batches import training_batches
 from tinybert.models.encode import read_rows
 from tinybert.pipeline.errors import InputError
@@ -272,3 +273,20 @@ def test_any_file_is_read_or_refused(tmp_path_factory, ending, data):
         assert prepared == load_task(folder / "out")
         assert list(notices) == prepared.splits == ["train", "dev"]
         assert column(folder, "train", "text_a") and column(folder, "dev", "text_a")
+
+
+def test_the_texts_of_train_and_unlabeled_are_general_text(tmp_path):
+    """Not those of dev and test. Each text is one paragraph for prepare_corpus."""
+    pairs = "text_a\ttext_b\tlabel\n{0} a\t{0}  b \tyes\n{0} c\t{0} d\tno\n"
+    files = {f"{split}__tsv": pairs.format(split) for split in ("train", "dev", "test")}
+    prepare(tmp_path, **files, unlabeled__tsv="text_a\ttext_b\nraw a\traw b\n")
+    write_texts(tmp_path / "out", tmp_path / "texts")
+    assert list(sources.paragraphs(tmp_path / "texts/texts.txt")) == [
+        "train a", "train b", "train c", "train d", "raw a", "raw b",
+    ]  # fmt: skip
+
+
+def test_with_other_general_text_the_folder_is_empty(tmp_path):
+    """So a new task changes nothing for the general student."""
+    write_texts(None, tmp_path / "texts")
+    assert list((tmp_path / "texts").iterdir()) == []

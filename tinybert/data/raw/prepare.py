@@ -76,6 +76,21 @@ def prepare_task(raw: Path, out: Path, section: TaskData) -> tuple[Task, dict[st
     return task, {split: notices[split] for split in names}
 
 
+def write_texts(tables: Path | None, out: Path) -> None:
+    """Writes the texts of train and of unlabeled to texts.txt, as general text: a paragraph each,
+    with blank lines between. tables: the folder of prepare_task; None: there is other general text,
+    and `out` stays empty, so that a new task changes nothing for the general student."""
+    out.mkdir(parents=True, exist_ok=True)
+    if tables is None:
+        return
+    files = [tables / f"{split}.parquet" for split in ("train", "unlabeled")]
+    with (out / "texts.txt").open("w", encoding="utf-8") as stream:
+        for file in filter(Path.exists, files):
+            for row in pq.read_table(file, columns=["text_a", "text_b"]).to_pylist():
+                for text in filter(None, row.values()):
+                    stream.write(" ".join(text.split()) + "\n\n")
+
+
 def describe(folder: Path, task: Task, tokenizer: PreTrainedTokenizerBase, max_length: int) -> dict:
     """Statistics of each split: rows, labels or scores, token lengths, rows cut at max_length."""
     statistics = {}

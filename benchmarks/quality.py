@@ -1,0 +1,249 @@
+"""What a student's start and its training are worth: scores of public tasks, recipe by recipe.
+
+    python -m benchmarks.quality [--tasks trec mrpc ...] [--rows default ...] [--seeds 1 2 3]
+        [--data ../shared/data] [--work FOLDER] [--json FILE]
+
+2,000 rows of train keep their labels, 500 others are dev, up to 6,000 more have no label. Scores
+are those of test (of GLUE: of the published dev, which chooses nothing here). Each row is a run of
+the pipeline's own stages in a clone of the last commit, with some changed params; DVC's cache in
+--work shares the stages that do not differ, and what --json already holds is not run again.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from statistics import mean, stdev
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from ruamel.yaml import YAML
+from scipy.stats import pearsonr, spearmanr
+from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
+
+from benchmarks.machine import describe
+from tinybert.data.raw.prepare import prepare_task
+from tinybert.pipeline import paths
+from tinybert.pipeline.files import read_json, write_json
+from tinybert.pipeline.schema import TaskData
+from tinybert.tasks.task import Task
+
+ROOT = Path(__file__).parent.parent
+LABELLED, DEV, UNLABELLED = 2000, 500, 6000
+SHUFFLE = 0  # the same rows for all seeds
+RESAMPLES = 1000
+
+
+class Source(NamedTuple):
+    folder: str
+    metric: str
+    data: dict  # how prepare_task reads the published files
+    chinese: bool = False
+
+
+SOURCES = {
+    "trec": Source("trec", "accuracy", {"benchmark": "trec"}),
+    "sst2": Source("glue/SST-2", "accuracy", {"benchmark": "glue/sst2"}),
+    "mrpc": Source("glue/MRPC", "accuracy", {"benchmark": "glue/mrpc"}),
+    "cola": Source("glue/CoLA", "matthews", {"benchmark": "glue/cola"}),
+    "stsb": Source("glue/STS-B", "pearson", {"benchmark": "glue/stsb"}),
+    "chnsenticorp": Source("zh/chnsenticorp", "accuracy", {}, chinese=True),
+}
+NO_TEXT = {"corpus": {"path": None}, "general": {"epochs": 0}}
+
+
+def sizes(layers: int, width: int, inner: int, **more) -> dict:
+    names = {"num_hidden_layers": layers, "hidden_size": width, "intermediate_size": inner}
+    return {"student": {**names, "num_attention_heads": 12}, **more}
+
+
+# Changes to params.yaml. `default` has general text; all rows train for the same steps on the task.
+ROWS = {
+    "paper's start": {"student": {"init": "random"}},
+    "default": {},
+    "no general text": NO_TEXT,
+    "1x192": sizes(1, 192, 768, **NO_TEXT),
+    "2x192": sizes(2, 192, 768, **NO_TEXT),
+    "4x312": sizes(4, 312, 1200, layer_loss={"layer_map": [1, 3, 4, 6]}, **NO_TEXT),
+    "6x384": sizes(6, 384, 1536, **NO_TEXT),
+}
+CHINESE = {
+    "pretrained": {"model": "data/models/multilingual", "sha256": None},
+    "student": {"num_hidden_layers": 4},
+    "augment": {"language": "zh", "copies": 0},  # the model has no masked-language head
+}
+METRICS: dict[str, Callable] = {
+    "accuracy": accuracy_score,
+    "f1": lambda actual, predicted: f1_score(actual, predicted, pos_label=max(actual)),
+    "matthews": matthews_corrcoef,
+    "pearson": lambda actual, predicted: pearsonr(actual, predicted)[0],
+    "spearman": lambda actual, predicted: spearmanr(actual, predicted)[0],
+}
+
+
+def write_splits(raw: Path, data: dict, out: Path) -> None:
+    """Writes train, dev, unlabeled and test as Parquet."""
+    with tempfile.TemporaryDirectory() as folder:
+        task, _ = prepare_task(raw, Path(folder), TaskData(**data, drop_overlap=True))
+        tables = {split: pd.read_parquet(f"{folder}/{split}.parquet") for split in task.splits}
+    order = np.random.default_rng(SHUFFLE).permutation(len(tables["train"]))
+    train = tables["train"].iloc[order]
+    rest = train.iloc[LABELLED + DEV : LABELLED + DEV + UNLABELLED]
+    splits = {
+        "train": train.iloc[:LABELLED],
+        "dev": train.iloc[LABELLED : LABELLED + DEV],
+        "unlabeled": rest.drop(columns=task.target),
+        "test": tables[task.test_split],
+    }
+    out.mkdir(parents=True)
+    for split, table in splits.items():
+        if len(table):
+            columns = _columns(table, task)
+            columns.to_parquet(out / f"{split}.parquet", index=False)
+
+
+def _columns(table: pd.DataFrame, task: Task) -> pd.DataFrame:
+    """Texts and labels as a user would have them."""
+    table = table if task.pair else table.drop(columns="text_b").rename(columns={"text_a": "text"})
+    if task.target == "label" and "label" in table:
+        table = table.assign(label=[task.labels[i] for i in table["label"]])
+    return table
+
+
+class Workspace:
+    """A clone of the last commit, with a general corpus of one language."""
+
+    def __init__(self, folder: Path, data: Path, chinese: bool):
+        self.folder, self.data = folder, data
+        if not folder.exists():
+            self._run("git", "clone", "--quiet", str(ROOT), str(folder), cwd=ROOT)
+            language = "zh" if chinese else "en"
+            (folder / "data/raw/text").symlink_to(data / "corpus" / language)
+            if chinese:
+                script = data.parent / "models/multilingual.py"
+                model = folder / "data/models/multilingual"
+                self._run(sys.executable, str(script), str(model), cwd=ROOT)
+        self.values = YAML(typ="safe", pure=True).load(ROOT / "params.yaml")
+        self.change({"corpus": {"path": "data/raw/text"}, **(CHINESE if chinese else {})})
+
+    def _run(self, *command: str, cwd: Path) -> None:
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        environment = {**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1"}
+        done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
+        if done.returncode:
+            sys.exit(f"{' '.join(command)}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+
+    def change(self, changes: dict) -> None:
+        for section, values in changes.items():
+            self.values[section] = {**self.values[section], **values}
+
+    def measure(self, name: str, source: Source, row: dict, seed: int) -> dict:
+        """Runs the stages up to `evaluate` and returns their scores."""
+        values = self.values
+        raw = self.folder / paths.raw(name)
+        if not raw.exists():
+            write_splits(self.data / source.folder, source.data, raw)
+        task = {
+            "data": {"metric": source.metric},
+            "augment": {},
+            "intermediate": {},
+            "prediction": {},
+        }
+        self.values = {**values, "tasks": [name], "task": {name: task}, "seed": seed}
+        self.change(row)
+        YAML().dump(self.values, self.folder / "params.yaml")
+        self.values = values
+        self._run(sys.executable, "-m", "dvc", "repro", f"evaluate@{name}", cwd=self.folder)
+        return self._result(name)
+
+    def _result(self, name: str) -> dict:
+        scores = read_json(self.folder / paths.metrics("eval", name))
+        metric = scores["metric"]
+        stages = ("distill_intermediate", "label", "distill_prediction")
+        files = [self.folder / paths.SECONDS / stage / f"{name}.json" for stage in stages]
+        predictions = pd.read_csv(self.folder / f"metrics/predictions/{name}.csv")
+        models = [
+            model for model in ("linear", "baseline", "teacher", "student") if model in scores
+        ]
+        return {
+            "metric": metric,
+            "rows": scores["rows"],
+            **{model: round(100 * scores[model][metric], 2) for model in models},
+            "interval": interval(predictions, metric),
+            "minutes": round(sum(read_json(file)["seconds"] for file in files) / 60, 2),
+        }
+
+
+def interval(predictions: pd.DataFrame, metric: str) -> list[float]:
+    """The 95 % bootstrap interval of the student's score, in points."""
+    actual, predicted = predictions["actual"].to_numpy(), predictions["student"].to_numpy()
+    random = np.random.default_rng(0)
+    samples = random.integers(len(actual), size=(RESAMPLES, len(actual)))
+    scores = [100 * METRICS[metric](actual[rows], predicted[rows]) for rows in samples]
+    return [round(value, 2) for value in np.percentile(scores, [2.5, 97.5]).tolist()]
+
+
+def table(results: dict[str, dict[str, dict[str, dict]]]) -> str:
+    """results: task -> row -> seed -> result."""
+    lines = ["| task, metric, test rows | model | score | interval | retention | min |"]
+    lines.append("| --- | --- | ---: | --- | ---: | ---: |")
+    for task, rows in results.items():
+        for i, (row, seeds) in enumerate(rows.items()):
+            runs = list(seeds.values())
+            if not i:
+                title = f"{task}, {runs[0]['metric']}, {runs[0]['rows']:,}"
+                for model in ("linear", "baseline", "teacher"):
+                    if model in runs[0]:
+                        lines.append(f"| {title} | {model} | {spread(runs, model)} | | | |")
+                        title = ""
+            shares = [100 * run["student"] / run["teacher"] for run in runs]
+            low, high = runs[0]["interval"]
+            lines.append(
+                f"| | {row} | {spread(runs, 'student')} | {low:.1f} to {high:.1f} "
+                f"| {mean(shares):.1f} | {mean(run['minutes'] for run in runs):.1f} |"
+            )
+    return "\n".join(lines)
+
+
+def spread(runs: list[dict], model: str) -> str:
+    scores = [run[model] for run in runs]
+    return f"{mean(scores):.1f}" + (f" ± {stdev(scores):.1f}" if len(scores) > 1 else "")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--tasks", nargs="+", choices=SOURCES, default=list(SOURCES))
+    parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS)[:3])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[1])
+    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared/data")
+    parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir(), "quality"))
+    parser.add_argument("--json", type=Path, default=ROOT / "benchmarks/quality.json")
+    options = parser.parse_args()
+    results = json.loads(options.json.read_text()) if options.json.exists() else {}
+    for name in options.tasks:
+        source = SOURCES[name]
+        language = "chinese" if source.chinese else "english"
+        for row in options.rows:
+            for seed in map(str, options.seeds):
+                seeds = results.setdefault(name, {}).setdefault(row, {})
+                if seed in seeds:
+                    continue
+                workspace = Workspace(
+                    options.work / language, options.data.resolve(), source.chinese
+                )
+                seeds[seed] = {
+                    **workspace.measure(name, source, ROWS[row], int(seed)),
+                    "machine": describe(),
+                }
+                print(name, row, seed, seeds[seed], file=sys.stderr, flush=True)
+                write_json(options.json, results)
+    print(table(results))
+
+
+if __name__ == "__main__":
+    main()
