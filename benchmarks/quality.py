@@ -123,6 +123,7 @@ class Workspace:
         if not folder.exists():
             self._run("git", "clone", "--quiet", str(ROOT), str(folder), cwd=ROOT)
             language = "zh" if chinese else "en"
+            (folder / "data/raw").mkdir()
             (folder / "data/raw/text").symlink_to(data / "corpus" / language)
             if chinese:
                 script = data.parent / "models/multilingual.py"

@@ -50,7 +50,9 @@ def prepare_corpus(
     text.
     """
     if not source.is_dir():
-        raise InputError(f"corpus.path: {source} is not a folder; put text files there")
+        raise InputError(
+            f"corpus.path: {source} is not a folder; put text files there, or write null"
+        )
     text_shards = shards(source)
     names = [checkpoint_dir / f"{i:05}" for i in range(len(text_shards))]
     rank_shards = distributed.shard(range(len(names)))
