@@ -2,10 +2,11 @@
 
     python -m benchmarks.start
 
-Losses: of the default's student and others against the default's pretrained model, on segments
-of the corpus that the start did not see (`dvc repro prepare_corpus` makes it), with random weights
-and in closed form. Seconds: for a teacher with BERT-base's sizes and random weights, one forward
-pass of the teacher over the sample, and all other steps by layer of the student.
+Losses: of the default's student and others against the default's pretrained model, on segments of
+the corpus that the start did not see (`dvc repro prepare_corpus` makes it): with random weights, in
+closed form, and, at the teacher's width, with the layers of the layer map as they are. Seconds: for
+a teacher with BERT-base's sizes and random weights, one pass of the teacher over the sample, and
+all other steps by layer of the student.
 """
 
 import time
@@ -17,7 +18,9 @@ from transformers import AutoModel, BertModel, PreTrainedModel
 from benchmarks.distillation import TEACHER
 from benchmarks.machine import describe
 from tinybert.distillation.layers import closed_form
+from tinybert.distillation.layers.layer_map import layer_map
 from tinybert.distillation.layers.loss import LayerLoss
+from tinybert.distillation.layers.projection import Projection
 from tinybert.distillation.layers.student import create_student
 from tinybert.distillation.layers.student_config import student_config
 from tinybert.models import encode
@@ -40,16 +43,35 @@ def student(init: str, layers: int, width: int, inner: int) -> Student:
     )  # fmt: skip
 
 
+def start(
+    teacher: PreTrainedModel, init: str, sizes: tuple[int, int, int], rows: encode.Rows
+) -> tuple[PreTrainedModel, Projection]:
+    """As create_student; init "copied": the teacher's embeddings and mapped layers."""
+    kind = "random" if init == "copied" else init
+    model, projection = create_student(teacher, student(kind, *sizes), LAYERS, rows, seed=0)
+    if init == "copied":
+        model.embeddings.load_state_dict(teacher.embeddings.state_dict())
+        for layer, n in zip(
+            model.encoder.layer, layer_map("uniform", sizes[0], len(teacher.encoder.layer)),
+            strict=True,
+        ):  # fmt: skip
+            layer.load_state_dict(teacher.encoder.layer[n - 1].state_dict())
+        torch.nn.init.eye_(projection.maps[0].weight)
+        torch.nn.init.zeros_(projection.maps[0].bias)
+    return model, projection
+
+
 def losses(teacher: PreTrainedModel, rows: encode.Rows, training: Training) -> None:
     def part(begin: int, end: int) -> encode.Rows:
         return encode.Rows(rows.tokens, rows.starts[begin : end + 1], rows.padding_id)
 
     seen, held_out = part(0, len(rows) - HELD_OUT), part(len(rows) - HELD_OUT, len(rows))
+    width = teacher.config.hidden_size
     print("| student | start | loss | attention | hidden | embedding |")
     print("| --- | --- | ---: | ---: | ---: | ---: |")
     for sizes in SIZES:
-        for init in ("random", "projection"):
-            model, projection = create_student(teacher, student(init, *sizes), LAYERS, seen, 0)
+        for init in ("random", "projection", "copied")[: 3 if sizes[1] == width else 2]:
+            model, projection = start(teacher, init, sizes, seen)
             objective = LayerLoss(model, teacher, projection, LAYERS.layer_map)
             means = loop.mean_losses(objective, held_out, training)
             values = [means[name] for name in ("loss", "attention", "hidden", "embedding")]
@@ -66,13 +88,13 @@ def seconds(layers: int, width: int, inner: int) -> tuple[float, float]:
     tokens = torch.randint(1000, 2000, (closed_form.TOKENS,)).numpy()
     rows = encode.Rows(tokens, np.arange(0, len(tokens) + 1, length), padding_id=0)
     batches = closed_form.sample(rows)
-    start = time.perf_counter()
+    begin = time.perf_counter()
     with torch.no_grad():
         closed_form.run_teacher(teacher, batches, [layers])
-    forward = time.perf_counter() - start
-    start = time.perf_counter()
+    forward = time.perf_counter() - begin
+    begin = time.perf_counter()
     closed_form.closed_form_start(model, teacher, "uniform", rows)
-    return forward, (time.perf_counter() - start - forward) / layers
+    return forward, (time.perf_counter() - begin - forward) / layers
 
 
 def main() -> None:

@@ -3,15 +3,17 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from tiny import tiny_config
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks import distillation
+from benchmarks import distillation, quality
 from tinybert.models import pretrained
 from tinybert.models.tokenizer import load_tokenizer
 
-SST2 = Path(__file__).parents[3] / "shared/data/glue/SST-2/train.tsv"
+DATA = Path(__file__).parents[3] / "shared/data"
+SST2 = DATA / "glue/SST-2/train.tsv"
 
 
 @pytest.mark.skipif(not SST2.is_file(), reason="SST-2 is not at hand")
@@ -35,3 +37,31 @@ def test_operations_are_those_that_torch_counts(monkeypatch):
     expected = distillation.operations(lengths, student=student)
     poolers = 2 * 3 * (8 * 8 + 4 * 4)  # of both models, forward; the loss does not use them
     assert counter.get_total_flops() == expected + poolers
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="the data sets are not at hand")
+@pytest.mark.parametrize("name", ["trec", "mrpc"])
+def test_the_splits_of_quality_share_no_text(name, tmp_path):
+    """And are the same in each run; dev comes out of train, test is the published split."""
+    source = quality.SOURCES[name]
+    for folder in ("a", "b"):
+        quality.write_splits(DATA / source.folder, source.data, tmp_path / folder)
+    files = sorted((tmp_path / "a").iterdir())
+    tables = {file.stem: pd.read_parquet(file) for file in files}
+    counts = {split: len(table) for split, table in tables.items()}
+    published = {"trec": 500, "mrpc": 408}[name]
+    assert counts == {**counts, "train": 2000, "dev": 500, "test": published}
+    assert "label" not in tables["unlabeled"]
+    texts = list(tables["unlabeled"])
+    rows = {split: set(map(tuple, table[texts].to_numpy())) for split, table in tables.items()}
+    assert not rows["train"] & rows["test"] and not rows["unlabeled"] & rows["test"]
+    for file in files:
+        assert file.read_bytes() == (tmp_path / "b" / file.name).read_bytes()
+
+
+def test_the_interval_of_an_accuracy_is_that_of_a_binomial():
+    actual = np.array(["a"] * 1000)
+    predicted = np.where(np.arange(1000) < 800, "a", "b")
+    low, high = quality.interval(pd.DataFrame({"actual": actual, "student": predicted}), "accuracy")
+    half = 100 * 1.96 * np.sqrt(0.8 * 0.2 / 1000)
+    assert low == pytest.approx(80 - half, abs=0.4) and high == pytest.approx(80 + half, abs=0.4)

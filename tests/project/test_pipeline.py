@@ -121,3 +121,22 @@ def test_hostile_names_and_texts_ran_nothing_and_left_nothing_outside(undisturbe
     config = undisturbed.read("models/mine/student/config.json")
     assert "<script>alert(1)</script>" in config["id2label"].values()
     assert len(config["id2label"]) == 4
+
+
+@pytest.mark.slow
+def test_a_task_alone_is_enough(undisturbed, tmp_path):
+    """No general text and no general distillation: the corpus is the texts of train, and the
+    general student is its start."""
+    clone = undisturbed.copy(tmp_path / "clone")
+    clone.set("corpus.path", None)
+    clone.set("general.epochs", 0)
+    clone.set("student.hidden_size", 8)  # the teacher's, and all of its layers
+    clone.set("student.num_hidden_layers", 2)
+    clone.set("student.intermediate_size", 16)
+    clone.dvc("repro", "distill_general")
+    texts = pd.read_parquet(clone.folder / "data/tasks/mine/train.parquet")["text_a"]
+    cleaned = {" ".join(text.split()) for text in texts}
+    corpus = clone.read("data/corpus/summary.json")
+    assert corpus["paragraphs"] - corpus["duplicates"] == len(cleaned)
+    assert clone.read("metrics/distill_general/metrics.json")["loss"] < 1e-3
+    assert clone.repro("distill_general") == set()
