@@ -28,7 +28,10 @@ def outs(stage: str) -> set[Path]:
     [
         ("fetch_pretrained", {paths.PRETRAINED, paths.PUBLISHED_STUDENT}),
         ("prepare_corpus", {paths.CORPUS}),
-        ("prepare_task", {paths.tables("mine"), paths.metrics("data", "mine")}),
+        (
+            "prepare_task",
+            {paths.tables("mine"), paths.texts("mine"), paths.metrics("data", "mine")},
+        ),
         ("augment", {paths.augmented("mine"), paths.metrics("augment", "mine")}),
         ("label", {paths.teacher_logits("mine"), paths.metrics("label", "mine")}),
         ("export", {paths.model("mine", "onnx"), paths.metrics("export", "mine")}),
