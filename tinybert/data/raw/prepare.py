@@ -86,9 +86,10 @@ def write_texts(tables: Path | None, out: Path) -> None:
     files = [tables / f"{split}.parquet" for split in ("train", "unlabeled")]
     with (out / "texts.txt").open("w", encoding="utf-8") as stream:
         for file in filter(Path.exists, files):
-            for row in pq.read_table(file, columns=["text_a", "text_b"]).to_pylist():
-                for text in filter(None, row.values()):
-                    stream.write(" ".join(text.split()) + "\n\n")
+            for batch in pq.ParquetFile(file).iter_batches(columns=["text_a", "text_b"]):
+                for row in batch.to_pylist():
+                    for text in filter(None, row.values()):
+                        stream.write(" ".join(text.split()) + "\n\n")
 
 
 def describe(folder: Path, task: Task, tokenizer: PreTrainedTokenizerBase, max_length: int) -> dict:
