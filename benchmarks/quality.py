@@ -15,7 +15,8 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+import time
+from contextlib import chdir
 from pathlib import Path
 from statistics import mean, stdev
 from typing import NamedTuple
@@ -23,20 +24,26 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from ruamel.yaml import YAML
-from scipy.stats import pearsonr, spearmanr
-from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
 from benchmarks.machine import describe
 from tinybert.data.raw.prepare import prepare_task
-from tinybert.pipeline import paths
+from tinybert.models import predict
+from tinybert.models.encode import read_rows
+from tinybert.models.folder import load_classifier
+from tinybert.models.tokenizer import load_tokenizer
+from tinybert.pipeline import params, paths
 from tinybert.pipeline.files import read_json, write_json
 from tinybert.pipeline.schema import TaskData
-from tinybert.tasks.task import Task
+from tinybert.tasks.gold import GoldLoss
+from tinybert.tasks.scores import METRICS, prediction, scorer
+from tinybert.tasks.task import Task, load_task
+from tinybert.training import loop
 
 ROOT = Path(__file__).parent.parent
 LABELLED, DEV, UNLABELLED = 2000, 500, 6000
 SHUFFLE = 0  # the same rows for all seeds
 RESAMPLES = 1000
+ALL = "-all"  # ends the name of a task whose rows all have their labels
 
 
 class Source(NamedTuple):
@@ -54,7 +61,8 @@ SOURCES = {
     "stsb": Source("glue/STS-B", "pearson", {"benchmark": "glue/stsb"}),
     "chnsenticorp": Source("zh/chnsenticorp", "accuracy", {}, chinese=True),
 }
-NO_TEXT = {"corpus": {"path": None}, "general": {"epochs": 0}}
+TWO_STEPS = {"intermediate": {"init": "general", "epochs": 1}}
+GENERAL_TEXT = {"corpus": {"path": "data/raw/text"}, "general": {"epochs": 1}, **TWO_STEPS}
 
 
 def sizes(layers: int, width: int, inner: int, **more) -> dict:
@@ -62,40 +70,41 @@ def sizes(layers: int, width: int, inner: int, **more) -> dict:
     return {"student": {**names, "num_attention_heads": 12}, **more}
 
 
-# Changes to params.yaml. `default` has general text; all rows train for the same steps on the task.
+# Changes to params.yaml.
 ROWS = {
-    "paper's start": {"student": {"init": "random"}},
+    "paper": {"student": {"init": "random"}, **GENERAL_TEXT},  # at equal steps on the task
+    "labels alone": {},
     "default": {},
-    "no general text": NO_TEXT,
-    "1x192": sizes(1, 192, 768, **NO_TEXT),
-    "2x192": sizes(2, 192, 768, **NO_TEXT),
-    "4x312": sizes(4, 312, 1200, layer_loss={"layer_map": [1, 3, 4, 6]}, **NO_TEXT),
-    "6x384": sizes(6, 384, 1536, **NO_TEXT),
+    "two steps": TWO_STEPS,
+    "general text": GENERAL_TEXT,
+    "best": {"prediction": {"epochs": 5}, **GENERAL_TEXT},
+    "all labels": {},
+    "1x192": sizes(1, 192, 768),
+    "2x192": sizes(2, 192, 768),
+    "4x312": sizes(4, 312, 1200, layer_loss={"layer_map": [1, 3, 4, 6]}),
+    "6x384": sizes(6, 384, 1536),
 }
 CHINESE = {
     "pretrained": {"model": "data/models/multilingual", "sha256": None},
     "student": {"num_hidden_layers": 4},
     "augment": {"language": "zh", "copies": 0},  # the model has no masked-language head
 }
-METRICS: dict[str, Callable] = {
-    "accuracy": accuracy_score,
-    "f1": lambda actual, predicted: f1_score(actual, predicted, pos_label=max(actual)),
-    "matthews": matthews_corrcoef,
-    "pearson": lambda actual, predicted: pearsonr(actual, predicted)[0],
-    "spearman": lambda actual, predicted: spearmanr(actual, predicted)[0],
-}
 
 
-def write_splits(raw: Path, data: dict, out: Path) -> None:
-    """Writes train, dev, unlabeled and test as Parquet."""
+def write_splits(raw: Path, data: dict, out: Path, all_labels: bool = False) -> None:
+    """Writes train, dev, unlabeled and test as Parquet. all_labels: the rows that would be
+    unlabelled are in train."""
     with tempfile.TemporaryDirectory() as folder:
         task, _ = prepare_task(raw, Path(folder), TaskData(**data, drop_overlap=True))
         tables = {split: pd.read_parquet(f"{folder}/{split}.parquet") for split in task.splits}
     order = np.random.default_rng(SHUFFLE).permutation(len(tables["train"]))
     train = tables["train"].iloc[order]
     rest = train.iloc[LABELLED + DEV : LABELLED + DEV + UNLABELLED]
+    labelled = train.iloc[:LABELLED]
+    if all_labels:
+        labelled, rest = pd.concat([labelled, rest]), rest.iloc[:0]
     splits = {
-        "train": train.iloc[:LABELLED],
+        "train": labelled,
         "dev": train.iloc[LABELLED : LABELLED + DEV],
         "unlabeled": rest.drop(columns=task.target),
         "test": tables[task.test_split],
@@ -118,11 +127,14 @@ def _columns(table: pd.DataFrame, task: Task) -> pd.DataFrame:
 class Workspace:
     """A clone of the last commit, with a general corpus of one language."""
 
-    def __init__(self, folder: Path, data: Path, chinese: bool):
-        self.folder, self.data = folder, data
-        if not folder.exists():
+    def __init__(self, work: Path, data: Path, chinese: bool):
+        language = "zh" if chinese else "en"
+        self.folder, self.data = folder, data = work / language, data
+        if folder.exists():
+            self._run("git", "fetch", "--quiet", "origin", cwd=folder)
+            self._run("git", "reset", "--quiet", "--hard", "origin/HEAD", cwd=folder)
+        else:
             self._run("git", "clone", "--quiet", str(ROOT), str(folder), cwd=ROOT)
-            language = "zh" if chinese else "en"
             (folder / "data/raw").mkdir()
             (folder / "data/raw/text").symlink_to(data / "corpus" / language)
             if chinese:
@@ -130,7 +142,7 @@ class Workspace:
                 model = folder / "data/models/multilingual"
                 self._run(sys.executable, str(script), str(model), cwd=ROOT)
         self.values = YAML(typ="safe", pure=True).load(ROOT / "params.yaml")
-        self.change({"corpus": {"path": "data/raw/text"}, **(CHINESE if chinese else {})})
+        self.change(CHINESE if chinese else {})
 
     def _run(self, *command: str, cwd: Path) -> None:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
@@ -143,12 +155,13 @@ class Workspace:
         for section, values in changes.items():
             self.values[section] = {**self.values[section], **values}
 
-    def measure(self, name: str, source: Source, row: dict, seed: int) -> dict:
-        """Runs the stages up to `evaluate` and returns their scores."""
+    def repro(self, name: str, source: Source, row: dict, seed: int, target: str) -> None:
+        """Runs the stages up to `target` with the changed params of a row."""
         values = self.values
         raw = self.folder / paths.raw(name)
         if not raw.exists():
-            write_splits(self.data / source.folder, source.data, raw)
+            all_labels = name.endswith(ALL)
+            write_splits(self.data / source.folder, source.data, raw, all_labels)
         task = {
             "data": {"metric": source.metric},
             "augment": {},
@@ -159,10 +172,10 @@ class Workspace:
         self.change(row)
         YAML().dump(self.values, self.folder / "params.yaml")
         self.values = values
-        self._run(sys.executable, "-m", "dvc", "repro", f"evaluate@{name}", cwd=self.folder)
-        return self._result(name)
+        self._run(sys.executable, "-m", "dvc", "repro", target, cwd=self.folder)
 
-    def _result(self, name: str) -> dict:
+    def result(self, name: str) -> dict:
+        """The scores of the last run of `evaluate`."""
         scores = read_json(self.folder / paths.metrics("eval", name))
         metric = scores["metric"]
         stages = ("distill_intermediate", "label", "distill_prediction")
@@ -178,6 +191,31 @@ class Workspace:
             "interval": interval(predictions, metric),
             "minutes": round(sum(read_json(file)["seconds"] for file in files) / 60, 2),
         }
+
+
+def labels_alone(name: str, result: dict, seed: int) -> dict:
+    """The general student of the last run, fine-tuned on the labels as its teacher was; the other
+    models' scores are those of `result`."""
+    settings, task = params.load(name), load_task(paths.tables(name))
+    tokenizer, started = load_tokenizer(paths.PRETRAINED), time.monotonic()
+    train, dev, test = (
+        read_rows(paths.tables(name) / f"{split}.parquet", tokenizer, settings.encode.max_length)
+        for split in ("train", "dev", task.test_split)
+    )
+    model = load_classifier(paths.GENERAL, task.head(), seed)
+    score = scorer(model, dev, task, settings.precision)
+    common = {"seed": seed, "precision": settings.precision, "score": score}
+    with tempfile.TemporaryDirectory() as log:
+        loop.fit(GoldLoss(model), train, settings.teacher, log=Path(log), **common)
+    target = test.columns[task.target]
+    predicted = prediction(predict.logits(model, test, "fp32"), target)
+    table = pd.DataFrame({"actual": target, "student": predicted})
+    return {
+        **result,
+        "student": round(100 * METRICS[result["metric"]](target, predicted), 2),
+        "interval": interval(table, result["metric"]),
+        "minutes": round((time.monotonic() - started) / 60, 2),
+    }
 
 
 def interval(predictions: pd.DataFrame, metric: str) -> list[float]:
@@ -219,7 +257,7 @@ def spread(runs: list[dict], model: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--tasks", nargs="+", choices=SOURCES, default=list(SOURCES))
-    parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS)[:3])
+    parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS)[:6])
     parser.add_argument("--seeds", nargs="+", type=int, default=[1])
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared/data")
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir(), "quality"))
@@ -228,19 +266,19 @@ def main() -> None:
     results = json.loads(options.json.read_text()) if options.json.exists() else {}
     for name in options.tasks:
         source = SOURCES[name]
-        language = "chinese" if source.chinese else "english"
         for row in options.rows:
             for seed in map(str, options.seeds):
                 seeds = results.setdefault(name, {}).setdefault(row, {})
                 if seed in seeds:
                     continue
-                workspace = Workspace(
-                    options.work / language, options.data.resolve(), source.chinese
-                )
-                seeds[seed] = {
-                    **workspace.measure(name, source, ROWS[row], int(seed)),
-                    "machine": describe(),
-                }
+                workspace = Workspace(options.work, options.data.resolve(), source.chinese)
+                task = name + ALL * (row == "all labels")
+                workspace.repro(task, source, ROWS[row], int(seed), f"evaluate@{task}")
+                result = workspace.result(task)
+                if row == "labels alone":
+                    with chdir(workspace.folder):
+                        result = labels_alone(name, result, int(seed))
+                seeds[seed] = {**result, "machine": describe()}
                 print(name, row, seed, seeds[seed], file=sys.stderr, flush=True)
                 write_json(options.json, results)
     print(table(results))

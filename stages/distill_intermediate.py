@@ -1,34 +1,33 @@
-"""Task distillation, step 1: the general student learns the fine-tuned teacher's layers (§3.2)."""
+"""Task distillation, step 1: a student learns the fine-tuned teacher's layers (paper §3.2).
+
+The student is the general student or, with `intermediate.init: teacher`, the fine-tuned teacher in
+closed form. With `intermediate.epochs: 0` the losses are measured alone.
+"""
 
 from transformers import AutoModel
 
+from tinybert.distillation.layers.distill import distill_layers
 from tinybert.distillation.layers.loss import LayerLoss
-from tinybert.distillation.layers.projection import load_projection
-from tinybert.distillation.layers.teacher_store import cache_targets
-from tinybert.models import device, encode, pretrained
-from tinybert.models.folder import load_encoder, save_model
+from tinybert.distillation.layers.student import intermediate_student
+from tinybert.models import encode, pretrained
+from tinybert.models.folder import save_model
 from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline import distributed, params, paths, resume
-from tinybert.training import loop
 
 
 def main(name: str) -> None:
     settings = params.load(name)
     tokenizer = load_tokenizer(paths.PRETRAINED)
     teacher = pretrained.load(AutoModel, paths.model(name, "teacher"))
-    teacher = device.frozen(teacher, settings.precision)
-    student = load_encoder(paths.GENERAL)
-    loss = LayerLoss(
-        student, teacher, load_projection(paths.GENERAL), settings.layer_loss.layer_map
-    )
     rows = encode.read_rows(paths.augmented(name), tokenizer, settings.encode.max_length)
+    seed = params.derive(settings.seed, "distill_intermediate")
     with resume.stage_dir() as checkpoint_dir:
-        cache_targets(loss, rows, settings.intermediate.epochs, checkpoint_dir)
-        loop.fit(
-            loss,
+        student, projection = intermediate_student(teacher, settings, rows, seed)
+        distill_layers(
+            LayerLoss(student, teacher, projection, settings.layer_loss.layer_map),
             rows,
             settings.intermediate,
-            seed=params.derive(settings.seed, "distill_intermediate"),
+            seed=seed,
             precision=settings.precision,
             log=paths.log("distill_intermediate", name),
             checkpoint_dir=checkpoint_dir,

@@ -220,7 +220,12 @@ class Training(SharedTraining):
 
 class General(Training):
     epochs: Count
-    """0: the student is its start."""
+    """0: the student stays as it starts."""
+
+
+class Intermediate(General):
+    init: Literal["general", "teacher"]
+    """The student before step 1: the general student, or the fine-tuned teacher in closed form."""
 
 
 class Augment(Section):
@@ -265,7 +270,7 @@ class Params(Section):
     teacher: Training
     baseline: Training
     augment: Augment
-    intermediate: Training
+    intermediate: Intermediate
     prediction: Prediction
     export: Export
 

@@ -14,8 +14,6 @@ teacher, and is built on what the student's layers before it really return:
 A student of the teacher's sizes and layers becomes the teacher, but for rounding.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -23,10 +21,11 @@ from torch import Tensor, nn
 from torch.nn.functional import layer_norm
 from transformers import PreTrainedModel
 
+from tinybert.distillation.layers.hooks import recorded, stopped_at
 from tinybert.distillation.layers.layer_map import layer_map
 from tinybert.distillation.layers.low_rank import least_squares, square_root, truncate
 from tinybert.distillation.layers.parts import LayerParts, check_projection, layers_of, parts_of
-from tinybert.models.attention import capture
+from tinybert.models.attention import capture, use_attention
 from tinybert.models.encode import Rows, evenly_spaced, model_inputs
 
 ROWS, TOKENS = 768, 20_000  # upper bounds of the sample
@@ -112,22 +111,6 @@ def run_teacher(
     ]  # fmt: skip
 
 
-@contextmanager
-def recorded(
-    inputs: list[nn.Module], outputs: list[nn.Module]
-) -> Iterator[tuple[dict[nn.Module, Tensor], dict[nn.Module, Tensor]]]:
-    """What some modules are called with, and what others return, in the calls of this context."""
-    given: dict[nn.Module, Tensor] = {}
-    returned: dict[nn.Module, Tensor] = {}
-    hooks = [m.register_forward_pre_hook(lambda m, x: given.update({m: x[0]})) for m in inputs]
-    hooks += [m.register_forward_hook(lambda m, _, y: returned.update({m: y})) for m in outputs]
-    try:
-        yield given, returned
-    finally:
-        for hook in hooks:
-            hook.remove()
-
-
 def principal_directions(states: list[Tensor], width: int) -> Tensor:
     """An orthonormal basis, (teacher's width, width), of the space that holds most of the states'
     sum of squares, each (tokens, teacher's width). All of the teacher's width: the unit vectors."""
@@ -167,35 +150,37 @@ class StudentStates:
     """The student's states on the sample, as far as its layers are set."""
 
     def __init__(self, student: PreTrainedModel, batches: list[dict[str, Tensor]]):
-        student.eval()
+        use_attention(student.eval())
         self.masks = [batch["attention_mask"].bool() for batch in batches]
         self.padded: list[Tensor] = []  # (batch, length, width) of each batch
         self.embedding_sums: list[Tensor] = []  # before the embeddings' LayerNorm
         self.arguments: list[tuple[tuple, dict]] = []  # of a layer, such as its mask
-
-        def keep(layer: nn.Module, positional: tuple, named: dict) -> None:
-            self.arguments.append((positional[1:], named))
-
-        hook = layers_of(student)[0].register_forward_pre_hook(keep, with_kwargs=True)
         norm = student.embeddings.LayerNorm
         for batch in batches:
-            with recorded([norm], []) as (given, _):
-                capture(student, batch)
+            with recorded([norm], []) as (given, _), stopped_at(layers_of(student)[0]) as calls:
+                student(**batch)
+            (_, *positional), named = calls[0]
+            self.arguments.append((positional, named))
             self.embedding_sums.append(given[norm])
-        hook.remove()
 
     def real(self, padded: list[Tensor]) -> Tensor:
         """(tokens, width), without padding."""
         return torch.cat([x[mask] for x, mask in zip(padded, self.masks, strict=True)])
 
-    def run(self, layer: nn.Module, norm: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
-        """What a layer returns, and what it gives to one of its norms."""
-        returned, sums = [], []
+    def attend(self, layer: nn.Module, norm: nn.Module) -> Tensor:
+        """What a layer gives to the LayerNorm after its attention, (tokens, width)."""
+        sums = []
         for state, (positional, named) in zip(self.padded, self.arguments, strict=True):
-            with recorded([norm], []) as (given, _):
-                returned.append(layer(state, *positional, **named))
-            sums.append(given[norm])
-        return returned, sums
+            with stopped_at(norm) as calls:
+                layer(state, *positional, **named)
+            sums.append(calls[0][0][0])
+        return self.real(sums)
+
+    def move(self, real: Tensor) -> None:
+        """Sets the states, (tokens, width); no token attends to padding."""
+        parts = real.split([int(mask.sum()) for mask in self.masks])
+        for state, mask, part in zip(self.padded, self.masks, parts, strict=True):
+            state[mask] = part
 
 
 def start_layer(
@@ -204,11 +189,9 @@ def start_layer(
     """Sets a layer of the student and moves the states past it."""
     parts = parts_of(layer)
     start_attention(parts, source, states.real(states.padded), basis, heads)
-    _, sums = states.run(layer, parts.attention_norm)
-    sums = states.real(sums)
+    sums = states.attend(layer, parts.attention_norm)
     fit_norm(parts.attention_norm, sums, source.middle @ basis)
-    start_feed_forward(parts, source, parts.attention_norm(sums), basis)
-    states.padded, _ = states.run(layer, parts.norm)
+    states.move(start_feed_forward(parts, source, parts.attention_norm(sums), basis))
 
 
 def start_attention(
@@ -244,8 +227,8 @@ def start_attention(
 
 def start_feed_forward(
     parts: LayerParts, source: TeacherLayer, states: Tensor, basis: Tensor
-) -> None:
-    """states: (tokens, width), after the student's attention."""
+) -> Tensor:
+    """states: (tokens, width), after the student's attention. Returns those after the layer."""
     teacher = source.parts
     weight, bias = least_squares(states, source.middle, basis)
     importance = source.activity * teacher.outer.weight.square().sum(0)
@@ -262,7 +245,9 @@ def start_feed_forward(
     weight, bias = least_squares(active, target - states, prior, 0.1)
     parts.outer.weight.copy_(weight)
     parts.outer.bias.copy_(bias)
-    fit_norm(parts.norm, states + parts.outer(active), source.after @ basis)
+    sums = states + parts.outer(active)
+    fit_norm(parts.norm, sums, source.after @ basis)
+    return parts.norm(sums)
 
 
 def residual_sums(source: TeacherLayer, basis: Tensor) -> Tensor:

@@ -9,6 +9,8 @@ from transformers import AutoModel, PreTrainedConfig, PreTrainedModel
 
 from tinybert.pipeline.errors import InputError
 
+RANDOM = "student.init: random, with intermediate.init: general and some epochs of both sections"
+
 
 @dataclass
 class LayerParts:
@@ -31,7 +33,7 @@ def check_projection(teacher: PreTrainedConfig, width: int) -> None:
     if width > teacher.hidden_size:
         raise InputError(
             f"student.init: projection needs a student.hidden_size of at most "
-            f"{teacher.hidden_size}, the teacher's, not {width}. Use student.init: random"
+            f"{teacher.hidden_size}, the teacher's, not {width}. Use {RANDOM}"
         )
     with torch.device("meta"):  # without weights
         layers_of(AutoModel.from_config(teacher))
@@ -46,8 +48,7 @@ def layers_of(model: PreTrainedModel) -> nn.ModuleList:
         return layers
     raise InputError(
         "student.init: projection needs a teacher whose layers are built like BERT's (BERT, "
-        f"RoBERTa, ELECTRA, DistilBERT); those of {type(model).__name__} are not. Use "
-        "student.init: random"
+        f"RoBERTa, ELECTRA, DistilBERT); those of {type(model).__name__} are not. Use {RANDOM}"
     )
 
 

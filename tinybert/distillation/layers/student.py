@@ -1,14 +1,15 @@
-"""The general student's initial weights."""
+"""The students' initial weights."""
 
 import torch
 from transformers import AutoModel, PreTrainedModel, PreTrainedTokenizerBase
 
 from tinybert.distillation.layers.closed_form import closed_form_start
-from tinybert.distillation.layers.projection import Projection
+from tinybert.distillation.layers.projection import Projection, load_projection
 from tinybert.distillation.layers.published import load_published
 from tinybert.distillation.layers.student_config import student_config
 from tinybert.models.encode import Rows
-from tinybert.pipeline import paths
+from tinybert.models.folder import load_encoder
+from tinybert.pipeline import distributed, paths
 from tinybert.pipeline.schema import LayerLoss, Params, Student
 
 
@@ -24,13 +25,28 @@ def general_student(
     student, layers = settings.student, settings.layer_loss
     if student.is_published:
         return load_published(student, paths.PUBLISHED_STUDENT, teacher, tokenizer, layers, seed)
+    if student.init == "random" and not settings.general.epochs and distributed.is_main():
+        print("warning: general.epochs is 0, so the general student's weights stay random")
     return create_student(teacher, student, layers, sample, seed)
+
+
+def intermediate_student(
+    teacher: PreTrainedModel, settings: Params, sample: Rows, seed: int
+) -> tuple[PreTrainedModel, Projection]:
+    """The student of step 1 before its training, and the linear maps of its loss.
+
+    teacher: the fine-tuned one, from which `intermediate.init: teacher` creates the student on the
+    rows of `sample`; else it is the general student.
+    """
+    if settings.intermediate.init == "teacher":
+        return create_student(teacher, settings.student, settings.layer_loss, sample, seed)
+    return load_encoder(paths.GENERAL), load_projection(paths.GENERAL)
 
 
 def create_student(
     teacher: PreTrainedModel, settings: Student, layers: LayerLoss, sample: Rows, seed: int
 ) -> tuple[PreTrainedModel, Projection]:
-    """A new general student and the linear maps of its loss.
+    """A new student and the linear maps of its loss.
 
     settings.init: "random" is transformers' initialisation with `seed`; "projection" is
     closed_form_start on the rows of `sample`, which raises InputError if the architecture or the

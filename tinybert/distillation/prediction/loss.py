@@ -52,7 +52,10 @@ class PredictionLoss(nn.Module):
     def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """batch: an encoder's inputs, teacher_logits (batch, classes), and label, labels or score.
         Returns the scalars loss, soft and hard."""
-        logits = self.student(**model_inputs(batch)).logits
+        return self.compare(self.student(**model_inputs(batch)).logits, batch)
+
+    def compare(self, logits: Tensor, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """As forward, with the student's logits, (batch, classes)."""
         if "score" in batch:
             soft = score_loss(logits, batch["teacher_logits"].squeeze(-1))
         elif "labels" in batch:

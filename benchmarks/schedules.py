@@ -1,0 +1,321 @@
+"""Other objectives and schedules of task distillation, beside the paper's two steps.
+
+    python -m benchmarks.schedules [--tasks trec ...] [--variants "two steps" ...] [--seeds 1 2 3]
+        [--students 3x312 ...] [--data FOLDER] [--work FOLDER] [--json FILE]
+
+Uses what benchmarks.quality left in --work, without general text: the teacher, the rows and the
+teacher's logits of each task; what is missing is run first. Scores are those of dev, 500 rows of
+train, and of no test. `gap` is the mean Kullback-Leibler divergence from the teacher's
+probabilities on dev (for scores: the mean squared difference), which varies less than a score.
+An objective that the pipeline does not have is here alone.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import mean, stdev
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.special import log_softmax
+from torch import Tensor, nn
+from transformers import AutoModel, PreTrainedModel
+
+from benchmarks.machine import describe
+from benchmarks.quality import ROOT, SOURCES, Workspace
+from tinybert.distillation.layers.loss import LayerLoss
+from tinybert.distillation.layers.student import create_student
+from tinybert.distillation.prediction.loss import PredictionLoss
+from tinybert.models import device, encode, predict, pretrained
+from tinybert.models.encode import Rows, model_inputs
+from tinybert.models.folder import load_classifier, save_model
+from tinybert.models.tokenizer import load_tokenizer
+from tinybert.pipeline import params, paths
+from tinybert.pipeline.files import write_json
+from tinybert.pipeline.schema import Params
+from tinybert.tasks.scores import scorer
+from tinybert.tasks.task import load_task
+from tinybert.training import loop
+
+RELATION_HEADS = 24  # divides the widths 384, 312 and 192
+
+
+class Variant(NamedTuple):
+    start: str = "pretrained"  # the closed form of the pretrained model, or of the "teacher"
+    first: str | None = "layers"  # step 1: layers, scaled, relations, or none
+    second: str = "prediction"  # step 2: prediction, hidden, fading
+    averaged: bool = False  # the mean of the weights over the last third of step 2
+    intermediate: tuple = ()  # changed settings of step 1, and of step 2
+    prediction: tuple = ()
+    copies: bool = True
+    unlabelled: int | None = None  # rows; None: all
+
+
+VARIANTS = {
+    "two steps": Variant(),
+    "two steps, from the teacher": Variant("teacher"),
+    "step 2": Variant("pretrained", None),
+    "step 2, from the teacher": Variant("teacher", None),
+    "step 2 of 5 epochs, from the teacher": Variant("teacher", None, prediction=(("epochs", 5),)),
+    "step 1 of 3 epochs": Variant(intermediate=(("epochs", 3),)),
+    "relations in step 1": Variant(first="relations"),
+    "attention scaled in step 1": Variant(first="scaled"),
+    "one step, the layers' loss fades": Variant("teacher", None, "fading"),
+    "hidden states in step 2": Variant("teacher", None, "hidden"),
+    "hard labels, weight 0.3": Variant("teacher", None, prediction=(("hard_label_weight", 0.3),)),
+    "weights averaged": Variant("teacher", None, averaged=True),
+    "lr 1e-4 in step 2": Variant("teacher", None, prediction=(("lr", 1e-4),)),
+    "lr 4e-4 in step 2": Variant("teacher", None, prediction=(("lr", 4e-4),)),
+    "no copies": Variant("teacher", None, copies=False),
+    "no unlabelled rows": Variant("teacher", None, unlabelled=0),
+    "1,000 unlabelled rows": Variant("teacher", None, unlabelled=1000),
+}
+STUDENTS = {"1x192": (1, 192, 768), "2x192": (2, 192, 768), "3x312": (3, 312, 1200)}
+
+
+class ScaledLayers(nn.Module):
+    """LayerLoss with the attention's part scaled to the size of the hidden states' before
+    training."""
+
+    def __init__(self, loss: LayerLoss, scale: float):
+        super().__init__()
+        self.loss, self.scale = loss, scale
+
+    @property
+    def student(self) -> PreTrainedModel:
+        return self.loss.student
+
+    def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        losses = self.loss(batch)
+        rest = losses["embedding"] + losses["hidden"]
+        return {"loss": rest + self.scale * losses["attention"]}
+
+
+class Relations(nn.Module):
+    """MiniLMv2 (arXiv 2012.15828): the last layers' relations among queries, keys and values, of
+    BERTs whose widths RELATION_HEADS divides."""
+
+    def __init__(self, student: PreTrainedModel, teacher: PreTrainedModel):
+        super().__init__()
+        self.student, self.teacher = student, teacher
+        self.vectors: dict[str, list[Tensor]] = {"student": [], "teacher": []}
+        for name, model in (("student", student), ("teacher", teacher)):
+            attention = model.encoder.layer[-1].attention.self
+            for part in (attention.query, attention.key, attention.value):
+                part.register_forward_hook(
+                    lambda _module, _inputs, output, name=name: self.vectors[name].append(output)
+                )
+
+    def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        inputs, mask = model_inputs(batch), batch["attention_mask"].bool()
+        with torch.no_grad():
+            self.teacher(**inputs)
+        self.student(**inputs)
+        pairs = zip(*(self.vectors.pop(name) for name in ("student", "teacher")), strict=True)
+        losses = [
+            (_relation(teacher, mask).exp() * (_relation(teacher, mask) - _relation(student, mask)))
+            .sum(-1)
+            .transpose(1, 2)[mask]
+            .mean()
+            for student, teacher in pairs
+        ]
+        self.vectors.update(student=[], teacher=[])
+        return {"loss": sum(losses)}
+
+
+def _relation(vectors: Tensor, mask: Tensor) -> Tensor:
+    """(batch, length, width) -> log-probabilities, (batch, heads, length, length)."""
+    heads = vectors.float().unflatten(-1, (RELATION_HEADS, -1)).transpose(1, 2)
+    scores = heads @ heads.transpose(-1, -2) / heads.shape[-1] ** 0.5
+    return scores.masked_fill(~mask[:, None, None], -1e4).log_softmax(-1)
+
+
+class Both(nn.Module):
+    """The prediction's loss plus a weight times the layers' (`hidden`: of the hidden states alone;
+    `fading`: of all, and the weight falls from 1 to 0)."""
+
+    def __init__(self, layers: LayerLoss, prediction: PredictionLoss, kind: str, steps: int):
+        super().__init__()
+        self.layers, self.prediction, self.kind, self.steps = layers, prediction, kind, steps
+        self.step = 0
+        self.student = prediction.student
+
+    def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        logits: list[Tensor] = []
+        hook = self.student.register_forward_hook(lambda _m, _i, output: logits.append(output))
+        layers = self.layers(batch)
+        hook.remove()
+        prediction = self.prediction.compare(logits[0].logits, batch)["loss"]
+        if self.kind == "hidden":
+            return {"loss": prediction + 0.1 * (layers["embedding"] + layers["hidden"])}
+        weight = max(0.0, 1 - self.step / self.steps)
+        self.step += 1
+        return {"loss": prediction + weight * layers["loss"]}
+
+
+class Averaged(nn.Module):
+    """An objective whose student's weights are averaged over the last third of the steps."""
+
+    def __init__(self, objective: nn.Module, steps: int):
+        super().__init__()
+        self.objective, self.student, self.steps, self.step = objective, objective.student, steps, 0
+        self.mean: dict[str, Tensor] = {}
+
+    def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        self.step += 1
+        count = self.step - 2 * self.steps // 3
+        if count > 0:
+            for name, weight in self.student.state_dict().items():
+                mean = self.mean.setdefault(name, weight.detach().clone())
+                mean.lerp_(weight, 1 / count)
+        return self.objective(batch)
+
+
+def rows_of(name: str, settings: Params, variant: Variant, folder: Path) -> Rows:
+    """The augmented rows with the teacher's logits, without those that the variant leaves out."""
+    shards = encode.shard_files(paths.augmented(name), "parquet")
+    tables = [pd.read_parquet(shard) for shard in shards]
+    logits = np.concatenate(
+        [np.load(s) for s in encode.shard_files(paths.teacher_logits(name), "npy")]
+    )
+    table = pd.concat([t.assign(shard=i) for i, t in enumerate(tables)], ignore_index=True)
+    target = "label" if "label" in table else "score"
+    unlabelled = table[target].isna()
+    keep = ~unlabelled | (unlabelled.cumsum() <= (variant.unlabelled or 0))
+    if variant.unlabelled is None:
+        keep[:] = True
+    if not variant.copies:
+        keep &= unlabelled | ~table.duplicated(["shard", "source"])
+    file = folder / "rows.parquet"
+    columns = ["text_a", "text_b", target]
+    table[keep][columns].astype({"label": "Int64"} if target == "label" else {}).to_parquet(file)
+    tokenizer = load_tokenizer(paths.PRETRAINED)
+    return encode.read_rows(
+        file, tokenizer, settings.encode.max_length, teacher_logits=logits[keep.to_numpy()]
+    )
+
+
+def gap(logits: np.ndarray, teacher: np.ndarray) -> float:
+    if logits.shape[1] == 1:
+        return float(np.mean((logits - teacher) ** 2))
+    student, teacher = log_softmax(logits, axis=1), log_softmax(teacher, axis=1)
+    return float(np.mean((np.exp(teacher) * (teacher - student)).sum(1)))
+
+
+def run(name: str, variant: Variant, size: tuple[int, int, int], seed: int) -> dict:
+    """Task distillation in the workspace's folder, in this process."""
+    settings = params.load(name)
+    layers, width, inner = size
+    sizes = {"num_hidden_layers": layers, "hidden_size": width, "intermediate_size": inner}
+    student_settings = settings.student.model_copy(update=sizes)
+    tokenizer, task = load_tokenizer(paths.PRETRAINED), load_task(paths.tables(name))
+    common = {"seed": seed, "precision": settings.precision}
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        rows = rows_of(name, settings, variant, folder)
+        started = time.monotonic()
+        teacher = pretrained.load(AutoModel, paths.model(name, "teacher"))
+        source = teacher
+        if variant.start == "pretrained":
+            source = pretrained.load(AutoModel, paths.PRETRAINED)
+        student, projection = create_student(
+            source, student_settings, settings.layer_loss, rows, seed
+        )
+        device.frozen(teacher, settings.precision)
+        if variant.first:
+            objective = LayerLoss(student, teacher, projection, settings.layer_loss.layer_map)
+            if variant.first == "scaled":
+                losses = loop.mean_losses(objective, rows, settings.intermediate)
+                print(losses, file=sys.stderr)
+                objective = ScaledLayers(objective, losses["hidden"] / losses["attention"])
+            if variant.first == "relations":
+                objective = Relations(student, teacher)
+            training = settings.intermediate.model_copy(update=dict(variant.intermediate))
+            loop.fit(objective, rows, training, log=folder / "1", **common)
+        save_model(folder / "student", student, tokenizer)
+        model = load_classifier(folder / "student", task.head(), seed)
+        training = settings.prediction.model_copy(update=dict(variant.prediction))
+        objective = PredictionLoss(model, training)
+        steps = training.epochs * -(-len(rows) // training.batch_size)
+        if variant.second != "prediction":
+            both = LayerLoss(model, teacher, projection, settings.layer_loss.layer_map)
+            objective = Both(both, objective, variant.second, steps)
+        if variant.averaged:
+            objective = Averaged(objective, steps)
+        dev = encode.read_rows(
+            paths.tables(name) / "dev.parquet", tokenizer, settings.encode.max_length
+        )
+        score = scorer(model, dev, task, settings.precision)
+        loop.fit(objective, rows, training, log=folder / "2", score=score, **common)
+        if variant.averaged:
+            model.load_state_dict(objective.mean)
+        seconds = time.monotonic() - started
+    answers = [
+        predict.logits(m, dev, settings.precision)
+        for m in (model, load_classifier(paths.model(name, "teacher")))
+    ]
+    return {
+        "dev": round(100 * score(), 2),
+        "gap": round(gap(*answers), 4),
+        "seconds": round(seconds),
+        "rows": len(rows),
+        "machine": describe(),
+    }
+
+
+def table(results: dict) -> str:
+    """results: task -> student -> variant -> seed -> result."""
+    lines = ["| task | student | variant | dev | gap | seconds | seeds |"]
+    lines.append("| --- | --- | --- | ---: | ---: | ---: | ---: |")
+    for task, students in results.items():
+        for student, variants in students.items():
+            for variant, seeds in variants.items():
+                runs = list(seeds.values())
+                scores = [run["dev"] for run in runs]
+                spread = f" ± {stdev(scores):.1f}" if len(scores) > 1 else ""
+                lines.append(
+                    f"| {task} | {student} | {variant} | {mean(scores):.1f}{spread} "
+                    f"| {mean(run['gap'] for run in runs):.3f} "
+                    f"| {mean(run['seconds'] for run in runs):.0f} | {len(runs)} |"
+                )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--tasks", nargs="+", choices=SOURCES, default=["trec", "cola"])
+    parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
+    parser.add_argument("--students", nargs="+", choices=STUDENTS, default=["3x312"])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[1])
+    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared/data")
+    parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir(), "quality"))
+    parser.add_argument("--json", type=Path, default=ROOT / "benchmarks/schedules.json")
+    options = parser.parse_args()
+    file = options.json.absolute()
+    results = json.loads(file.read_text()) if file.exists() else {}
+    for name in options.tasks:
+        source = SOURCES[name]
+        workspace = Workspace(options.work, options.data.resolve(), source.chinese)
+        workspace.repro(name, source, {}, 1, f"label@{name}")
+        os.chdir(workspace.folder)
+        for student in options.students:
+            for variant in options.variants:
+                for seed in options.seeds:
+                    seeds = results.setdefault(name, {}).setdefault(student, {})
+                    seeds = seeds.setdefault(variant, {})
+                    if str(seed) not in seeds:
+                        size = STUDENTS[student]
+                        seeds[str(seed)] = run(name, VARIANTS[variant], size, seed)
+                        print(name, student, variant, seed, seeds[str(seed)], file=sys.stderr)
+                        write_json(file, results)
+    print(table(results))
+
+
+if __name__ == "__main__":
+    main()
