@@ -132,7 +132,8 @@ class Workspace:
         self.folder, self.data = folder, data = work / language, data
         if folder.exists():
             self._run("git", "fetch", "--quiet", "origin", cwd=folder)
-            self._run("git", "reset", "--quiet", "--hard", "origin/HEAD", cwd=folder)
+            if self._run("git", "diff", "--name-only", "HEAD", "origin/HEAD", cwd=folder):
+                self._run("git", "reset", "--quiet", "--hard", "origin/HEAD", cwd=folder)
         else:
             self._run("git", "clone", "--quiet", str(ROOT), str(folder), cwd=ROOT)
             (folder / "data/raw").mkdir()
@@ -144,12 +145,13 @@ class Workspace:
         self.values = YAML(typ="safe", pure=True).load(ROOT / "params.yaml")
         self.change(CHINESE if chinese else {})
 
-    def _run(self, *command: str, cwd: Path) -> None:
+    def _run(self, *command: str, cwd: Path) -> str:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         environment = {**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1"}
         done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
         if done.returncode:
             sys.exit(f"{' '.join(command)}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+        return done.stdout
 
     def change(self, changes: dict) -> None:
         for section, values in changes.items():
