@@ -18,7 +18,6 @@ import tempfile
 import time
 from contextlib import chdir
 from pathlib import Path
-from statistics import mean, stdev
 from typing import NamedTuple
 
 import numpy as np
@@ -26,6 +25,7 @@ import pandas as pd
 from ruamel.yaml import YAML
 
 from benchmarks.machine import describe
+from benchmarks.quality_tables import summary, table
 from tinybert.data.raw.prepare import prepare_task
 from tinybert.models import predict
 from tinybert.models.encode import read_rows
@@ -229,33 +229,6 @@ def interval(predictions: pd.DataFrame, metric: str) -> list[float]:
     return [round(value, 2) for value in np.percentile(scores, [2.5, 97.5]).tolist()]
 
 
-def table(results: dict[str, dict[str, dict[str, dict]]]) -> str:
-    """results: task -> row -> seed -> result."""
-    lines = ["| task, metric, test rows | model | score | interval | retention | min |"]
-    lines.append("| --- | --- | ---: | --- | ---: | ---: |")
-    for task, rows in results.items():
-        for i, (row, seeds) in enumerate(rows.items()):
-            runs = list(seeds.values())
-            if not i:
-                title = f"{task}, {runs[0]['metric']}, {runs[0]['rows']:,}"
-                for model in ("linear", "baseline", "teacher"):
-                    if model in runs[0]:
-                        lines.append(f"| {title} | {model} | {spread(runs, model)} | | | |")
-                        title = ""
-            shares = [100 * run["student"] / run["teacher"] for run in runs]
-            low, high = runs[0]["interval"]
-            lines.append(
-                f"| | {row} | {spread(runs, 'student')} | {low:.1f} to {high:.1f} "
-                f"| {mean(shares):.1f} | {mean(run['minutes'] for run in runs):.1f} |"
-            )
-    return "\n".join(lines)
-
-
-def spread(runs: list[dict], model: str) -> str:
-    scores = [run[model] for run in runs]
-    return f"{mean(scores):.1f}" + (f" ± {stdev(scores):.1f}" if len(scores) > 1 else "")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--tasks", nargs="+", choices=SOURCES, default=list(SOURCES))
@@ -283,7 +256,7 @@ def main() -> None:
                 seeds[seed] = {**result, "machine": describe()}
                 print(name, row, seed, seeds[seed], file=sys.stderr, flush=True)
                 write_json(options.json, results)
-    print(table(results))
+    print(f"{summary(results, list(ROWS))}\n\n{table(results)}")
 
 
 if __name__ == "__main__":
