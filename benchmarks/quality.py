@@ -24,8 +24,8 @@ import numpy as np
 import pandas as pd
 from ruamel.yaml import YAML
 
+from benchmarks import quality_tables
 from benchmarks.machine import describe
-from benchmarks.quality_tables import summary, table
 from tinybert.data.raw.prepare import prepare_task
 from tinybert.models import predict
 from tinybert.models.encode import read_rows
@@ -256,7 +256,7 @@ def main() -> None:
                 seeds[seed] = {**result, "machine": describe()}
                 print(name, row, seed, seeds[seed], file=sys.stderr, flush=True)
                 write_json(options.json, results)
-    print(f"{summary(results, list(ROWS))}\n\n{table(results)}")
+    print(f"{quality_tables.summary(results, list(ROWS))}\n\n{quality_tables.table(results)}")
 
 
 if __name__ == "__main__":
