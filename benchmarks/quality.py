@@ -61,8 +61,7 @@ SOURCES = {
     "stsb": Source("glue/STS-B", "pearson", {"benchmark": "glue/stsb"}),
     "chnsenticorp": Source("zh/chnsenticorp", "accuracy", {}, chinese=True),
 }
-TWO_STEPS = {"intermediate": {"init": "general", "epochs": 1}}
-GENERAL_TEXT = {"corpus": {"path": "data/raw/text"}, "general": {"epochs": 1}, **TWO_STEPS}
+GENERAL_TEXT = {"corpus": {"path": "data/raw/text"}, "general": {"epochs": 1}}
 
 
 def sizes(layers: int, width: int, inner: int, **more) -> dict:
@@ -75,7 +74,7 @@ ROWS = {
     "paper": {"student": {"init": "random"}, **GENERAL_TEXT},  # at equal steps on the task
     "labels alone": {},
     "default": {},
-    "two steps": TWO_STEPS,
+    "step 2": {"intermediate": {"epochs": 0}},
     "general text": GENERAL_TEXT,
     "best": {"prediction": {"epochs": 5}, **GENERAL_TEXT},
     "all labels": {},

@@ -1,16 +1,15 @@
-"""Task distillation, step 1: a student learns the fine-tuned teacher's layers (paper §3.2).
+"""Task distillation, step 1: the general student learns the fine-tuned teacher's layers (§3.2).
 
-The student is the general student or, with `intermediate.init: teacher`, the fine-tuned teacher in
-closed form. With `intermediate.epochs: 0` the losses are measured alone.
+With `intermediate.epochs: 0` the losses are measured alone.
 """
 
 from transformers import AutoModel
 
 from tinybert.distillation.layers.distill import distill_layers
 from tinybert.distillation.layers.loss import LayerLoss
-from tinybert.distillation.layers.student import intermediate_student
+from tinybert.distillation.layers.projection import load_projection
 from tinybert.models import encode, pretrained
-from tinybert.models.folder import save_model
+from tinybert.models.folder import load_encoder, save_model
 from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline import distributed, params, paths, resume
 
@@ -20,14 +19,13 @@ def main(name: str) -> None:
     tokenizer = load_tokenizer(paths.PRETRAINED)
     teacher = pretrained.load(AutoModel, paths.model(name, "teacher"))
     rows = encode.read_rows(paths.augmented(name), tokenizer, settings.encode.max_length)
-    seed = params.derive(settings.seed, "distill_intermediate")
+    student, projection = load_encoder(paths.GENERAL), load_projection(paths.GENERAL)
     with resume.stage_dir() as checkpoint_dir:
-        student, projection = intermediate_student(teacher, settings, rows, seed)
         distill_layers(
             LayerLoss(student, teacher, projection, settings.layer_loss.layer_map),
             rows,
             settings.intermediate,
-            seed=seed,
+            seed=params.derive(settings.seed, "distill_intermediate"),
             precision=settings.precision,
             log=paths.log("distill_intermediate", name),
             checkpoint_dir=checkpoint_dir,

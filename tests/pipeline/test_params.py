@@ -75,24 +75,12 @@ def test_docs_is_needed_for_the_embedded_default_only(tmp_path):
 
 
 def test_a_task_alone_is_enough(tmp_path):
-    """No general text, and step 2 alone; other trainings need an epoch."""
+    """Neither general text nor epochs on it; what keeps the best epoch needs one."""
     settings = params.load(path=ROOT / "params.yaml")
     assert (settings.corpus.path, settings.general.epochs) == (None, 0)
-    assert (settings.intermediate.init, settings.intermediate.epochs) == ("teacher", 0)
     file = edited(tmp_path, ("prediction:\n  epochs: 3", "prediction:\n  epochs: 0"))
     [line] = mistakes(file)
     assert line.startswith("prediction.epochs")
-
-
-@pytest.mark.parametrize("init", ["random", "owner/name"])
-@pytest.mark.parametrize("task", ["", "task.pydocs."])
-def test_a_start_from_the_fine_tuned_teacher_is_in_closed_form(tmp_path, init, task):
-    changes = [("init: projection", f"init: {init}")]
-    if task:
-        own = PYDOCS.replace("intermediate: {}", "intermediate: {init: teacher}")
-        changes += [("init: teacher", "init: general"), (PYDOCS, own)]
-    [line] = mistakes(edited(tmp_path, *changes))
-    assert line.startswith(f"{task}intermediate.init: teacher needs student.init: projection")
 
 
 @pytest.mark.parametrize(

@@ -123,25 +123,6 @@ def test_hostile_names_and_texts_ran_nothing_and_left_nothing_outside(undisturbe
     assert len(config["id2label"]) == 4
 
 
-def test_step_1_may_start_from_the_fine_tuned_teacher(undisturbed, tmp_path, monkeypatch):
-    """A student of the teacher's sizes then is the teacher, without training."""
-    clone = undisturbed.copy(tmp_path / "clone")
-    for key, value in (("hidden_size", 8), ("num_hidden_layers", 2), ("intermediate_size", 16)):
-        clone.set(f"student.{key}", value)
-    clone.set("intermediate.init", "teacher")
-    clone.set("intermediate.epochs", 0)
-    monkeypatch.chdir(clone.folder)
-    shutil.rmtree("models/mine/intermediate")
-    importlib.import_module("stages.distill_intermediate").main("mine")
-    assert clone.read("metrics/distill_intermediate/mine/metrics.json")["loss"] < 1e-3
-    inputs = torch.tensor([[2, 7, 9, 5, 3]])
-    states = [
-        AutoModel.from_pretrained(f"models/mine/{name}")(inputs).last_hidden_state
-        for name in ("intermediate", "teacher")
-    ]
-    assert torch.allclose(*states, atol=1e-3)
-
-
 def test_without_epochs_step_1_leaves_the_general_student(undisturbed, tmp_path, monkeypatch):
     clone = undisturbed.copy(tmp_path / "clone")
     clone.set("intermediate.epochs", 0)

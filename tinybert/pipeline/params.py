@@ -17,7 +17,7 @@ from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.paths import LOCAL_MODELS, LOCAL_VECTORS
 from tinybert.pipeline.schema import (
     Augment,
-    Intermediate,
+    LayerTraining,
     Params,
     Prediction,
     SharedTraining,
@@ -25,7 +25,7 @@ from tinybert.pipeline.schema import (
 )
 
 # The sections that task.<name> may override.
-OVERRIDES = {"augment": Augment, "intermediate": Intermediate, "prediction": Prediction}
+OVERRIDES = {"augment": Augment, "intermediate": LayerTraining, "prediction": Prediction}
 TRAININGS = ("general", "teacher", "baseline", "intermediate", "prediction")
 FILE = Path("params.yaml")
 
@@ -59,7 +59,7 @@ def parse(text: str, path: Path, task: str | None = None) -> Params:
         problems = [p for p in error.errors() if not _is_repeated(p["loc"], values)]
         raise _error(path, [_describe(problem) for problem in problems]) from None
     merged, mistakes = _merge_tasks(params)  # all are checked, whichever is asked for
-    mistakes += _misplaced(params, merged) + _unable_to_start(params, merged)
+    mistakes += _misplaced(params, merged)
     if mistakes:
         raise _error(path, mistakes)
     if task is not None and task not in merged:
@@ -109,18 +109,6 @@ def _merge_tasks(params: Params) -> tuple[dict[str, Params], list[str]]:
                 ]
         merged[name] = params.model_copy(update=sections)
     return merged, mistakes
-
-
-def _unable_to_start(params: Params, merged: dict[str, Params]) -> list[str]:
-    """Students that are to start from the fine-tuned teacher, but not in closed form."""
-    init = params.student.init
-    return [
-        f"{'' if 'init' not in params.task[name].intermediate else f'task.{name}.'}"
-        f"intermediate.init: teacher needs student.init: projection, not {init}; "
-        "or set it to general"
-        for name in params.tasks
-        if name in merged and merged[name].intermediate.init == "teacher" and init != "projection"
-    ]
 
 
 def _misplaced(params: Params, merged: dict[str, Params]) -> list[str]:

@@ -218,14 +218,11 @@ class Training(SharedTraining):
     """Of hidden states and attention, during this stage."""
 
 
-class General(Training):
+class LayerTraining(Training):
+    """General distillation, and step 1 of task distillation."""
+
     epochs: Count
-    """0: the student stays as it starts."""
-
-
-class Intermediate(General):
-    init: Literal["general", "teacher"]
-    """The student before step 1: the general student, or the fine-tuned teacher in closed form."""
+    """0: the student stays as it is."""
 
 
 class Augment(Section):
@@ -266,11 +263,11 @@ class Params(Section):
     student: Student
     layer_loss: LayerLoss
     training: SharedTraining
-    general: General
+    general: LayerTraining
     teacher: Training
     baseline: Training
     augment: Augment
-    intermediate: Intermediate
+    intermediate: LayerTraining
     prediction: Prediction
     export: Export
 

@@ -9,7 +9,7 @@ from transformers import AutoModel, PreTrainedConfig, PreTrainedModel
 
 from tinybert.pipeline.errors import InputError
 
-RANDOM = "student.init: random, with intermediate.init: general and some epochs of both sections"
+RANDOM = "student.init: random, and at least 1 in general.epochs"
 
 
 @dataclass

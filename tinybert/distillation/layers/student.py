@@ -1,14 +1,13 @@
-"""The students' initial weights."""
+"""The general student's initial weights."""
 
 import torch
 from transformers import AutoModel, PreTrainedModel, PreTrainedTokenizerBase
 
 from tinybert.distillation.layers.closed_form import closed_form_start
-from tinybert.distillation.layers.projection import Projection, load_projection
+from tinybert.distillation.layers.projection import Projection
 from tinybert.distillation.layers.published import load_published
 from tinybert.distillation.layers.student_config import student_config
 from tinybert.models.encode import Rows
-from tinybert.models.folder import load_encoder
 from tinybert.pipeline import distributed, paths
 from tinybert.pipeline.schema import LayerLoss, Params, Student
 
@@ -30,23 +29,10 @@ def general_student(
     return create_student(teacher, student, layers, sample, seed)
 
 
-def intermediate_student(
-    teacher: PreTrainedModel, settings: Params, sample: Rows, seed: int
-) -> tuple[PreTrainedModel, Projection]:
-    """The student of step 1 before its training, and the linear maps of its loss.
-
-    teacher: the fine-tuned one, from which `intermediate.init: teacher` creates the student on the
-    rows of `sample`; else it is the general student.
-    """
-    if settings.intermediate.init == "teacher":
-        return create_student(teacher, settings.student, settings.layer_loss, sample, seed)
-    return load_encoder(paths.GENERAL), load_projection(paths.GENERAL)
-
-
 def create_student(
     teacher: PreTrainedModel, settings: Student, layers: LayerLoss, sample: Rows, seed: int
 ) -> tuple[PreTrainedModel, Projection]:
-    """A new student and the linear maps of its loss.
+    """A new general student and the linear maps of its loss.
 
     settings.init: "random" is transformers' initialisation with `seed`; "projection" is
     closed_form_start on the rows of `sample`, which raises InputError if the architecture or the
