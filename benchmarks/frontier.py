@@ -26,7 +26,7 @@ from tinybert.deploy.onnx.session import FILES
 from tinybert.evaluation import speed
 from tinybert.pipeline.files import read_json
 
-# Layers, width, neurons. The default's student is the row `default`.
+# Layers, width, neurons. The default's student is the row `no general text`.
 SIZES = {
     "1x192": (1, 192, 768), "2x192": (2, 192, 768), "3x312": (3, 312, 1200),
     "4x312": (4, 312, 1200), "6x384": (6, 384, 1536),
@@ -73,7 +73,7 @@ def scores(results: dict) -> dict[str, dict[str, list[float]]]:
     """Task -> size -> score and retention, means over the seeds."""
     tasks = {}
     for task, rows in results.items():
-        rows = {DEFAULT if row == "default" else row: runs for row, runs in rows.items()}
+        rows = {DEFAULT if row == "no general text" else row: runs for row, runs in rows.items()}
         if set(SIZES) <= set(rows):
             tasks[task] = {
                 name: [

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from transformers import AutoModel, PreTrainedModel
 
 from benchmarks.machine import describe
-from benchmarks.quality import ROOT, SOURCES, Workspace
+from benchmarks.quality import NO_TEXT, ROOT, SOURCES, Workspace
 from tinybert.distillation.layers.loss import LayerLoss
 from tinybert.distillation.layers.student import create_student
 from tinybert.distillation.prediction.loss import PredictionLoss
@@ -75,6 +75,9 @@ VARIANTS = {
     "no copies": Variant("teacher", None, copies=False),
     "no unlabelled rows": Variant("teacher", None, unlabelled=0),
     "1,000 unlabelled rows": Variant("teacher", None, unlabelled=1000),
+    "two steps, no copies": Variant(copies=False),
+    "two steps, 5 epochs of step 2": Variant(prediction=(("epochs", 5),)),
+    "neither copies nor unlabelled rows": Variant("teacher", None, copies=False, unlabelled=0),
 }
 STUDENTS = {"1x192": (1, 192, 768), "2x192": (2, 192, 768), "3x312": (3, 312, 1200)}
 
@@ -302,7 +305,7 @@ def main() -> None:
     for name in options.tasks:
         source = SOURCES[name]
         workspace = Workspace(options.work, options.data.resolve(), source.chinese)
-        workspace.repro(name, source, {}, 1, f"label@{name}")
+        workspace.repro(name, source, NO_TEXT, 1, f"label@{name}")
         os.chdir(workspace.folder)
         for student in options.students:
             for variant in options.variants:

@@ -75,9 +75,16 @@ def test_docs_is_needed_for_the_embedded_default_only(tmp_path):
 
 
 def test_a_task_alone_is_enough(tmp_path):
-    """Neither general text nor epochs on it; what keeps the best epoch needs one."""
-    settings = params.load(path=ROOT / "params.yaml")
+    """Neither general text nor epochs on it, and no step 1; what keeps its best epoch needs one."""
+    changes = (
+        ("  path: data/raw/docs_corpus", "  path: null"),
+        ("l:\n  epochs: 1", "l:\n  epochs: 0"),
+        ("intermediate:\n  epochs: 1", "intermediate:\n  epochs: 0"),
+    )
+    file = edited(tmp_path, *changes)
+    settings = params.load(path=file)
     assert (settings.corpus.path, settings.general.epochs) == (None, 0)
+    assert settings.intermediate.epochs == 0
     file = edited(tmp_path, ("prediction:\n  epochs: 3", "prediction:\n  epochs: 0"))
     [line] = mistakes(file)
     assert line.startswith("prediction.epochs")
