@@ -5,10 +5,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import entropy
 from tiny import tiny_config
 from torch.utils.flop_counter import FlopCounterMode
+from transformers import BertModel
 
-from benchmarks import distillation, quality
+from benchmarks import distillation, frontier, quality, schedules
 from tinybert.models import pretrained
 from tinybert.models.tokenizer import load_tokenizer
 
@@ -65,3 +67,31 @@ def test_the_interval_of_an_accuracy_is_that_of_a_binomial():
     low, high = quality.interval(pd.DataFrame({"actual": actual, "student": predicted}), "accuracy")
     half = 100 * 1.96 * np.sqrt(0.8 * 0.2 / 1000)
     assert low == pytest.approx(80 - half, abs=0.4) and high == pytest.approx(80 + half, abs=0.4)
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="the data sets are not at hand")
+def test_all_labels_are_those_of_the_rows_that_had_none(tmp_path):
+    source = quality.SOURCES["trec"]
+    for folder, all_labels in (("some", False), ("all", True)):
+        quality.write_splits(DATA / "trec", source.data, tmp_path / folder, all_labels)
+    some, every = (
+        pd.read_parquet(tmp_path / folder / "train.parquet") for folder in ("some", "all")
+    )
+    unlabelled = pd.read_parquet(tmp_path / "some/unlabeled.parquet")
+    assert sorted(every["text"]) == sorted([*some["text"], *unlabelled["text"]])
+    assert not (tmp_path / "all/unlabeled.parquet").exists()
+    assert every["label"].notna().all()
+
+
+def test_the_encoder_has_two_operations_for_each_weight():
+    model = BertModel(frontier.config(2, 24, 40))
+    weights = sum(p.numel() for p in model.encoder.parameters() if p.ndim == 2)
+    assert frontier.operations(2, 24, 40) == 2 * weights
+
+
+def test_the_gap_is_the_mean_divergence_from_the_teacher():
+    teacher, student = np.random.default_rng(0).normal(size=(2, 5, 3))
+    shares = [np.exp(x) / np.exp(x).sum(1, keepdims=True) for x in (teacher, student)]
+    expected = np.mean([entropy(p, q) for p, q in zip(*shares, strict=True)])
+    assert schedules.gap(student, teacher) == pytest.approx(expected)
+    assert schedules.gap(teacher[:, :1] + 2, teacher[:, :1]) == pytest.approx(4)
