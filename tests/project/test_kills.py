@@ -146,7 +146,9 @@ def test_killed_experiments_end_as_an_undisturbed_run(undisturbed, tmp_path_fact
     [name] = [reference for reference in references if reference.endswith("/killed")]
     lock = clone.git("show", f"{name}:dvc.lock")
     assert hashes(lock) == hashes((undisturbed.folder / "dvc.lock").read_text())
-    assert clone.git("status", "--porcelain") == ""
+    # DVC stages a file of its own for a moment; a kill may leave it so.
+    status = clone.git("status", "--porcelain").splitlines()
+    assert [line for line in status if not line.endswith(" .dvc/tmp/repro.dat")] == []
 
 
 def start_general_distillation(clone: Clone) -> tuple[subprocess.Popen, Path]:
