@@ -2,9 +2,9 @@
 
     python -m benchmarks.frontier [--json benchmarks/quality.json] [--picture docs/frontier.svg]
 
-The scores are those of benchmarks.quality, rows 1x192 to 6x384, of the tasks for which all sizes
-are measured. Operations are the encoder's, relative to the default's student. MB and ms: of
-exported models of these sizes in 8 bits, one row at a time, as long as those of SST-2, all cores.
+The scores are those of benchmarks.quality, rows 1x192 to 6x384, as far as they are measured.
+Operations are the encoder's, relative to the default's student. MB and ms: of exported models of
+these sizes in 8 bits, one row at a time, as long as those of SST-2, all cores.
 """
 
 import argparse
@@ -74,13 +74,14 @@ def scores(results: dict) -> dict[str, dict[str, list[float]]]:
     tasks = {}
     for task, rows in results.items():
         rows = {DEFAULT if row == "no general text" else row: runs for row, runs in rows.items()}
-        if set(SIZES) <= set(rows):
+        measured = [name for name in SIZES if name in rows]
+        if len(measured) > 1:
             tasks[task] = {
                 name: [
                     mean(run["student"] for run in rows[name].values()),
                     mean(100 * run["student"] / run["teacher"] for run in rows[name].values()),
                 ]
-                for name in SIZES
+                for name in measured
             }
     return tasks
 
@@ -91,15 +92,15 @@ def draw(tasks: dict, file: Path) -> None:
         figure = Figure(figsize=(6, 3.6), layout="constrained")
         axes = figure.subplots()
         largest = operations(*TEACHER)
-        shares = [100 * operations(*sizes) / largest for sizes in SIZES.values()]
+        shares = {name: 100 * operations(*sizes) / largest for name, sizes in SIZES.items()}
         for task, values in tasks.items():
-            axes.plot(shares, [values[name][1] for name in SIZES], marker="o", label=task)
+            points = [shares[name] for name in values], [value[1] for value in values.values()]
+            axes.plot(*points, marker="o", label=task)
         axes.axhline(100, color="grey", linewidth=0.8)
         axes.set(xscale="log", xlabel="operations of the encoder, % of the teacher's")
         axes.set(ylabel="student / teacher, %")
-        axes.set_xticks(
-            shares, [f"{n}\n{share:.0f}" for n, share in zip(SIZES, shares, strict=True)]
-        )
+        labels = [f"{name}\n{share:.0f}" for name, share in shares.items()]
+        axes.set_xticks(list(shares.values()), labels)
         axes.minorticks_off()
         axes.legend(frameon=False)
         axes.spines[["top", "right"]].set_visible(False)
@@ -119,7 +120,8 @@ def main() -> None:
     print("| --- |" + " ---: |" * (len(tasks) + 3))
     base = operations(*SIZES[DEFAULT])
     for name, sizes in SIZES.items():
-        cells = [f"{values[name][0]:.1f} ({values[name][1]:.1f} %)" for values in tasks.values()]
+        measured = [values.get(name) for values in tasks.values()]
+        cells = [f"{score[0]:.1f} ({score[1]:.1f} %)" if score else "" for score in measured]
         print(
             f"| {name} | {' | '.join(cells)} | {operations(*sizes) / base:.2f} "
             f"| {costs[name]['MB']:.1f} | {costs[name]['ms']:.2f} |"

@@ -43,7 +43,7 @@ def summary(results: Results, names: list[str]) -> str:
             cells.append(spread(runs, "student") if runs else "")
             shares += [mean(100 * run["student"] / run["teacher"] for run in runs)] if runs else []
         if shares:
-            share = f"{mean(shares):.1f} ({len(shares)} tasks)"
+            share = f"{mean(shares):.1f} ({len(shares)} task{'s' * (len(shares) > 1)})"
             lines.append(f"| {row} | {' | '.join(cells)} | {share} |")
     return "\n".join(lines)
 
