@@ -7,7 +7,7 @@ Uses what benchmarks.quality left in --work, without general text: the teacher, 
 teacher's logits of each task; what is missing is run first. Scores are those of dev, 500 rows of
 train, and of no test. `gap` is the mean Kullback-Leibler divergence from the teacher's
 probabilities on dev (for scores: the mean squared difference), which varies less than a score.
-An objective that the pipeline does not have is here alone.
+Objectives that the pipeline does not have are in benchmarks/objectives.py.
 """
 
 import argparse
@@ -22,18 +22,17 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-import torch
 from scipy.special import log_softmax
-from torch import Tensor, nn
-from transformers import AutoModel, PreTrainedModel
+from transformers import AutoModel
 
 from benchmarks.machine import describe
+from benchmarks.objectives import Averaged, Both, Relations, ScaledLayers
 from benchmarks.quality import NO_TEXT, ROOT, SOURCES, Workspace
 from tinybert.distillation.layers.loss import LayerLoss
 from tinybert.distillation.layers.student import create_student
 from tinybert.distillation.prediction.loss import PredictionLoss
 from tinybert.models import device, encode, predict, pretrained
-from tinybert.models.encode import Rows, model_inputs
+from tinybert.models.encode import Rows
 from tinybert.models.folder import load_classifier, save_model
 from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline import params, paths
@@ -42,8 +41,6 @@ from tinybert.pipeline.schema import Params
 from tinybert.tasks.scores import scorer
 from tinybert.tasks.task import load_task
 from tinybert.training import loop
-
-RELATION_HEADS = 24  # divides the widths 384, 312 and 192
 
 
 class Variant(NamedTuple):
@@ -80,104 +77,6 @@ VARIANTS = {
     "neither copies nor unlabelled rows": Variant("teacher", None, copies=False, unlabelled=0),
 }
 STUDENTS = {"1x192": (1, 192, 768), "2x192": (2, 192, 768), "3x312": (3, 312, 1200)}
-
-
-class ScaledLayers(nn.Module):
-    """LayerLoss with the attention's part scaled to the size of the hidden states' before
-    training."""
-
-    def __init__(self, loss: LayerLoss, scale: float):
-        super().__init__()
-        self.loss, self.scale = loss, scale
-
-    @property
-    def student(self) -> PreTrainedModel:
-        return self.loss.student
-
-    def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        losses = self.loss(batch)
-        rest = losses["embedding"] + losses["hidden"]
-        return {"loss": rest + self.scale * losses["attention"]}
-
-
-class Relations(nn.Module):
-    """MiniLMv2 (arXiv 2012.15828): the last layers' relations among queries, keys and values, of
-    BERTs whose widths RELATION_HEADS divides."""
-
-    def __init__(self, student: PreTrainedModel, teacher: PreTrainedModel):
-        super().__init__()
-        self.student, self.teacher = student, teacher
-        self.vectors: dict[str, list[Tensor]] = {"student": [], "teacher": []}
-        for name, model in (("student", student), ("teacher", teacher)):
-            attention = model.encoder.layer[-1].attention.self
-            for part in (attention.query, attention.key, attention.value):
-                part.register_forward_hook(
-                    lambda _module, _inputs, output, name=name: self.vectors[name].append(output)
-                )
-
-    def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        inputs, mask = model_inputs(batch), batch["attention_mask"].bool()
-        with torch.no_grad():
-            self.teacher(**inputs)
-        self.student(**inputs)
-        pairs = zip(*(self.vectors.pop(name) for name in ("student", "teacher")), strict=True)
-        losses = [
-            (_relation(teacher, mask).exp() * (_relation(teacher, mask) - _relation(student, mask)))
-            .sum(-1)
-            .transpose(1, 2)[mask]
-            .mean()
-            for student, teacher in pairs
-        ]
-        self.vectors.update(student=[], teacher=[])
-        return {"loss": sum(losses)}
-
-
-def _relation(vectors: Tensor, mask: Tensor) -> Tensor:
-    """(batch, length, width) -> log-probabilities, (batch, heads, length, length)."""
-    heads = vectors.float().unflatten(-1, (RELATION_HEADS, -1)).transpose(1, 2)
-    scores = heads @ heads.transpose(-1, -2) / heads.shape[-1] ** 0.5
-    return scores.masked_fill(~mask[:, None, None], -1e4).log_softmax(-1)
-
-
-class Both(nn.Module):
-    """The prediction's loss plus a weight times the layers' (`hidden`: of the hidden states alone;
-    `fading`: of all, and the weight falls from 1 to 0)."""
-
-    def __init__(self, layers: LayerLoss, prediction: PredictionLoss, kind: str, steps: int):
-        super().__init__()
-        self.layers, self.prediction, self.kind, self.steps = layers, prediction, kind, steps
-        self.step = 0
-        self.student = prediction.student
-
-    def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        logits: list[Tensor] = []
-        hook = self.student.register_forward_hook(lambda _m, _i, output: logits.append(output))
-        layers = self.layers(batch)
-        hook.remove()
-        prediction = self.prediction.compare(logits[0].logits, batch)["loss"]
-        if self.kind == "hidden":
-            return {"loss": prediction + 0.1 * (layers["embedding"] + layers["hidden"])}
-        weight = max(0.0, 1 - self.step / self.steps)
-        self.step += 1
-        return {"loss": prediction + weight * layers["loss"]}
-
-
-class Averaged(nn.Module):
-    """An objective whose student's weights are averaged over the last third of the steps."""
-
-    def __init__(self, objective: nn.Module, steps: int):
-        super().__init__()
-        self.objective, self.student, self.steps, self.step = objective, objective.student, steps, 0
-        self.mean: dict[str, Tensor] = {}
-
-    def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        self.step += 1
-        count = self.step - 2 * self.steps // 3
-        if count > 0:
-            for name, weight in self.student.state_dict().items():
-                mean = self.mean.setdefault(name, weight.detach().clone())
-                mean.lerp_(weight, 1 / count)
-        return self.objective(batch)
 
 
 def rows_of(name: str, settings: Params, variant: Variant, folder: Path) -> Rows:

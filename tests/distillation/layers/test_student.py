@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from edited_params import edited
 from safetensors.torch import load_file, save_file
 from students import layers, same, settings
 from tiny import FAMILIES, VOCABULARY, WORDS, config_of, tiny_config
@@ -18,12 +19,13 @@ from transformers import (
 
 from tinybert.distillation.layers.loss import LayerLoss
 from tinybert.distillation.layers.projection import load_projection
-from tinybert.distillation.layers.student import create_student
+from tinybert.distillation.layers.student import create_student, general_student
 from tinybert.distillation.layers.student_config import random_classifier, student_config
 from tinybert.models import pretrained
 from tinybert.models.encode import Rows, encode
 from tinybert.models.folder import load_classifier, load_encoder, save_model
 from tinybert.models.tokenizer import load_tokenizer
+from tinybert.pipeline import params
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.schema import Pretrained
 
@@ -186,3 +188,16 @@ def test_every_family_is_fetched_distilled_and_saved(checkpoint, tmp_path, famil
     assert same(reloaded.state_dict(), classifier.state_dict())
     inputs = AutoTokenizer.from_pretrained(tmp_path / "student")("good", return_tensors="pt")
     assert reloaded(**inputs).logits.shape == (1, 2)
+
+
+@pytest.mark.parametrize(("init", "epochs"), [("random", 0), ("random", 1), ("projection", 0)])
+def test_random_weights_that_stay_are_warned_about(
+    tmp_path, capsys, tokenizer, sample, init, epochs
+):
+    values = params.load(path=edited(tmp_path, ("l:\n  epochs: 1", f"l:\n  epochs: {epochs}")))
+    values = values.model_copy(
+        update={"student": settings(init=init), "layer_loss": layers("shared")}
+    )
+    general_student(teacher_with_real_norms(), tokenizer, values, sample, seed=0)
+    warned = "general.epochs is 0" in capsys.readouterr().out
+    assert warned == (init == "random" and epochs == 0)
