@@ -130,9 +130,9 @@ class Workspace:
         language = "zh" if chinese else "en"
         self.folder, self.data = folder, data = work / language, data
         if folder.exists():
-            self._run("git", "fetch", "--quiet", "origin", cwd=folder)
-            if self._run("git", "diff", "--name-only", "HEAD", "origin/HEAD", cwd=folder):
-                self._run("git", "reset", "--quiet", "--hard", "origin/HEAD", cwd=folder)
+            self._run("git", "fetch", "--quiet", str(ROOT), "HEAD", cwd=folder)
+            if self._run("git", "diff", "--name-only", "HEAD", "FETCH_HEAD", cwd=folder):
+                self._run("git", "reset", "--quiet", "--hard", "FETCH_HEAD", cwd=folder)
         else:
             self._run("git", "clone", "--quiet", str(ROOT), str(folder), cwd=ROOT)
             (folder / "data/raw").mkdir()
