@@ -156,8 +156,8 @@ class Workspace:
         for section, values in changes.items():
             self.values[section] = {**self.values[section], **values}
 
-    def repro(self, name: str, source: Source, row: dict, seed: int, target: str) -> None:
-        """Runs the stages up to `target` with the changed params of a row."""
+    def repro(self, name: str, source: Source, row: dict, seed: int, *targets: str) -> None:
+        """Runs the stages up to `targets` with the changed params of a row."""
         values = self.values
         raw = self.folder / paths.raw(name)
         if not raw.exists():
@@ -173,7 +173,7 @@ class Workspace:
         self.change(row)
         YAML().dump(self.values, self.folder / "params.yaml")
         self.values = values
-        self._run(sys.executable, "-m", "dvc", "repro", target, cwd=self.folder)
+        self._run(sys.executable, "-m", "dvc", "repro", *targets, cwd=self.folder)
 
     def result(self, name: str) -> dict:
         """The scores of the last run of `evaluate`."""
@@ -195,8 +195,8 @@ class Workspace:
 
 
 def labels_alone(name: str, result: dict, seed: int) -> dict:
-    """The general student of the last run, fine-tuned on the labels as its teacher was; the other
-    models' scores are those of `result`."""
+    """The general student, fine-tuned on the labels as its teacher was; the other models' scores
+    are those of `result`, which is the same recipe's."""
     settings, task = params.load(name), load_task(paths.tables(name))
     tokenizer, started = load_tokenizer(paths.PRETRAINED), time.monotonic()
     train, dev, test = (
@@ -247,11 +247,18 @@ def main() -> None:
                     continue
                 workspace = Workspace(options.work, options.data.resolve(), source.chinese)
                 task = name + ALL * (row == "all labels")
-                workspace.repro(task, source, ROWS[row], int(seed), f"evaluate@{task}")
-                result = workspace.result(task)
                 if row == "labels alone":
+                    if seed not in results[name].get("no general text", {}):
+                        sys.exit(f'{name}: "labels alone" wants "no general text" first.')
+                    stages = f"prepare_task@{task}", "distill_general"
+                    workspace.repro(task, source, ROWS[row], int(seed), *stages)
                     with chdir(workspace.folder):
-                        result = labels_alone(name, result, int(seed))
+                        result = labels_alone(
+                            name, results[name]["no general text"][seed], int(seed)
+                        )
+                else:
+                    workspace.repro(task, source, ROWS[row], int(seed), f"evaluate@{task}")
+                    result = workspace.result(task)
                 seeds[seed] = {**result, "machine": describe()}
                 print(name, row, seed, seeds[seed], file=sys.stderr, flush=True)
                 write_json(options.json, results)
