@@ -4,14 +4,14 @@ tinybert predict models/pydocs/onnx texts.txt
 """
 
 import argparse
+import errno
 import os
-import signal
 import sys
-from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 
 from tinybert.commands import texts
+from tinybert.pipeline import errors
 from tinybert.pipeline.errors import InputError
 
 BATCH = 32  # texts
@@ -19,19 +19,31 @@ BATCH = 32  # texts
 
 def main() -> None:
     options = _parser().parse_args()
+    if sys.stdout is None:
+        sys.exit("error: stdout is closed; give it a file or /dev/null")
+    # What other programs read does not depend on the locale. Lone surrogates, which UTF-8 lacks,
+    # come from names of files.
+    sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
+    try:
+        errors.run(_run, options)
+    except BrokenPipeError:  # `tinybert predict ... | head`
+        errors.silence_stdout()
+    except OSError as error:
+        errors.silence_stdout()
+        where = f"{os.fsdecode(error.filename)}: " if error.filename else ""
+        sys.exit(f"error: {where}{error.strerror or error}")
+
+
+def _run(options: argparse.Namespace) -> None:
     try:
         options.run(options)
-    except InputError as error:
-        sys.exit(f"error: {error}")
     except ModuleNotFoundError as error:
         if error.name and error.name.partition(".")[0] == "tinybert":
             raise
         extra = "serve" if options.run is _serve else "train"
-        sys.exit(f"error: {error.name} is not installed; pip install 'tinybert[{extra}]' brings it")
-    except KeyboardInterrupt:
-        sys.exit(128 + signal.SIGINT)
-    except BrokenPipeError:  # `tinybert predict ... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise InputError(
+            f"{error.name} is not installed; pip install 'tinybert[{extra}]' brings it"
+        ) from None
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -77,18 +89,36 @@ def _parser() -> argparse.ArgumentParser:
     model.add_argument("--kind", choices=("onnx", "int8"), default="int8", help="default: int8")
     model.add_argument("--threads", type=int, default=0, help="default: 0, all cores")
 
-    sub = command(
-        _predict, "predict", "classify texts", "tinybert predict models/pydocs/onnx texts.txt",
-        parents=[model],
-    )  # fmt: skip
-    sub.add_argument("file", nargs="?", default="-", metavar="FILE", help="default: -, stdin")
-    sub.add_argument(
+    file = argparse.ArgumentParser(add_help=False)
+    file.add_argument(
         "--format",
         choices=texts.INPUT_FORMATS,
-        help="text: one text per line, the texts of a pair separated by a tab; tsv and jsonl: "
-        "columns text, or text_a and text_b. Default: from the file's suffix",
+        help="default: from the file's suffix; text: one text per line",
     )
+    file.add_argument("--encoding", default="utf-8", help="default: utf-8")
+    file.add_argument(
+        "--columns", nargs="+", metavar="ROLE=COLUMN",
+        help="names of the columns, or positions from 1: text=comment label=2; default: by the "
+        "usual names, as in training",
+    )  # fmt: skip
+    for name, meaning in {
+        "header": "whether the first line names the columns",
+        "quoted": "whether quotation marks enclose fields; default: in csv",
+    }.items():
+        file.add_argument(f"--{name}", action=argparse.BooleanOptionalAction, help=meaning)
+
+    sub = command(
+        _predict, "predict", "classify texts", "tinybert predict models/pydocs/onnx texts.txt",
+        parents=[model, file],
+    )  # fmt: skip
+    sub.add_argument("file", nargs="?", default="-", metavar="FILE", help="default: -, stdin")
     sub.add_argument("--output", choices=("jsonl", "tsv"), default="jsonl", help="default: jsonl")
+
+    sub = command(
+        _evaluate, "evaluate", "score a model on a labelled file",
+        "tinybert evaluate models/pydocs/onnx test.tsv", parents=[model, file],
+    )  # fmt: skip
+    sub.add_argument("file", metavar="FILE", help="texts with their labels, as for training")
 
     sub = command(
         _serve, "serve", "run an HTTP service", "tinybert serve models/pydocs/onnx --port 8080",
@@ -161,29 +191,54 @@ def _publish(options: argparse.Namespace) -> None:
     print(f"{options.out} is ready; hf upload NAME {options.out} publishes it", file=sys.stderr)
 
 
+def _form(options: argparse.Namespace) -> texts.Form:
+    return texts.Form(
+        options.format,
+        texts.parse_encoding(options.encoding),
+        options.quoted,
+        options.header,
+        texts.parse_columns(options.columns),
+    )
+
+
 def _predict(options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from tinybert.deploy.classifier import Classifier
 
-    classify = Classifier(options.model, options.kind, options.threads)
-    with ExitStack() as stack:
-        stream, name = sys.stdin, "stdin"
-        if options.file != "-":
-            name = options.file
-            try:
-                stream = stack.enter_context(open(name, encoding="utf-8-sig", newline=""))
-            except OSError as error:
-                raise InputError(f"{name} cannot be read: {error.strerror}") from None
-        rows = texts.read(stream, name, options.format, classify.pair)
-        bar = stack.enter_context(
-            tqdm(unit="text", file=sys.stderr, disable=not sys.stderr.isatty())
-        )
+    form = _form(options)
+    if options.file == "-":
+        if sys.stdin is None:
+            raise InputError("stdin is closed; give a file")
+        stream, name = sys.stdin.buffer, "stdin"
+    else:
+        stream, name = texts.open_file(options.file), options.file
+    with stream, tqdm(unit="text", file=sys.stderr, disable=not sys.stderr.isatty()) as bar:
+        classify = Classifier(options.model, options.kind, options.threads)
+        rows = texts.read(stream, name, classify.pair, form, notice=_notice)
         while batch := list(islice(rows, BATCH)):
-            for prediction in classify(batch):
-                print(texts.line(prediction, options.output))
-            sys.stdout.flush()
+            lines = [texts.line(prediction, options.output) for prediction in classify(batch)]
+            try:
+                print("\n".join(lines), flush=True)
+            except BrokenPipeError:
+                raise
+            except OSError as error:
+                raise OSError(error.errno, error.strerror, "stdout") from None
             bar.update(len(batch))
+
+
+def _notice(line: str) -> None:
+    print(f"note: {line}", file=sys.stderr)
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from tinybert.commands.evaluate import evaluate
+    from tinybert.deploy.classifier import Classifier
+
+    form = _form(options)
+    classify = Classifier(options.model, options.kind, options.threads)
+    table = texts.labelled(options.file, classify.pair, classify.kind, form)
+    print(f"{options.model} ({options.kind}) on {evaluate(classify, table)}")
 
 
 def _serve(options: argparse.Namespace) -> None:
@@ -192,6 +247,7 @@ def _serve(options: argparse.Namespace) -> None:
     from tinybert.deploy import serve
     from tinybert.deploy.classifier import Classifier
 
+    _check_address(options.host, options.port)
     classify, teacher = Classifier(options.model, options.kind, options.threads), None
     if options.teacher:
         from tinybert.deploy.torch_classifier import TorchClassifier
@@ -199,6 +255,25 @@ def _serve(options: argparse.Namespace) -> None:
         teacher = TorchClassifier(options.teacher, classify)
     app = serve.create(classify, teacher)
     uvicorn.run(app, host=options.host, port=options.port, log_level="warning")
+
+
+def _check_address(host: str, port: int) -> None:
+    """Raises InputError if the service could not listen there, before a model is loaded."""
+    import socket
+
+    if not 0 <= port <= 65535:
+        raise InputError(f"--port {port}: a port is a number from 0 to 65535")
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        socket.create_server(address[:2], family=family).close()
+    except (OSError, UnicodeError) as error:
+        remedy = {
+            errno.EADDRINUSE: "another program listens there; give another --port",
+            errno.EACCES: "ports below 1024 may need rights; give another --port",
+        }.get(getattr(error, "errno", None), "give another --host or --port")
+        raise InputError(
+            f"cannot listen on {host}, port {port}: {getattr(error, 'strerror', error)}; {remedy}"
+        ) from None
 
 
 if __name__ == "__main__":

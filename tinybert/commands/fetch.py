@@ -12,7 +12,7 @@ from pathlib import Path
 
 from datasets import ClassLabel, Dataset, DatasetDict, Sequence, load_dataset
 
-from tinybert.data.raw.raw_tables import PAIRS, SINGLES, TARGETS
+from tinybert.data.raw.columns import PAIRS, SINGLES, TARGETS
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.schema import NAME
 

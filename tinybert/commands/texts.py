@@ -1,65 +1,192 @@
-"""The input and output formats of `tinybert predict`."""
+"""The files that `tinybert predict` and `tinybert evaluate` read, as training reads them."""
 
-import csv
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from io import BufferedIOBase
+from itertools import chain
 from pathlib import Path
-from typing import TextIO
 
+from tinybert.data.raw import columns as roles_of
+from tinybert.data.raw import records, targets
+from tinybert.data.raw.columns import TARGETS, TEXTS, Columns, Table
+from tinybert.data.raw.decoding import lines
+from tinybert.data.raw.records import SUFFIXES, Options, Stream
 from tinybert.pipeline.errors import InputError
+from tinybert.tasks.task import TARGET
 
-INPUT_FORMATS = ("text", "tsv", "jsonl")
-SUFFIXES = {".jsonl": "jsonl", ".tsv": "tsv"}  # any other: text
+INPUT_FORMATS = ("text", "tsv", "csv", "jsonl", "parquet")
 
 Text = str | tuple[str, str]
 
 
-def read(stream: TextIO, name: str, input_format: str | None, pair: bool) -> Iterator[Text]:
+@dataclass(frozen=True)
+class Form:
+    """How a file is read. input_format: one of INPUT_FORMATS; None: from the file's suffix. The
+    others are those of params.yaml's task.<name>.data."""
+
+    input_format: str | None = None
+    encoding: str = "utf-8"
+    quoted: bool | None = None
+    header: bool | None = None
+    columns: Columns | None = None
+
+    def options(self) -> Options:
+        is_header = roles_of.header_test(self.header, self.columns)
+        return Options(is_header, self.encoding, self.quoted, remedy=as_option)
+
+    def suffix(self, name: str) -> str | None:
+        """One of SUFFIXES; None if the first line shows whether a file is lines or a table. Raises
+        InputError for another suffix."""
+        if self.input_format and self.input_format != "text":
+            return f".{self.input_format}"
+        suffix = Path(name).suffix.lower()
+        if self.input_format or suffix in ("", ".txt"):
+            return None
+        if suffix not in SUFFIXES:
+            raise InputError(
+                f"{name} ends in none of {', '.join(SUFFIXES)}; rename it, or give --format "
+                f"({', '.join(INPUT_FORMATS)})"
+            )
+        return suffix
+
+
+def as_option(key: str, value: str) -> str:
+    """How a user of the command sets a key of params.yaml's task.<name>.data."""
+    if value in ("true", "false"):
+        return f"give --{key}" if value == "true" else f"give --no-{key}"
+    value = re.sub(r"[{}]", "", value).replace(", ", " ").replace(": ", "=")
+    return f"give --{key} {value}"
+
+
+def parse_columns(words: list[str] | None) -> dict[str, str | int | list] | None:
+    """`text=comment label=2`, or `labels=toxic,threat` for a column of 0 and 1 for each label.
+    Raises InputError for other roles."""
+    if not words:
+        return None
+    known, columns = ("text", *TEXTS[True], *TARGETS), {}
+    for word in words:
+        role, _, column = word.partition("=")
+        if role not in known or not column or column == "0":
+            raise InputError(
+                f"--columns {word}: write ROLE=COLUMN, with the column's name, or its position "
+                f"from 1; the roles are {', '.join(known)}"
+            )
+        several = [int(name) if name.isdecimal() else name for name in column.split(",")]
+        columns[role] = several if role == "labels" and len(several) > 1 else several[0]
+        if role != "labels" and len(several) > 1:
+            columns[role] = column  # a name with a comma
+    if not columns.keys() & {"text", "text_a"}:
+        raise InputError("--columns names no text; add text=COLUMN, or text_a=... and text_b=...")
+    return columns
+
+
+def parse_encoding(name: str) -> str:
+    """Raises InputError if Python has no such encoding of text."""
+    try:
+        "a".encode(name)
+    except LookupError:
+        raise InputError(
+            f"--encoding: Python has no encoding {name!r}; common ones are utf-8, utf-16, latin-1, "
+            "cp1252, gb18030, big5, shift_jis"
+        ) from None
+    return name
+
+
+def open_file(name: str) -> BufferedIOBase:
+    """A file's bytes. Raises InputError if it cannot be read."""
+    try:
+        return open(name, "rb")
+    except OSError as error:
+        raise InputError(f"{name} cannot be read: {error.strerror}") from None
+
+
+def read(
+    stream: BufferedIOBase, name: str, pair: bool, form: Form, notice: Callable[[str], None]
+) -> Iterator[Text]:
     """Yields the texts, or pairs of texts, of a stream as they arrive.
 
-    name: of the stream, for errors. input_format: one of INPUT_FORMATS; None: from the name's
-    suffix. Raises InputError that names the line.
+    name: of the stream, for messages. pair: whether the model classifies pairs. notice: takes a
+    line on what looks wrong, but may be meant. Raises InputError that names the line.
     """
-    columns = ("text_a", "text_b") if pair else ("text",)
-    input_format = input_format or SUFFIXES.get(Path(name).suffix, "text")
-
-    def select(row: dict, number: int) -> Text:
-        values = tuple(row.get(column) for column in columns)
-        if not all(isinstance(text, str) for text in values):
-            raise InputError(
-                f"{name}, line {number}: {' or '.join(columns)} is missing or not a text"
+    options, suffix = form.options(), form.suffix(name)
+    if suffix is not None:
+        table = records.open_rows(stream, name, suffix, options)
+        yield from _texts(table, name, pair, form, notice)
+        return
+    text = lines(stream, name, form.encoding, as_option)
+    if (first := next(text, None)) is None:
+        return
+    text, cells = chain([first], text), first.rstrip("\r\n").split("\t")
+    looks_like_table = form.input_format is None and (len(cells) > 1 or options.is_header(cells))
+    if pair or form.columns or form.header or looks_like_table:
+        if len(cells) == 1 and looks_like_table and form.header is None:
+            notice(
+                f"{name}: the first line, {cells[0]!r:.40}, is taken for a header; --format text "
+                "classifies it, too"
             )
-        return values if pair else values[0]
+        table = records.rows_of_lines(text, name, ".tsv", options, look_ahead=False)
+        yield from _texts(table, name, pair, form, notice)
+        return
+    for line in text:
+        yield line.rstrip("\r\n")
 
+
+def _texts(
+    table: Stream, name: str, pair: bool, form: Form, notice: Callable[[str], None]
+) -> Iterator[Text]:
+    roles = TEXTS[pair]
+    if table.names is None and form.columns is None and table.width == len(roles) + 1:
+        if form.header is None:
+            notice(
+                f"{name} has no header with a known name: column {table.width} is taken for the "
+                f"label and not read; if it is a text or the first line is a header, give "
+                f"--columns or --header{'' if pair else ', or --format text for lines'}"
+            )
+        roles = [*roles, "label"]
+    places = roles_of.find(name, table, form.columns, roles, as_option)
+    for number, row in table.rows:
+        texts = tuple(
+            targets.check_text(
+                row[places[role]], f"{name}, {table.unit} {number}: {role}", table.unit
+            )
+            for role in TEXTS[pair]
+        )
+        yield texts if pair else texts[0]
+
+
+def labelled(name: str, pair: bool, kind: str, form: Form) -> Table:
+    """The texts and targets of a file: text_a, text_b (of pairs), and label, labels or score.
+
+    pair, kind: the model's. Raises InputError that names the line of what is not valid.
+    """
+    file, suffix = Path(name), form.suffix(name) or ".txt"
     try:
-        if input_format == "tsv":
-            rows = csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE)
-            for row in rows:
-                yield select(row, rows.line_num)
-            return
-        for number, line in enumerate(stream, 1):
-            line = line.rstrip("\r\n")
-            if input_format == "jsonl":
-                if line.strip():
-                    yield select(_object(line, name, number), number)
-            elif pair:
-                yield select(dict(zip(columns, line.split("\t"), strict=False)), number)
-            else:
-                yield line
-    except UnicodeDecodeError as error:
-        raise InputError(f"{name} is not UTF-8 ({error}); save it as UTF-8") from None
-    except csv.Error as error:
-        raise InputError(f"{name}: {error}") from None
-
-
-def _object(line: str, name: str, number: int) -> dict:
-    try:
-        row = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise InputError(f"{name}, line {number} is not JSON: {error}") from None
-    if not isinstance(row, dict):
-        raise InputError(f"{name}, line {number} is not a JSON object; write one object per line")
-    return row
+        content = records.read(file, form.options(), suffix)
+    except OSError as error:
+        raise InputError(f"{name} cannot be read: {error.strerror}") from None
+    if form.columns is not None:
+        present = [role for role in TARGETS if role in form.columns]
+    elif content.names is not None:
+        present = [role for role in TARGETS if role in map(roles_of.normal, content.names)]
+    else:
+        present = [TARGET[kind]]
+    if len(present) != 1:
+        has = f" it has {', '.join(map(str, content.names))};" if content.names else ""
+        raise InputError(
+            f"{name} has {' and '.join(present) or 'no column label, labels or score'};{has} one "
+            f"column must have the targets: {as_option('columns', '{text: ..., label: ...}')}"
+        )
+    roles = [*TEXTS[pair], *present]
+    table = roles_of.table(file, content, form.columns, roles, as_option)
+    for role in TEXTS[pair]:
+        table.columns[role] = [
+            targets.check_text(value, f"{table.where(row)}: {role}", table.unit)
+            for row, value in enumerate(table.columns[role])
+        ]
+    table.columns[TARGET[kind]] = targets.parse(table, kind)
+    return table
 
 
 def line(prediction: dict, output: str) -> str:

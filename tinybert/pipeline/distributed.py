@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from tinybert.pipeline import errors, stage
+from tinybert.pipeline.errors import InputError
 
 # A process may need hours for a long shard while the others wait; the default is ten minutes.
 TIMEOUT = timedelta(hours=6)
@@ -90,9 +92,8 @@ def _state() -> "PartialState":
 def run(main: Callable[..., None]) -> None:
     """Calls a stage's main with the command line's arguments, in as many processes as this machine
     is configured for."""
-    if "RANK" not in os.environ and (launcher := _launcher()):
-        module = sys.modules["__main__"].__spec__.name
-        os.execv(sys.executable, [*launcher, "-m", module, *sys.argv[1:]])
+    if "RANK" not in os.environ:
+        errors.run(_launch)
     if world_size() > 1:
         import torch
 
@@ -116,6 +117,13 @@ def _disconnect() -> None:
         torch.distributed.destroy_process_group()
 
 
+def _launch() -> None:
+    """Replaces this process by the one that starts several, if several are configured."""
+    if launcher := _launcher():
+        module = sys.modules["__main__"].__spec__.name
+        os.execv(sys.executable, [*launcher, "-m", module, *sys.argv[1:]])
+
+
 def _launcher() -> list[str]:
     """The command that starts several processes; empty if one is configured.
 
@@ -125,8 +133,15 @@ def _launcher() -> list[str]:
     file = Path(os.environ.get("HF_HOME", cache), "accelerate/default_config.yaml").expanduser()
     if not file.is_file():
         return []
-    config = YAML(typ="safe", pure=True).load(file.read_text(encoding="utf-8")) or {}
-    count, machines = int(config.get("num_processes") or 1), int(config.get("num_machines") or 1)
+    try:
+        config = YAML(typ="safe", pure=True).load(file.read_text(encoding="utf-8")) or {}
+        count = int(config.get("num_processes") or 1)
+        machines = int(config.get("num_machines") or 1)
+    except (YAMLError, AttributeError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{file} is not a configuration of accelerate ({error}); remove it, or run accelerate "
+            "config"
+        ) from None
     if config.get("use_cpu"):
         os.environ["ACCELERATE_USE_CPU"] = "true"
     if (gpus := str(config.get("gpu_ids") or "all")) != "all":

@@ -6,8 +6,10 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from tinybert.pipeline.errors import InputError
 
 
 def file_sha256(file: Path) -> str:
@@ -17,14 +19,18 @@ def file_sha256(file: Path) -> str:
 
 @contextmanager
 def atomic_write(file: Path) -> Iterator[Path]:
-    """Yields a temporary path to write to; it is renamed to `file` when the block ends well."""
+    """Yields a temporary path to write to; it is renamed to `file` when the block ends well. An
+    OSError names the file."""
     temporary = file.with_name(f"unfinished-{file.name}")
     try:
         yield temporary
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+        temporary.replace(file)
+    except BaseException as error:
+        with suppress(OSError):  # a disk that is full or read-only: the first error counts
+            temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno and error.filename is None:
+            raise type(error)(error.errno, error.strerror, str(file)) from error
         raise
-    temporary.replace(file)
 
 
 def link_or_copy(files: list[Path], out: Path) -> None:
@@ -42,8 +48,27 @@ def link_or_copy(files: list[Path], out: Path) -> None:
             shutil.copyfile(file, out / file.name)
 
 
-def read_json(file: Path) -> dict:
-    return json.loads(file.read_text(encoding="utf-8"))
+def read_json(file: Path, *keys: str) -> dict:
+    """An object. Raises InputError that names the file if it is missing or damaged, or lacks one of
+    the keys."""
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputError(
+            f"{file} is missing; dvc repro writes it, dvc checkout restores it"
+        ) from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(
+            f"{file} is damaged ({error}); remove it, then restore it with dvc checkout or git "
+            "checkout, or write it anew with dvc repro"
+        ) from None
+    missing = [key for key in keys if not isinstance(content, dict) or key not in content]
+    if missing or not isinstance(content, dict):
+        raise InputError(
+            f"{file} is damaged: it must be an object{' with ' + ', '.join(keys) if keys else ''}; "
+            "remove it, then restore it with dvc checkout or write it anew with dvc repro"
+        )
+    return content
 
 
 def write_json(file: Path, content: dict) -> None:

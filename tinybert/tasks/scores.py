@@ -1,15 +1,18 @@
 """A task's metrics by name."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.stats import pearsonr, spearmanr
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
-from transformers import PreTrainedModel
 
-from tinybert.models import predict
-from tinybert.models.encode import Rows
 from tinybert.tasks.task import Task
+
+if TYPE_CHECKING:  # torch, which tinybert evaluate does without
+    from transformers import PreTrainedModel
+
+    from tinybert.models.encode import Rows
 
 CHANCE = 0.1  # a correlation with the targets below this counts as none
 
@@ -44,9 +47,12 @@ def is_near_chance(logits: np.ndarray, target: np.ndarray) -> bool:
     return METRICS[name](target.ravel(), predicted.ravel()) < CHANCE
 
 
-def scorer(model: PreTrainedModel, rows: Rows, task: Task, precision: str) -> Callable[[], float]:
+def scorer(
+    model: "PreTrainedModel", rows: "Rows", task: Task, precision: str
+) -> Callable[[], float]:
     """Returns the function that training calls after each epoch. It returns the task's first metric
     on `rows`."""
+    from tinybert.models import predict
 
     def score() -> float:
         logits = predict.logits(model, rows, precision, shared=True)

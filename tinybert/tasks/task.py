@@ -6,6 +6,12 @@ from pathlib import Path
 from tinybert.pipeline.files import read_json, write_json
 
 TARGET = {"classification": "label", "multi_label": "labels", "regression": "score"}
+# Metrics of each kind; the first chooses the best epoch unless params.yaml names another.
+REPORTED = {
+    "classification": ("accuracy", "f1_macro"),
+    "multi_label": ("f1_micro", "f1_macro", "accuracy"),
+    "regression": ("pearson", "spearman"),
+}
 FILE = "task.json"
 
 

@@ -10,18 +10,12 @@ from transformers import PreTrainedTokenizerBase
 
 from tinybert.data.raw import raw_tables, splits, targets
 from tinybert.data.raw.benchmarks import BENCHMARKS
-from tinybert.data.raw.raw_tables import Table
+from tinybert.data.raw.columns import Table
 from tinybert.models.encode import read_rows
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.schema import TaskData
-from tinybert.tasks.task import TARGET, Task
+from tinybert.tasks.task import REPORTED, TARGET, Task
 
-# Reported for each kind; the first chooses the best epoch unless params.yaml names another.
-METRICS = {
-    "classification": ("accuracy", "f1_macro"),
-    "multi_label": ("f1_micro", "f1_macro", "accuracy"),
-    "regression": ("pearson", "spearman"),
-}
 ON_DEMAND = {"classification": ("f1", "matthews"), "multi_label": (), "regression": ()}
 NO_LIMIT = 1_000_000  # tokens
 
@@ -134,16 +128,9 @@ def _check_texts(table: Table) -> set[int]:
     empty = set()
     for role in ("text_a", "text_b"):
         for row, value in enumerate(table.columns.get(role, [])):
-            if isinstance(value, (int, float)) and value == value:
-                value = table.columns[role][row] = str(value)
-            if value is None or value != value:
-                raise InputError(
-                    f"{table.where(row)}: {role} is missing; fill it or remove the {table.unit}"
-                )
-            if not isinstance(value, str):
-                raise InputError(f"{table.where(row)}: {role} must be a text, not {value!r:.80}")
-            targets.check_characters(value, f"{table.where(row)}: {role}")
-            if not value.strip():
+            text = targets.check_text(value, f"{table.where(row)}: {role}", table.unit)
+            table.columns[role][row] = text
+            if not text.strip():
                 empty.add(row)
     if len(empty) == len(table):
         raise InputError(
@@ -153,7 +140,7 @@ def _check_texts(table: Table) -> set[int]:
 
 
 def _metrics(section: TaskData, kind: str, labels: list[str]) -> list[str]:
-    known = (*METRICS[kind], *ON_DEMAND[kind])
+    known = (*REPORTED[kind], *ON_DEMAND[kind])
     if section.metric and section.metric not in known:
         raise InputError(
             f"params.yaml: metric: {section.metric} is not defined for {kind}; use one of "
@@ -161,7 +148,7 @@ def _metrics(section: TaskData, kind: str, labels: list[str]) -> list[str]:
         )
     first = [section.metric] if section.metric else []
     benchmark = BENCHMARKS[section.benchmark].metrics if section.benchmark else ()
-    metrics = list(dict.fromkeys([*first, *benchmark, *METRICS[kind]]))
+    metrics = list(dict.fromkeys([*first, *benchmark, *REPORTED[kind]]))
     if "f1" in metrics and len(labels) != 2:
         raise InputError(
             f"params.yaml: metric: f1 is defined for two classes, here are {len(labels)}; use "

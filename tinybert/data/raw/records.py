@@ -1,204 +1,277 @@
-"""One raw file -> rows of fields, with their line or row numbers."""
+"""A raw file -> rows of fields, with their line or row numbers, as they are read.
 
-import codecs
+Training reads whole files, `tinybert predict` streams them; both use `open_rows`.
+"""
+
 import csv
-import io
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from io import BufferedIOBase
+from itertools import chain, islice
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-from charset_normalizer import CharsetMatch, from_bytes
-
+from tinybert.data.raw.decoding import lines
 from tinybert.pipeline.errors import InputError
 
-# Common encodings besides UTF-8: East Asian, European, Near Eastern.
-COMMON_ENCODINGS = [
-    "utf_16", "gb18030", "big5", "shift_jis", "euc_jp", "euc_kr", "cp1252", "cp1250", "cp1251",
-    "koi8_r", "cp1253", "cp1254", "cp1255", "cp1256",
-]  # fmt: skip
 REMEDY = "The README's section on your own data shows the formats."
+SUFFIXES = (".tsv", ".txt", ".csv", ".jsonl", ".parquet")
+SEPARATORS = {"\t": "tab", ",": "comma", ";": "semicolon"}
+SAMPLE = 100  # lines that show the separator of a .csv
+
+
+def in_params(key: str, value: str) -> str:
+    """How a user of params.yaml sets one of the options below."""
+    return f"set {key}: {value} under the task's data in params.yaml"
+
+
+@dataclass(frozen=True)
+class Options:
+    """How the fields of a file are read.
+
+    quoted: whether quotation marks enclose fields; None: in .csv only. is_header: decides by the
+    first row's fields. drop_broken: drop and count rows with another number of fields instead of
+    raising. label_colon: the lines are `LABEL:fine text`. remedy: how the user sets a key of
+    params.yaml's task.<name>.data, for messages.
+    """
+
+    is_header: Callable[[list[str]], bool]
+    encoding: str = "utf-8"
+    quoted: bool | None = None
+    drop_broken: bool = False
+    label_colon: bool = False
+    remedy: Callable[[str, str], str] = in_params
+
+
+@dataclass
+class Stream:
+    """A file that is being read. names: the columns', or None without a header. width: fields in a
+    row. rows: each row's position in the file, counted in `unit`s ("line" or "row") from 1, and its
+    fields. skipped: the number of lines dropped so far."""
+
+    names: list[str] | None
+    width: int
+    rows: Iterator[tuple[int, list]]
+    unit: str = "line"
+    skipped: int = 0
 
 
 @dataclass
 class Records:
-    """names: the columns', or None without a header. rows: lists of fields. numbers: each row's
-    position in the file, counted in `unit`s ("line" or "row") from 1. skipped: the number of
-    dropped lines."""
+    """A file that was read: as Stream, with its rows and their positions as lists."""
 
     names: list[str] | None
     rows: list[list]
     numbers: list[int]
-    unit: str = "line"
-    skipped: int = 0
+    unit: str
+    skipped: int
 
     @property
     def width(self) -> int:
         return len(self.rows[0] if self.names is None else self.names)
 
 
-def read(
-    file: Path,
-    encoding: str,
-    quoted: bool | None,
-    is_header: Callable[[list[str]], bool],
-    drop_broken: bool,
-    label_colon: bool,
-) -> Records:
-    """Reads a file by its suffix: .tsv, .txt (tabs), .csv (commas, semicolons), .jsonl, .parquet.
+def read(file: Path, options: Options, suffix: str | None = None) -> Records:
+    """Reads a file by its suffix, or as one with another suffix, as open_rows does."""
+    with file.open("rb") as stream:
+        records = open_rows(stream, str(file), suffix or file.suffix, options)
+        numbered = list(records.rows)
+    rows = [row for _, row in numbered]
+    if records.names is not None:  # a later line of .jsonl may add columns
+        rows = [[*row, *[None] * (len(records.names) - len(row))] for row in rows]
+    numbers = [number for number, _ in numbered]
+    return Records(records.names, rows, numbers, records.unit, records.skipped)
 
-    quoted: whether quotation marks enclose fields; None: in .csv only. is_header: decides by the
-    first row's fields. drop_broken: drop and count rows with another number of fields instead of
-    raising. label_colon: the lines are `LABEL:fine text`.
-    Raises InputError that names file, line and remedy.
+
+def open_rows(stream: BufferedIOBase, name: str, suffix: str, options: Options) -> Stream:
+    """Opens a stream of one of SUFFIXES: .tsv, .txt (tabs), .csv (commas, semicolons), .jsonl,
+    .parquet. Its rows are read as they are taken.
+
+    name: of the file, for messages. Raises InputError that names file, line and remedy.
     """
-    if file.suffix == ".parquet":
-        return _parquet(file)
-    text = _decoded(file, encoding)
-    if label_colon:
-        return _label_colon(text, file)
-    if file.suffix == ".jsonl":
-        return _jsonl(text, file)
-    first = text[: text.find("\n")]
-    comma = ";" if ";" in first and "," not in first else ","
-    separator = comma if file.suffix == ".csv" else "\t"
-    split = _quoted if (file.suffix == ".csv" if quoted is None else quoted) else _unquoted
-    numbers, rows = split(text, separator, file)
-    if not any(cell.strip() for cell in rows[0]):
-        raise InputError(f"{file}, line {numbers[0]}: is empty; remove it")
+    if suffix == ".parquet":
+        from tinybert.data.raw.parquet import parquet_rows
+
+        names, rows = parquet_rows(stream, name)
+        return Stream(names, len(names), rows, "row")
+    quoted = options.quoted if options.quoted is not None else suffix == ".csv"
+    is_table = suffix != ".jsonl" and not options.label_colon
+    ending = "" if quoted and is_table else "\n"
+    text = lines(stream, name, options.encoding, options.remedy, ending)
+    return rows_of_lines(text, name, suffix, options, look_ahead=stream.seekable())
+
+
+def rows_of_lines(
+    text: Iterator[str], name: str, suffix: str, options: Options, look_ahead: bool
+) -> Stream:
+    """As open_rows, for lines with their ends. look_ahead: whether more lines than are needed may
+    be read before the first row is returned."""
+    numbered = _without_blank_end(text)
+    if (first := next(numbered, None)) is None:
+        raise InputError(f"{name} is empty. {REMEDY}")
+    numbered = chain([first], numbered)
+    if options.label_colon:
+        return Stream(None, 2, _label_colon(numbered, name))
+    if suffix == ".jsonl":
+        return _jsonl(numbered, name)
+    separator = "\t"
+    if suffix == ".csv":
+        separator, numbered = _separator(numbered, name, options, look_ahead)
+    quoted = options.quoted if options.quoted is not None else suffix == ".csv"
+    split = _quoted if quoted else _unquoted
+    rows = split(numbered, separator, name, options)
+    number, first = next(rows)
+    if not any(cell.strip() for cell in first):
+        raise InputError(f"{name}, line {number}: is empty; remove it")
     names = None
-    if is_header(rows[0]):
-        names, rows, numbers = rows[0], rows[1:], numbers[1:]
-    if not rows:
-        raise InputError(f"{file} has a header and no rows; add some")
-    return _same_width(Records(names, rows, numbers), file, separator, drop_broken)
+    if options.is_header(first):
+        names = first
+        if (second := next(rows, None)) is None:
+            raise InputError(f"{name} has a header and no rows; add some")
+        rows = chain([second], rows)
+    else:
+        rows = chain([(number, first)], rows)
+    opened = Stream(names, len(first), rows)
+    opened.rows = _same_width(opened, rows, name, separator, options.drop_broken)
+    return opened
 
 
-def _decoded(file: Path, encoding: str) -> str:
-    data = file.read_bytes()
-    try:
-        text = data.decode("utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding)
-    except UnicodeError as error:
-        start = getattr(error, "start", 0)
-        line = data.count(b"\n", 0, start) + 1
-        guess = _encoding(data[data.rfind(b"\n", 0, max(0, start - 2000)) + 1 : start + 2000])
-        looks = f"; it looks like {guess}" if guess else ""
-        remedy = f", or set encoding: {guess} under the task's data in params.yaml" if guess else ""
-        raise InputError(
-            f"{file} is not {encoding.upper()}: byte {start}, in line {line}, is "
-            f"{data[start]:#04x}{looks}. Save it as UTF-8{remedy}"
-        ) from None
-    if "\0" in text:
-        line = text.count("\n", 0, text.index("\0")) + 1
-        hint = "it looks like UTF-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "remove it"
-        raise InputError(f"{file}, line {line}: there is a NUL character; {hint}. Save it as UTF-8")
-    if not text.strip():
-        raise InputError(f"{file} is empty. {REMEDY}")
-    return text
+def _without_blank_end(text: Iterator[str]) -> Iterator[tuple[int, str]]:
+    """Numbers the lines from 1. Blank ones at the end do not count; a file of spaces is empty."""
+    waiting, is_empty = [], True
+    for number, line in enumerate(text, start=1):
+        waiting.append((number, line))
+        if line.strip() or (not is_empty and line.strip("\r\n")):
+            yield from waiting
+            waiting, is_empty = [], False
 
 
-def _encoding(data: bytes) -> str | None:
-    """The common encoding that fits the bytes best, by Python's name; None if none fits."""
-    try:
-        guesses = list(from_bytes(data, cp_isolation=COMMON_ENCODINGS))
-    except (ValueError, AttributeError):  # the library fails on some bytes that are not text
-        return None
-
-    def rank(guess: CharsetMatch) -> tuple:
-        return guess.chaos, -guess.coherence, COMMON_ENCODINGS.index(guess.encoding)
-
-    return min(guesses, key=rank).encoding if guesses else None
-
-
-def _unquoted(text: str, separator: str, file: Path) -> tuple[list[int], list[list[str]]]:
+def _unquoted(
+    numbered: Iterator[tuple[int, str]], separator: str, name: str, options: Options
+) -> Iterator[tuple[int, list[str]]]:
     """Line numbers and rows; quotation marks have no meaning."""
-    rows = [line.rstrip("\r").split(separator) for line in text.rstrip("\r\n").split("\n")]
-    return list(range(1, len(rows) + 1)), rows
+    for number, line in numbered:
+        yield number, line.removesuffix("\n").rstrip("\r").split(separator)
 
 
-def _quoted(text: str, separator: str, file: Path) -> tuple[list[int], list[list[str]]]:
+def _quoted(
+    numbered: Iterator[tuple[int, str]], separator: str, name: str, options: Options
+) -> Iterator[tuple[int, list[str]]]:
     """Line numbers and rows; quotation marks enclose fields that may hold line ends."""
     csv.field_size_limit(sys.maxsize)
-    lines = io.StringIO(text.rstrip("\r\n"), newline="")
-    reader = csv.reader(lines, delimiter=separator, strict=True)
-    numbers, rows, start = [], [], 1
+    number, start = 0, None
+
+    def text() -> Iterator[str]:
+        nonlocal number, start
+        for number, line in numbered:
+            start = start or number
+            yield line
+
     try:
-        for row in reader:
-            rows.append(row or [""])
-            numbers.append(start)
-            start = reader.line_num + 1
+        for row in csv.reader(text(), delimiter=separator, strict=True):
+            yield start, row or [""]
+            start = None
     except csv.Error as error:
         raise InputError(
-            f"{file}, line {start}: {error}; inside a field in quotation marks they must be "
-            'doubled (""), and it must be closed. If none of the file\'s quotation marks enclose '
-            "fields, set quoted: false under the task's data in params.yaml"
+            f"{name}, line {start or number}: {error}; inside a field in quotation marks they "
+            'must be doubled (""), and it must be closed. If none of the file\'s quotation marks '
+            f"enclose fields, {options.remedy('quoted', 'false')}"
         ) from None
-    return numbers, rows
 
 
-def _same_width(content: Records, file: Path, separator: str, drop: bool) -> Records:
+def _separator(
+    numbered: Iterator[tuple[int, str]], name: str, options: Options, look_ahead: bool
+) -> tuple[str, Iterator[tuple[int, str]]]:
+    """The separator of a .csv, and its lines: what a first line `sep=;` says (as spreadsheets write
+    it), the one that shows a header, or the one that gives all lines the same number of fields.
+
+    look_ahead: whether more than the first line may be read before a row is returned.
+    """
+    first = next(numbered)
+    declared = first[1].strip().removeprefix("sep=")
+    if first[1].startswith("sep=") and declared in SEPARATORS:
+        if (second := next(numbered, None)) is None:
+            raise InputError(f"{name} has no rows; add some")
+        return declared, chain([second], numbered)
+    sample = [first, *islice(numbered, SAMPLE - 1)] if look_ahead else [first]
+    numbered = chain(sample, numbered)
+    text = [line for _, line in sample]
+    rows = {separator: list(csv.reader(text, delimiter=separator)) for separator in ",;"}
+    several = [separator for separator in ",;" if len(rows[separator][0]) > 1]
+    if len(several) < 2:
+        return (several or [","])[0], numbered
+    headers = [separator for separator in several if options.is_header(rows[separator][0])]
+    if len(headers) == 1:
+        return headers[0], numbered
+    # the last row may be the beginning of one that goes on
+    fits = [
+        s for s in several if len({len(row) for row in rows[s][: max(1, len(rows[s]) - 1)]}) == 1
+    ]
+    if len(fits) == 1:
+        return fits[0], numbered
+    likely = min(several, key=lambda separator: len(rows[separator][0][-1]))  # labels are short
+    raise InputError(
+        f"{name}, line {first[0]}: there are commas and semicolons, and the {SEPARATORS[likely]} "
+        f"seems to separate the fields; say so in a line of its own at the top, sep={likely} (or "
+        f"sep={(set(several) - {likely}).pop()}), or give the file a header (text, label)"
+    )
+
+
+def _same_width(
+    opened: Stream, rows: Iterator[tuple[int, list]], name: str, separator: str, drop: bool
+) -> Iterator[tuple[int, list]]:
     """Raises InputError for rows with another number of fields, or drops and counts them."""
-    complete = [i for i, row in enumerate(content.rows) if len(row) == content.width]
-    if len(complete) < len(content.rows) and not drop:
-        i = next(i for i, row in enumerate(content.rows) if len(row) != content.width)
-        problem = f"{len(content.rows[i])} fields, the first line has {content.width}"
-        if content.names is not None:
-            problem = f"{problem} ({', '.join(content.names)})"
-        if content.rows[i] == [""]:
+    for number, row in rows:
+        if len(row) == opened.width:
+            yield number, row
+            continue
+        if drop:
+            opened.skipped += 1
+            continue
+        problem = f"{len(row)} fields, the first line has {opened.width}"
+        if opened.names is not None:
+            problem = f"{problem} ({', '.join(opened.names)})"
+        if row == [""]:
             problem = "is empty; remove it"
-        name = {"\t": "tab", ",": "comma", ";": "semicolon"}[separator]
         raise InputError(
-            f"{file}, line {content.numbers[i]}: {problem}; fields are separated by one {name}"
+            f"{name}, line {number}: {problem}; fields are separated by one {SEPARATORS[separator]}"
         )
-    rows, numbers = [content.rows[i] for i in complete], [content.numbers[i] for i in complete]
-    return Records(content.names, rows, numbers, skipped=len(content.rows) - len(rows))
 
 
-def _label_colon(text: str, file: Path) -> Records:
+def _label_colon(numbered: Iterator[tuple[int, str]], name: str) -> Iterator[tuple[int, list]]:
     """TREC's lines `LABEL:fine words of the question`; the coarse label is the class."""
-    rows = []
-    for number, line in enumerate(text.rstrip("\r\n").split("\n"), start=1):
-        label, _, words = line.rstrip("\r").partition(" ")
+    for number, line in numbered:
+        label, _, words = line.removesuffix("\n").rstrip("\r").partition(" ")
         coarse, colon, _ = label.partition(":")
         if not colon or not words.strip():
-            raise InputError(f"{file}, line {number}: must be `LABEL:fine text` (benchmark: trec)")
-        rows.append([coarse, words])
-    return Records(None, rows, list(range(1, len(rows) + 1)))
+            raise InputError(f"{name}, line {number}: must be `LABEL:fine text` (benchmark: trec)")
+        yield number, [coarse, words]
 
 
-def _jsonl(text: str, file: Path) -> Records:
-    objects = []
-    for number, line in enumerate(text.rstrip("\r\n").split("\n"), start=1):
+def _jsonl(numbered: Iterator[tuple[int, str]], name: str) -> Stream:
+    """The columns are the keys of the first object, then those that later ones add."""
+    objects = _objects(numbered, name)
+    number, first = next(objects)
+    names, known = list(first), set(first)
+
+    def rows() -> Iterator[tuple[int, list]]:
+        for position, row in chain([(number, first)], objects):
+            if new := [key for key in row if key not in known]:
+                names.extend(new)
+                known.update(new)
+            yield position, [row.get(key) for key in names]
+
+    return Stream(names, len(names), rows())
+
+
+def _objects(numbered: Iterator[tuple[int, str]], name: str) -> Iterator[tuple[int, dict]]:
+    for number, line in numbered:
         try:
             row = json.loads(line)
         except (ValueError, RecursionError) as error:
             problem = "empty line" if not line.strip() else f"not valid JSON: {error}"
-            raise InputError(f"{file}, line {number}: {problem}; correct or remove it") from None
+            raise InputError(f"{name}, line {number}: {problem}; correct or remove it") from None
         if not isinstance(row, dict):
-            raise InputError(f'{file}, line {number}: must be an object like {{"text": ...}}')
-        objects.append(row)
-    names = list(dict.fromkeys(name for row in objects for name in row))
-    rows = [[row.get(name) for name in names] for row in objects]
-    return Records(names, rows, list(range(1, len(rows) + 1)))
-
-
-def _parquet(file: Path) -> Records:
-    try:
-        table = pq.ParquetFile(file).read()
-        table.validate(full=True)
-    except (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError) as error:
-        raise InputError(f"{file} cannot be read as Parquet; save it again ({error})") from None
-    if not len(table):
-        raise InputError(f"{file} has no rows; add some")
-    names, columns = [], []
-    for name, column in zip(table.column_names, table.columns, strict=True):
-        try:
-            columns.append(column.to_pylist())
-            names.append(name)
-        except OverflowError:  # dates out of Python's range are neither texts nor labels
-            continue
-    rows = [list(row) for row in zip(*columns, strict=True)]
-    return Records(names, rows, list(range(1, len(rows) + 1)), "row")
+            raise InputError(f'{name}, line {number}: must be an object like {{"text": ...}}')
+        yield number, row

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 
 import numpy as np
 
-from tinybert.data.raw.raw_tables import Table
+from tinybert.data.raw.columns import Table
 from tinybert.pipeline.errors import InputError
 
 DEV_SHARE = 0.1  # of train, if there is no dev file

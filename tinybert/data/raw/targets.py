@@ -4,11 +4,14 @@ import math
 import re
 from collections import Counter
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from tinybert.data.raw.benchmarks import BENCHMARKS
-from tinybert.data.raw.raw_tables import Table
+from tinybert.data.raw.columns import Table
 from tinybert.pipeline.errors import InputError
-from tinybert.pipeline.schema import TaskData
+
+if TYPE_CHECKING:  # pydantic, which tinybert predict does without
+    from tinybert.pipeline.schema import TaskData
 
 PREVIEW = 20  # labels in a message
 
@@ -40,7 +43,7 @@ def parse(table: Table, kind: str) -> list:
 
 
 def number(
-    tables: dict[str, Table], section: TaskData, kind: str
+    tables: dict[str, Table], section: "TaskData", kind: str
 ) -> tuple[list[str], dict[str, Table]]:
     """The label names in the order of their numbers, and the tables with numbers instead of names.
 
@@ -112,6 +115,19 @@ def check_characters(text: str, where: str) -> None:
         ) from None
     if "\0" in text:
         raise InputError(f"{where}: there is a NUL character; remove it")
+
+
+def check_text(value: object, where: str, unit: str) -> str:
+    """A row's text; numbers become texts. where: file, position and role, for messages, as is
+    unit, "line" or "row". Raises InputError if it is missing or not a text."""
+    if isinstance(value, (int, float)) and value == value:
+        value = str(value)
+    if value is None or value != value:
+        raise InputError(f"{where} is missing; fill it or remove the {unit}")
+    if not isinstance(value, str):
+        raise InputError(f"{where} must be a text, not {value!r:.80}")
+    check_characters(value, where)
+    return value
 
 
 def _label(value: object, where: str) -> str:
