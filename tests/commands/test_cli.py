@@ -1,9 +1,11 @@
 """The command line: texts in, labels out, without torch."""
 
-import io
 import json
+import os
+import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,12 +13,13 @@ import torch
 from tiny import HOSTILE
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from tinybert.commands import cli, texts
+from tinybert.commands import cli
 from tinybert.deploy.classifier import Classifier, decode
 from tinybert.deploy.torch_classifier import TorchClassifier
 from tinybert.evaluation.report import page
 from tinybert.pipeline.errors import InputError
 
+ROOT = Path(__file__).parents[2]
 TEXTS = ["good film", "the plot is dull", "", "very " * 60 + "good", 'a "quoted" <b>text</b>']
 
 
@@ -28,10 +31,10 @@ def model(exported):
     return folder_of
 
 
-def run(*words, text: str | bytes = "") -> subprocess.CompletedProcess:
+def run(*words, text: str | bytes = "", **environment: str) -> subprocess.CompletedProcess:
     data = text if isinstance(text, bytes) else text.encode()
     command = [sys.executable, "-m", "tinybert.commands.cli", *map(str, words)]
-    return subprocess.run(command, input=data, capture_output=True)
+    return subprocess.run(command, input=data, capture_output=True, env=os.environ | environment)
 
 
 def test_probabilities_are_those_of_transformers(model):
@@ -119,23 +122,65 @@ def test_pairs_are_separated_by_a_tab_or_have_two_columns(model):
         assert [json.loads(line) for line in done.stdout.splitlines()] == expected
     done = run("predict", folder, text="only one\n")
     assert done.returncode == 1
-    assert b"stdin, line 1: text_a or text_b is missing or not a text" in done.stderr
+    assert b"stdin has 1 columns and no header with a known name" in done.stderr
 
 
-@pytest.mark.parametrize(
-    ("input_format", "text", "message"),
-    [
-        ("jsonl", b'{"text": "a"}\n{"text": 1}\n', "stdin, line 2: text is missing or not a text"),
-        ("jsonl", b"not json\n", "stdin, line 1 is not JSON"),
-        ("jsonl", b"[1]\n", "stdin, line 1 is not a JSON object"),
-        ("tsv", b"other\nx\n", "stdin, line 2: text is missing or not a text"),
-        ("text", b"\xff\xfe\n", "stdin is not UTF-8"),
-    ],
-)
-def test_broken_input_is_an_error_with_its_line(input_format, text, message):
-    stream = io.TextIOWrapper(io.BytesIO(text), encoding="utf-8")
-    with pytest.raises(InputError, match=message):
-        list(texts.read(stream, "stdin", input_format, pair=False))
+def test_what_is_read_and_written_is_utf_8_whatever_the_locale_says(model):
+    folder, text = model(), "很好 good film\n"
+    plain = run("predict", folder, text=text, PYTHONUTF8="1")
+    assert plain.returncode == 0
+    for environment in ({"PYTHONIOENCODING": "cp1252"}, {"LC_ALL": "C", "PYTHONUTF8": "0"}):
+        for mark in ("", "\ufeff"):
+            done = run("predict", folder, text=mark + text, **environment)
+            assert done.returncode == 0, done.stderr
+            assert done.stdout == plain.stdout
+
+
+def test_a_full_disk_at_stdout_is_one_message(model):
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "tinybert.commands.cli", "predict", str(model())]
+        done = subprocess.run(
+            command, input=b"good film\n", stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"error: stdout: the disk is full; free some space")
+    assert done.stderr.count(b"\n") == 1
+
+
+@pytest.mark.parametrize(("closed", "message"), [("<&-", b"give a file"), (">&-", b"stdout is")])
+def test_a_closed_stream_is_an_error(model, closed, message):
+    command = f"exec {sys.executable} -m tinybert.commands.cli predict {model()} {closed}"
+    done = subprocess.run(command, shell=True, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    assert done.returncode == 1 and message in done.stderr and b"Traceback" not in done.stderr
+
+
+def test_a_port_that_cannot_be_used_is_refused_before_a_model_is_loaded(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        done = run("serve", tmp_path, "--port", port)
+    assert done.returncode == 1 and b"another program listens there" in done.stderr
+    for wrong in (-1, 65536):
+        done = run("serve", tmp_path, "--port", wrong)
+        assert done.returncode == 1 and b"from 0 to 65535" in done.stderr
+    done = run("serve", tmp_path, "--host", "no.such.host.invalid")
+    assert done.returncode == 1 and b"give another --host" in done.stderr
+
+
+@pytest.mark.parametrize("command", [("report",), ("speed", "mine"), ("recipe", "x"), ("recipe",)])
+def test_a_command_outside_of_a_project_names_what_is_missing(command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = run(*command, PYTHONPATH=os.pathsep.join(map(str, (ROOT, *sys.path))))
+    assert b"Traceback" not in done.stderr
+    assert done.returncode == 1 or command == ("recipe",)
+
+
+def test_report_names_a_damaged_file(exported, monkeypatch, capsys):
+    file = exported("classification") / "metrics/eval/mine.json"
+    monkeypatch.setattr("sys.argv", ["tinybert", "report", "mine"])
+    for content in ('{"metric": ', "[]", '{"metric": "accuracy"}'):
+        file.write_text(content)
+        with pytest.raises(SystemExit, match=r"metrics/eval/mine\.json is damaged"):
+            cli.main()
 
 
 def test_a_folder_without_an_export_is_an_error(tmp_path):
@@ -164,7 +209,7 @@ def test_report_prints_scores_and_names_the_command_for_speeds(exported, monkeyp
 
 
 @pytest.mark.parametrize(
-    "command", ["recipe", "fetch", "speed", "report", "publish", "predict", "serve"]
+    "command", ["recipe", "fetch", "speed", "report", "publish", "predict", "evaluate", "serve"]
 )
 def test_each_command_has_help_with_an_example(command, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["tinybert", command, "--help"])

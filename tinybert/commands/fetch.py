@@ -11,9 +11,12 @@ import re
 from pathlib import Path
 
 from datasets import ClassLabel, Dataset, DatasetDict, Sequence, load_dataset
+from datasets.exceptions import DatasetsError
 
 from tinybert.data.raw.columns import PAIRS, SINGLES, TARGETS
+from tinybert.pipeline import errors
 from tinybert.pipeline.errors import InputError
+from tinybert.pipeline.files import atomic_write
 from tinybert.pipeline.schema import NAME
 
 SPLITS = {  # names on the hub -> ours
@@ -42,7 +45,10 @@ def fetch(source: str, task: str, raw: Path, config: str | None, revision: str |
         raise InputError(f"{folder} holds files already; remove them, or use another name")
     try:
         dataset = load_dataset(source, config, revision=revision)
-    except (OSError, ValueError) as error:  # no such data set or config, no network, no such files
+    except (OSError, ValueError, DatasetsError) as error:
+        # no such data set or config, no network, no such or damaged files; or a full disk
+        if errors.refused(error):
+            raise
         raise InputError(
             f"{source} cannot be loaded; check its name and --config: {error}"
         ) from error
@@ -58,7 +64,8 @@ def fetch(source: str, task: str, raw: Path, config: str | None, revision: str |
         if not has_labels and split != "unlabeled":
             lines.append(f"{name}: {len(rows)} rows skipped, they have no labels")
             continue
-        rows.to_parquet(folder / f"{split}.parquet")
+        with atomic_write(folder / f"{split}.parquet") as temporary:
+            rows.to_parquet(temporary)
         lines.append(f"{name}: {len(rows)} rows -> {folder / split}.parquet")
         columns = rows.column_names
     return "\n".join([*lines, _next_steps(task, folder, columns)])

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from tinybert.pipeline import params
 from tinybert.pipeline.errors import InputError
@@ -46,14 +47,26 @@ def apply(name: str, file: Path = params.FILE) -> list[str]:
     return lines
 
 
-def overlay(name: str) -> dict:
-    """A recipe's values, merged onto those of the recipe that it extends."""
+def overlay(name: str, bases: tuple[str, ...] = ()) -> dict:
+    """A recipe's values, merged onto those of the recipe that it extends. bases: the recipes that
+    extend this one. Raises InputError if there is none of that name, or its file is damaged."""
+    if not names():
+        raise InputError(f"there is no recipe in {FOLDER}; run the command in a clone's folder")
     if name not in names():
         raise InputError(f"there is no recipe {name!r}; choose one of {', '.join(names())}")
-    values = _yaml().load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
-    if BASE not in values:
+    file = FOLDER / f"{name}.yaml"
+    try:
+        values = _yaml().load(file.read_text(encoding="utf-8"))
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{file} is not valid YAML: {error}; git checkout {file}") from None
+    if not isinstance(values, dict):
+        raise InputError(f"{file} must be a mapping of sections; git checkout {file}")
+    base = values.pop(BASE, None)
+    if base is None:
         return values
-    merged = overlay(values.pop(BASE))
+    if base in (name, *bases):
+        raise InputError(f"{file}: {BASE}: {base} leads back to itself; correct it")
+    merged = overlay(base, (*bases, name))
     _merge(merged, values)
     return merged
 

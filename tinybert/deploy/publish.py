@@ -11,7 +11,7 @@ from tinybert.deploy.onnx import card
 from tinybert.deploy.onnx.session import FILES, METADATA_FILE
 from tinybert.pipeline import params, paths
 from tinybert.pipeline.errors import InputError
-from tinybert.pipeline.files import read_json
+from tinybert.pipeline.files import atomic_write, read_json
 
 SETTINGS = (
     "seed", "pretrained", "student", "layer_loss", "training", "general", "teacher", "augment",
@@ -82,10 +82,11 @@ def write(task: str, out: Path, licence: str) -> None:
         metadata=METADATA_FILE,
         settings=yaml.safe_dump({key: settings[key] for key in SETTINGS}, sort_keys=False),
     )
-    shutil.copytree(student, out)
-    for name in (*FILES.values(), METADATA_FILE):
-        shutil.copyfile(onnx / name, out / name)
-    ModelCard(text).save(out / "README.md")
+    with atomic_write(out) as folder:
+        shutil.copytree(student, folder)
+        for name in (*FILES.values(), METADATA_FILE):
+            shutil.copyfile(onnx / name, folder / name)
+        ModelCard(text).save(folder / "README.md")
 
 
 def _card_data(task: str, licence: str, scores: dict) -> ModelCardData:

@@ -19,18 +19,25 @@ def file_sha256(file: Path) -> str:
 
 @contextmanager
 def atomic_write(file: Path) -> Iterator[Path]:
-    """Yields a temporary path to write to; it is renamed to `file` when the block ends well. An
-    OSError names the file."""
+    """Yields a temporary path to write to, as a file or a folder; it is renamed to `file` when the
+    block ends well. An OSError names the file."""
     temporary = file.with_name(f"unfinished-{file.name}")
     try:
         yield temporary
         temporary.replace(file)
     except BaseException as error:
         with suppress(OSError):  # a disk that is full or read-only: the first error counts
-            temporary.unlink(missing_ok=True)
+            _remove(temporary)
         if isinstance(error, OSError) and error.errno and error.filename is None:
             raise type(error)(error.errno, error.strerror, str(file)) from error
         raise
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def link_or_copy(files: list[Path], out: Path) -> None:

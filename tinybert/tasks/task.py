@@ -1,6 +1,6 @@
 """A task's kind, labels, metrics and splits, stored in task.json next to its tables."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from tinybert.pipeline.files import read_json, write_json
@@ -60,4 +60,7 @@ class Task:
 
 
 def load_task(folder: Path) -> Task:
-    return Task(**read_json(folder / FILE))
+    """Raises InputError if task.json is missing or damaged."""
+    names = [field.name for field in fields(Task)]
+    content = read_json(folder / FILE, *names)
+    return Task(**{name: content[name] for name in names})

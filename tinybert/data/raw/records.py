@@ -18,6 +18,7 @@ from tinybert.pipeline.errors import InputError
 REMEDY = "The README's section on your own data shows the formats."
 SUFFIXES = (".tsv", ".txt", ".csv", ".jsonl", ".parquet")
 SEPARATORS = {"\t": "tab", ",": "comma", ";": "semicolon"}
+csv.field_size_limit(sys.maxsize)  # decoding.LIMIT bounds a line
 SAMPLE = 100  # lines that show the separator of a .csv
 
 
@@ -159,7 +160,6 @@ def _quoted(
     numbered: Iterator[tuple[int, str]], separator: str, name: str, options: Options
 ) -> Iterator[tuple[int, list[str]]]:
     """Line numbers and rows; quotation marks enclose fields that may hold line ends."""
-    csv.field_size_limit(sys.maxsize)
     number, start = 0, None
 
     def text() -> Iterator[str]:
@@ -197,7 +197,12 @@ def _separator(
     sample = [first, *islice(numbered, SAMPLE - 1)] if look_ahead else [first]
     numbered = chain(sample, numbered)
     text = [line for _, line in sample]
-    rows = {separator: list(csv.reader(text, delimiter=separator)) for separator in ",;"}
+    rows = {
+        separator: list(csv.reader(text, delimiter=separator))
+        if options.quoted is not False
+        else [line.split(separator) for line in text]
+        for separator in ",;"
+    }
     several = [separator for separator in ",;" if len(rows[separator][0]) > 1]
     if len(several) < 2:
         return (several or [","])[0], numbered

@@ -5,21 +5,23 @@ from pathlib import Path
 import pandas as pd
 
 from tinybert.pipeline import paths
-from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.files import read_json, write_json
 
 MODELS = ("baseline", "teacher", "student")
+KEYS = {  # in a folder's files
+    "eval": ("split", "rows", "metric", *MODELS, "retention"),
+    "speed": ("sizes", "all_cores"),
+}
 ROWS = ("linear", *MODELS)  # of scores; the linear model is for classification alone
 
 
 def read(folder: Path, tasks: list[str]) -> dict[str, dict]:
-    """The metrics of each task, folder/TASK.json. Raises InputError that names a missing file."""
+    """The metrics of each task, folder/TASK.json. Raises InputError that names a file that is
+    missing or damaged."""
     results = {}
     for task in tasks:
         file = folder / f"{task}.json"
-        if not file.is_file():
-            raise InputError(f"{file} is missing; run dvc repro")
-        results[task] = read_json(file)
+        results[task] = read_json(file, *KEYS.get(folder.name, ()))
     return results
 
 
