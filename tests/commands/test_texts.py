@@ -49,12 +49,8 @@ FILES = {
 
 @pytest.mark.parametrize("name", FILES)
 def test_predict_reads_the_rows_that_training_reads(tmp_path, name):
-    stem, _, ending = name.partition(".")
-    dev = "text\tlabel\n" + "".join(f"{i}\t{label}\n" for i, label in enumerate(("a", "b")))
-    section = {"drop_overlap": False}
-    files = {f"train__{ending}": FILES[name], f"dev__{ending}": FILES[name]}
-    del dev
-    prepare(tmp_path, section, **files)
+    ending = name.partition(".")[2]
+    prepare(tmp_path, **{f"train__{ending}": FILES[name], f"dev__{ending}": FILES[name]})
     assert read(FILES[name], name)[0] == column(tmp_path, "train", "text_a")
 
 

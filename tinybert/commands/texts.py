@@ -86,7 +86,7 @@ def parse_encoding(name: str) -> str:
     """Raises InputError if Python has no such encoding of text."""
     try:
         "a".encode(name)
-    except LookupError:
+    except (LookupError, ValueError):  # of bytes; of an odd name
         raise InputError(
             f"--encoding: Python has no encoding {name!r}; common ones are utf-8, utf-16, latin-1, "
             "cp1252, gb18030, big5, shift_jis"
