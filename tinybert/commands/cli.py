@@ -187,8 +187,6 @@ def _predict(options: argparse.Namespace) -> None:
 
 
 def _serve(options: argparse.Namespace) -> None:
-    import uvicorn
-
     from tinybert.deploy import serve
     from tinybert.deploy.classifier import Classifier
 
@@ -197,8 +195,7 @@ def _serve(options: argparse.Namespace) -> None:
         from tinybert.deploy.torch_classifier import TorchClassifier
 
         teacher = TorchClassifier(options.teacher, classify)
-    app = serve.create(classify, teacher)
-    uvicorn.run(app, host=options.host, port=options.port, log_level="warning")
+    serve.run(serve.create(classify, teacher), options.host, options.port)
 
 
 if __name__ == "__main__":
