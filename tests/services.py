@@ -44,7 +44,7 @@ def running(app) -> Iterator[tuple[str, int]]:
 
 
 def closed_after(connection: socket.socket, timeout: float = 5.0) -> float:
-    """Seconds until the server closes a connection; what it sends is ignored. Raises TimeoutError."""
+    """Seconds until the server closes a connection; ignores what it sends. Raises TimeoutError."""
     start = time.monotonic()
     connection.settimeout(timeout)
     try:

@@ -31,7 +31,7 @@ PARTS = {
     "nothing": b"",
     "half of the headers": HEALTH[:-6],
     "half of the body": post(BODY)[:-5],
-    "a chunk": b"POST /predict HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n",
+    "a chunk": b"POST /predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n",
     "a request and half of another": HEALTH + HEALTH[:-6],
     "too large a body": post(BODY).replace(b"Length: ", b"Length: 99999999"),
 }
@@ -128,6 +128,23 @@ def test_requests_beyond_the_limit_of_connections_are_refused(monkeypatch):
         statuses = [call.result().status_code for call in calls]
         assert set(statuses) == {200, 503}
         assert httpx.post(url, json=BODY).status_code == 200
+
+
+def test_half_sent_bodies_do_not_fill_the_memory(monkeypatch):
+    monkeypatch.setattr(limits, "MAX_BUFFERED_BYTES", 1_000_000)
+    body = post({"texts": ["a" * 20_000] * 20})
+    with running(serve.create(FakeModel())) as address, ExitStack() as stack:
+        clients = [stack.enter_context(socket.create_connection(address)) for _ in range(5)]
+        for client in clients:
+            client.sendall(body[:-5])
+            client.settimeout(0.5)
+        answers = []
+        for client in clients:
+            with suppress(TimeoutError):
+                answers.append(client.recv(100)[:12])
+        assert answers and set(answers) == {b"HTTP/1.1 429"}
+        url = "http://{}:{}/predict".format(*address)
+        assert httpx.post(url, json=BODY).status_code == 200  # a small one is read all the same
 
 
 def test_texts_of_clients_that_left_are_dropped(monkeypatch):

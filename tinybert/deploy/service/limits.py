@@ -1,6 +1,9 @@
 """What a client may ask of the service, and for how long it may keep it waiting."""
 
 MAX_BYTES = 1_000_000  # in a request
+MAX_BUFFERED_BYTES = (
+    64_000_000  # in all requests in progress; beyond that large ones get status 429
+)
 MAX_TEXTS = 64  # in a request to /predict
 MAX_CHARACTERS = 20_000  # in a text
 

@@ -17,6 +17,7 @@ class Requests:
 
     def __init__(self, app, requests: Counter, seconds: Histogram):
         self.app, self.requests, self.seconds = app, requests, seconds
+        self.buffered = 0  # bytes of all requests in progress
 
     async def __call__(self, scope, receive, send) -> None:
         if scope["type"] != "http":
@@ -46,14 +47,40 @@ class Requests:
             self.seconds.labels(path).observe(time.perf_counter() - start)
 
     async def _answer(self, scope, receive, send) -> None:
+        body = bytearray()
         try:
-            body = await _read(scope, receive)
-        except _TooLarge:
-            refusal = JSONResponse({"detail": f"more than {limits.MAX_BYTES:,} bytes"}, 413)
-            await refusal(scope, receive, send)
-            return
-        if body is None:
-            return
+            if await self._read(body, scope, receive):
+                await self._call(bytes(body), scope, receive, send)
+        except _Refused as refusal:
+            status, detail = refusal.args
+            await JSONResponse({"detail": detail}, status)(scope, receive, send)
+        finally:
+            self.buffered -= len(body)
+
+    async def _read(self, body: bytearray, scope, receive) -> bool:
+        """Appends to the body until it is complete. Returns False if the client leaves before.
+        Raises _Refused as soon as it is too large."""
+        too_large = _Refused(413, f"more than {limits.MAX_BYTES:,} bytes")
+        length = dict(scope["headers"]).get(b"content-length", b"0")
+        if not length.isdigit() or int(length) > limits.MAX_BYTES:
+            raise too_large
+        more = True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return False
+            chunk, more = message.get("body", b""), message.get("more_body", False)
+            body += chunk
+            self.buffered += len(chunk)
+            if len(body) > limits.MAX_BYTES:
+                raise too_large
+            share = limits.MAX_BUFFERED_BYTES / limits.MAX_CONNECTIONS  # is granted in any case
+            if self.buffered > limits.MAX_BUFFERED_BYTES and len(body) > share:
+                raise _Refused(429, "too many bytes are waiting; try again later")
+        return True
+
+    async def _call(self, body: bytes, scope, receive, send) -> None:
+        """Calls the app until it has answered or the client leaves."""
         messages = [{"type": "http.request", "body": body, "more_body": False}]
         left = asyncio.create_task(receive())  # after the body: http.disconnect, or nothing
 
@@ -72,23 +99,5 @@ class Requests:
             answer.result()  # raises what the app raised
 
 
-class _TooLarge(Exception):
-    pass
-
-
-async def _read(scope, receive) -> bytes | None:
-    """The body; None if the client leaves before all of it has arrived. Raises _TooLarge as soon
-    as it is known."""
-    length = dict(scope["headers"]).get(b"content-length", b"0")
-    if not length.isdigit() or int(length) > limits.MAX_BYTES:
-        raise _TooLarge
-    body, more = bytearray(), True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        body += message.get("body", b"")
-        more = message.get("more_body", False)
-        if len(body) > limits.MAX_BYTES:
-            raise _TooLarge
-    return bytes(body)
+class _Refused(Exception):
+    """Status and detail of a response without the app."""
