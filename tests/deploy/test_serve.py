@@ -1,34 +1,17 @@
-"""The service: its responses, the requests that it refuses, and its batches."""
+"""The service: its responses, and the requests that it refuses."""
 
 import asyncio
 import json
-import time
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
 from fastapi.testclient import TestClient
-from hypothesis import given
-from hypothesis import strategies as st
-from prometheus_client import CollectorRegistry, Histogram
+from services import LABELS, FakeModel
 
 from tinybert.deploy import serve
-
-LABELS = ["bad", "good"]
-
-
-class FakeModel:
-    """Predicts the length of a text; records the sizes of batches."""
-
-    labels, pair = LABELS, False
-
-    def __init__(self, seconds: float = 0.0):
-        self.sizes, self.seconds = [], seconds
-
-    def __call__(self, texts):
-        self.sizes.append(len(texts))
-        time.sleep(self.seconds)
-        return [{"label": "good", "probabilities": {"bad": 0.0, "good": len(t)}} for t in texts]
+from tinybert.deploy.service import limits
 
 
 @pytest.fixture
@@ -58,45 +41,7 @@ def test_concurrent_requests_share_batches_and_each_gets_its_predictions():
     responses = asyncio.run(predict())
     lengths = [r.json()["results"][0]["probabilities"]["good"] for r in responses]
     assert lengths == list(range(1, 41))
-    assert len(model.sizes) < 10 and max(model.sizes) <= serve.BATCH_SIZE
-
-
-def batcher_of(model) -> serve.Batcher:
-    return serve.Batcher(model, Histogram("sizes", "texts", registry=CollectorRegistry()))
-
-
-def test_texts_that_already_wait_share_a_batch_even_without_waiting(monkeypatch):
-    monkeypatch.setattr(serve, "WAIT_SECONDS", 0.0)
-    model = FakeModel()
-
-    async def predict():
-        batcher = batcher_of(model)
-        requests = [asyncio.create_task(batcher.predict(["a"] * n)) for n in (1, 2, 3, 30)]
-        await asyncio.sleep(0)  # all texts are in the queue
-        worker = asyncio.create_task(batcher.work())
-        results = await asyncio.gather(*requests)
-        worker.cancel()
-        return [len(predictions) for predictions in results]
-
-    assert asyncio.run(predict()) == [1, 2, 3, 30]
-    assert model.sizes == [serve.BATCH_SIZE, 36 - serve.BATCH_SIZE]
-
-
-def test_a_text_waits_for_those_that_come_soon_after(monkeypatch):
-    monkeypatch.setattr(serve, "WAIT_SECONDS", 5.0)
-    monkeypatch.setattr(serve, "BATCH_SIZE", 2)
-    model = FakeModel()
-
-    async def predict():
-        batcher = batcher_of(model)
-        worker = asyncio.create_task(batcher.work())
-        first = asyncio.create_task(batcher.predict(["a"]))
-        await asyncio.sleep(0.05)
-        await asyncio.gather(first, batcher.predict(["b"]))
-        worker.cancel()
-
-    asyncio.run(predict())
-    assert model.sizes == [2]
+    assert len(model.sizes) < 10 and max(model.sizes) <= limits.BATCH_SIZE
 
 
 def test_an_error_of_the_model_reaches_its_requests_and_the_worker_continues():
@@ -108,7 +53,9 @@ def test_an_error_of_the_model_reaches_its_requests_and_the_worker_continues():
 
     app = serve.create(Failing())
     with TestClient(app, raise_server_exceptions=False) as client:
-        assert client.post("/predict", json={"texts": ["fail"]}).status_code == 500
+        response = client.post("/predict", json={"texts": ["fail"]})
+        assert response.status_code == 500
+        assert list(response.json()) == ["detail"] and "broken" not in response.text
         assert client.post("/predict", json={"texts": ["a"]}).status_code == 200
 
 
@@ -140,9 +87,9 @@ def test_shutdown_waits_for_the_worker():
         (b'{"texts": ["a"], "more": 1}', 422),
         (b'{"texts": ["\\ud800"]}', 422),  # half of a surrogate pair
         (b"\xff\xfe", 422),
-        (json.dumps({"texts": ["x" * (serve.MAX_CHARACTERS + 1)]}).encode(), 422),
-        (json.dumps({"texts": ["x"] * (serve.MAX_TEXTS + 1)}).encode(), 422),
-        (b"x" * (serve.MAX_BYTES + 1), 413),
+        (json.dumps({"texts": ["x" * (limits.MAX_CHARACTERS + 1)]}).encode(), 422),
+        (json.dumps({"texts": ["x"] * (limits.MAX_TEXTS + 1)}).encode(), 422),
+        (b"x" * (limits.MAX_BYTES + 1), 413),
         (b"[" * 100_000, 400),
     ],
 )
@@ -154,14 +101,14 @@ def test_invalid_requests_are_refused(client, path, body, status):
 
 def test_the_size_of_a_body_in_chunks_is_limited_too(client):
     def chunks():
-        for _ in range(serve.MAX_BYTES // 1000 + 2):
+        for _ in range(limits.MAX_BYTES // 1000 + 2):
             yield b"x" * 1000
 
     assert client.post("/predict", content=chunks()).status_code == 413
 
 
 def test_too_many_pending_texts_are_refused(monkeypatch):
-    monkeypatch.setattr(serve, "MAX_PENDING", 3)
+    monkeypatch.setattr(limits, "MAX_PENDING", 3)
     with TestClient(serve.create(FakeModel(seconds=0.3))) as client, ThreadPoolExecutor(20) as pool:
         body = {"texts": ["a", "b"]}
         calls = [pool.submit(client.post, "/predict", json=body) for _ in range(20)]
@@ -194,14 +141,54 @@ def test_compare_includes_the_teacher_if_the_service_has_one(client):
     assert models["teacher"]["milliseconds"] >= 20
 
 
-@given(
-    st.recursive(
-        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
-        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-        max_leaves=5,
-    )
-)
-def test_any_json_gets_a_prediction_or_is_refused(body):
-    with TestClient(serve.create(FakeModel())) as client:
-        for given_body in (body, {"texts": body}):
-            assert client.post("/predict", json=given_body).status_code in (200, 422)
+def test_errors_are_as_the_api_describes_them_and_do_not_quote_the_text():
+    class Pairs(FakeModel):
+        pair = True
+
+    for model, texts in ((FakeModel(), ["a", ["b", "secret"]]), (Pairs(), [["a", "b"], "secret"])):
+        with TestClient(serve.create(model)) as client:
+            for path in ("/predict", "/compare"):
+                response = client.post(path, json={"texts": texts})
+                assert response.status_code == 422 and "secret" not in response.text
+                (mistake,) = response.json()["detail"]
+                assert mistake["loc"] == ["body", "texts", 1]
+                assert "this model takes" in mistake["msg"] and isinstance(mistake["type"], str)
+
+
+def test_an_odd_key_of_a_request_is_shortened_and_escaped_in_the_error(client):
+    content = b'{"texts": ["a"], "\\ud800' + b"x" * 10_000 + b'": 1}'
+    response = client.post("/predict", content=content)
+    assert response.status_code == 422 and len(response.content) < 1000
+
+
+def test_an_error_in_the_service_itself_is_500_as_json():
+    class Broken(FakeModel):
+        @property
+        def labels(self):
+            raise RuntimeError("secret")
+
+    with TestClient(serve.create(Broken()), raise_server_exceptions=False) as client:
+        response = client.get("/health")
+    assert response.status_code == 500
+    assert list(response.json()) == ["detail"] and "secret" not in response.text
+
+
+def test_docs_need_no_network_and_describe_every_route_and_schema(client):
+    page, api = client.get("/docs").text, client.get("/openapi.json").json()
+    assert "<script" not in page and "//" not in page.replace("<!doctype html>", "")
+    for path, operations in api["paths"].items():
+        for method in operations:
+            assert f"<h2>{method.upper()} {path}</h2>" in page
+    for name in api["components"]["schemas"]:
+        assert f'id="{name}"' in page
+    linked = set(re.findall('href="#([^"]+)"', page))
+    assert linked and linked <= set(api["components"]["schemas"])
+
+
+def test_requests_are_counted_whatever_became_of_them(client):
+    client.post("/predict", content=b"x" * (limits.MAX_BYTES + 1))
+    client.get("/nothing")
+    metrics = client.get("/metrics")
+    assert metrics.headers["content-type"].startswith("text/plain")
+    for status in (404, 413):
+        assert f'tinybert_requests_total{{path="other",status="{status}"}} 1.0' in metrics.text

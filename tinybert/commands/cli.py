@@ -242,8 +242,6 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 
 def _serve(options: argparse.Namespace) -> None:
-    import uvicorn
-
     from tinybert.deploy import serve
     from tinybert.deploy.classifier import Classifier
 
@@ -253,8 +251,7 @@ def _serve(options: argparse.Namespace) -> None:
         from tinybert.deploy.torch_classifier import TorchClassifier
 
         teacher = TorchClassifier(options.teacher, classify)
-    app = serve.create(classify, teacher)
-    uvicorn.run(app, host=options.host, port=options.port, log_level="warning")
+    serve.run(serve.create(classify, teacher), options.host, options.port)
 
 
 def _check_address(host: str, port: int) -> None:

@@ -1,0 +1,296 @@
+"""A server under clients that stall, flood, leave or send half, on real sockets."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+
+import httpx
+import pytest
+from services import FakeModel, closed_after, running
+
+from tinybert.deploy import serve
+from tinybert.deploy.service import limits, server
+from tinybert.pipeline.errors import InputError
+
+HEALTH = b"GET /health HTTP/1.1\r\nHost: test\r\n\r\n"
+
+
+def post(body: dict, path: str = "/predict") -> bytes:
+    content = json.dumps(body).encode()
+    head = f"POST {path} HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n"
+    return f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content
+
+
+BODY = {"texts": ["some text"]}
+PARTS = {
+    "nothing": b"",
+    "half of the headers": HEALTH[:-6],
+    "half of the body": post(BODY)[:-5],
+    "a chunk": b"POST /predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n",
+    "a request and half of another": HEALTH + HEALTH[:-6],
+    "too large a body": post(BODY).replace(b"Length: ", b"Length: 99999999"),
+}
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_client_that_stalls_is_disconnected(monkeypatch, part):
+    monkeypatch.setattr(limits, "RECEIVE_SECONDS", 0.4)
+    with running(serve.create(FakeModel())) as address, socket.create_connection(address) as client:
+        client.sendall(PARTS[part])
+        assert 0.3 < closed_after(client) < 3
+
+
+@pytest.mark.parametrize("start", [HEALTH[:-2], post(BODY)[:-20]])
+def test_a_client_that_sends_byte_by_byte_is_disconnected(monkeypatch, start):
+    monkeypatch.setattr(limits, "RECEIVE_SECONDS", 0.5)
+    with running(serve.create(FakeModel())) as address, socket.create_connection(address) as client:
+        client.sendall(start)
+        begin = time.monotonic()
+        with pytest.raises((ConnectionResetError, BrokenPipeError)):
+            while time.monotonic() - begin < 5:
+                client.sendall(b"x")
+                time.sleep(0.05)
+        assert time.monotonic() - begin < 3
+
+
+def test_a_pause_between_requests_is_no_stall(monkeypatch):
+    monkeypatch.setattr(limits, "RECEIVE_SECONDS", 0.3)
+    monkeypatch.setattr(limits, "SEND_SECONDS", 0.3)
+    model = FakeModel(seconds=0.8)  # nor is a slow answer
+    with running(serve.create(model)) as (host, port), httpx.Client() as client:
+        url = f"http://{host}:{port}"
+        assert client.get(f"{url}/health").status_code == 200
+        kept = client._transport._pool.connections
+        time.sleep(0.8)
+        assert client.post(f"{url}/predict", json=BODY).status_code == 200
+        assert client._transport._pool.connections == kept  # the same one
+
+
+def test_a_connection_is_kept_for_more_than_a_minute_then_closed(monkeypatch):
+    assert server.server(serve.create(FakeModel())).config.timeout_keep_alive > 60
+    monkeypatch.setattr(limits, "KEEP_ALIVE_SECONDS", 1)
+    with running(serve.create(FakeModel())) as address, socket.create_connection(address) as client:
+        client.sendall(HEALTH)
+        assert 0.9 < closed_after(client) < 3
+
+
+def test_a_client_that_does_not_read_its_response_is_disconnected(monkeypatch):
+    monkeypatch.setattr(limits, "SEND_SECONDS", 0.5)
+
+    class Talkative(FakeModel):
+        def __call__(self, texts):
+            return [{"label": "x" * 20_000_000, "probabilities": {}} for _ in texts]
+
+    with running(serve.create(Talkative())) as address, socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(address)
+        client.sendall(post(BODY))
+        time.sleep(2)
+        received = 0
+        client.settimeout(5)
+        with suppress(ConnectionResetError):
+            while chunk := client.recv(1_000_000):
+                received += len(chunk)
+        assert received < 20_000_000
+
+
+def test_silent_connections_do_not_keep_others_out(monkeypatch):
+    monkeypatch.setattr(limits, "MAX_IDLE", 5)
+    monkeypatch.setattr(limits, "MAX_CONNECTIONS", 10)
+    with running(serve.create(FakeModel())) as address, ExitStack() as stack:
+        silent = [stack.enter_context(socket.create_connection(address)) for _ in range(60)]
+        time.sleep(0.5)
+        assert httpx.post("http://{}:{}/predict".format(*address), json=BODY).status_code == 200
+        for client in silent[:10]:
+            assert closed_after(client) < 1
+        closed = 0
+        for client in silent:
+            client.settimeout(0.01)
+            try:
+                closed += client.recv(1) == b""
+            except ConnectionResetError:
+                closed += 1
+            except TimeoutError:
+                pass
+        assert closed >= 60 - limits.MAX_IDLE
+
+
+def test_requests_beyond_the_limit_of_connections_are_refused(monkeypatch):
+    monkeypatch.setattr(limits, "MAX_CONNECTIONS", 4)
+    with running(serve.create(FakeModel(seconds=0.5))) as address, ThreadPoolExecutor(8) as pool:
+        url = "http://{}:{}/predict".format(*address)
+        calls = [pool.submit(httpx.post, url, json=BODY) for _ in range(7)]
+        statuses = [call.result().status_code for call in calls]
+        assert set(statuses) == {200, 503}
+        assert httpx.post(url, json=BODY).status_code == 200
+
+
+def test_half_sent_bodies_do_not_fill_the_memory(monkeypatch):
+    monkeypatch.setattr(limits, "MAX_BUFFERED_BYTES", 1_000_000)
+    body = post({"texts": ["a" * 20_000] * 20})
+    with running(serve.create(FakeModel())) as address, ExitStack() as stack:
+        clients = [stack.enter_context(socket.create_connection(address)) for _ in range(5)]
+        for client in clients:
+            client.sendall(body[:-5])
+            client.settimeout(0.5)
+        answers = []
+        for client in clients:
+            with suppress(TimeoutError):
+                answers.append(client.recv(100)[:12])
+        assert answers and set(answers) == {b"HTTP/1.1 429"}
+        url = "http://{}:{}/predict".format(*address)
+        assert httpx.post(url, json=BODY).status_code == 200  # a small one is read all the same
+
+
+def test_texts_of_clients_that_left_are_dropped(monkeypatch):
+    monkeypatch.setattr(limits, "BATCH_SIZE", 2)
+    model = FakeModel(seconds=0.3)
+    with running(serve.create(model)) as address:
+        url = "http://{}:{}".format(*address)
+        with socket.create_connection(address) as first:
+            first.sendall(post({"texts": ["first"]}))
+            time.sleep(0.1)  # the model reads it
+            for _ in range(20):
+                with socket.create_connection(address) as client:
+                    client.sendall(post({"texts": ["left", "left"]}))
+                    time.sleep(0.002)
+            start = time.monotonic()
+            assert httpx.post(f"{url}/predict", json={"texts": ["honest"]}).status_code == 200
+            assert time.monotonic() - start < 0.9  # two batches, not 21
+            assert first.recv(100).startswith(b"HTTP/1.1 200")
+        metrics = httpx.get(f"{url}/metrics").text
+    assert model.texts == ["first", "honest"]
+    assert 'tinybert_requests_total{path="/predict",status="499"} 20.0' in metrics
+
+
+def test_comparisons_of_clients_that_left_are_dropped():
+    teacher = FakeModel(seconds=0.3)
+    with running(serve.create(FakeModel(), teacher)) as address:
+        for _ in range(10):
+            with socket.create_connection(address) as client:
+                client.sendall(post({"texts": ["left"]}, "/compare"))
+                time.sleep(0.02)
+        start = time.monotonic()
+        url = "http://{}:{}/compare".format(*address)
+        assert httpx.post(url, json={"texts": ["honest"]}).status_code == 200
+        assert time.monotonic() - start < 1.2  # not ten times 0.3 s
+    assert len(teacher.texts) <= 3
+
+
+def test_pipelined_requests_are_answered_in_order():
+    with running(serve.create(FakeModel())) as address, socket.create_connection(address) as client:
+        client.sendall(post({"texts": ["a"]}) + post({"texts": ["abc"]}) + HEALTH)
+        received = b""
+        client.settimeout(5)
+        while b'"pair"' not in received:
+            received += client.recv(65536)
+        assert received.index(b'"good":1') < received.index(b'"good":3') < received.index(b'"pair"')
+
+
+SERVICE = """
+import socket, sys
+from services import FakeModel
+from tinybert.deploy import serve
+from tinybert.deploy.service import limits
+limits.SHUTDOWN_SECONDS, limits.SHUTDOWN_RECEIVE_SECONDS = 2, 0.3
+class Model(FakeModel):
+    def __call__(self, texts):
+        print("called", flush=True)
+        return super().__call__(texts)
+serve.run(serve.create(Model(seconds=float(sys.argv[2]))), "127.0.0.1", int(sys.argv[1]))
+"""
+
+
+@pytest.fixture
+def service():
+    """Starts the service in a process, with a model that takes some seconds."""
+    with ExitStack() as stack:
+
+        def start(seconds: float) -> tuple[subprocess.Popen, tuple[str, int]]:
+            with server.bind("127.0.0.1", 0) as free:
+                address = free.getsockname()
+            process = stack.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-c", SERVICE, str(address[1]), str(seconds)],
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    text=True,
+                    env={"PYTHONPATH": ":".join(sys.path)},
+                )
+            )
+            stack.callback(process.kill)
+            for _ in range(300):
+                try:
+                    socket.create_connection(address).close()
+                    break
+                except ConnectionRefusedError:
+                    time.sleep(0.1)
+            return process, address
+
+        yield start
+
+
+def test_sigterm_answers_complete_requests_and_drops_half_of_one(service):
+    process, address = service(1.0)
+    with (
+        socket.create_connection(address) as complete,
+        socket.create_connection(address) as half,
+        socket.create_connection(address) as slow,
+        socket.create_connection(address),
+    ):
+        half.sendall(post(BODY)[:-5])
+        slow.sendall(post(BODY)[:-5])
+        complete.sendall(post(BODY))
+        process.stdout.readline()  # the model is called
+        start = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.15)
+        slow.sendall(post(BODY)[-5:])  # what arrives soon is answered, too
+        assert complete.recv(100).startswith(b"HTTP/1.1 200")
+        assert slow.recv(100).startswith(b"HTTP/1.1 200")
+        assert process.wait(10) == -signal.SIGTERM
+        assert time.monotonic() - start < 4
+    assert process.stderr.read() == ""
+
+
+def test_sigterm_does_not_wait_for_a_slow_model(service):
+    process, address = service(30.0)
+    with socket.create_connection(address) as client:
+        client.sendall(post(BODY))
+        process.stdout.readline()
+        start = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert client.recv(1000).startswith(b"HTTP/1.1 503")
+        assert process.wait(10) == -signal.SIGTERM
+        assert time.monotonic() - start < 5
+    assert "Traceback" not in process.stderr.read()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_a_port_in_use_is_an_error_that_says_so(host):
+    try:
+        listener = server.bind(host, 0)
+    except InputError:
+        pytest.skip("no IPv6")
+    with listener, pytest.raises(InputError, match=f"port {listener.getsockname()[1]} .* --port"):
+        serve.run(serve.create(FakeModel()), host, listener.getsockname()[1])
+
+
+@pytest.mark.parametrize(
+    ("host", "port"),
+    [
+        ("127.0.0.1", 70_000),
+        ("127.0.0.1", -1),
+        ("no such host.invalid", 0),
+        ("x" * 70, 0),
+        ("198.51.100.1", 0),  # of no machine (RFC 5737)
+    ],
+)
+def test_an_address_that_cannot_be_bound_is_an_error(host, port):
+    with pytest.raises(InputError, match="cannot listen on"):
+        serve.run(serve.create(FakeModel()), host, port)

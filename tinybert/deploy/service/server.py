@@ -1,0 +1,123 @@
+"""uvicorn with limits for clients that stall.
+
+uvicorn limits neither how long a client takes to send a request or to read a response, nor the
+number of connections without a request (https://github.com/Kludex/uvicorn/issues/157).
+"""
+
+import asyncio
+import socket
+import time
+from enum import Enum
+
+import h11
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from tinybert.deploy.service import limits
+from tinybert.pipeline.errors import InputError
+
+
+class Phase(Enum):
+    """What a connection waits for."""
+
+    REQUEST = "its first request, or the rest of a request"
+    NEXT_REQUEST = "the next request"
+    RESPONSE = "the service"
+    READING = "the client, to read the response or to close the connection"
+
+
+class Connection(H11Protocol):
+    """An HTTP/1.1 connection that knows its phase."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        super().connection_made(transport)
+        self.made = time.monotonic()
+        if len(self.connections) > 2 * limits.MAX_CONNECTIONS:
+            transport.abort()
+
+    def phase(self) -> Phase:
+        if self.transport.is_closing() or self.transport.get_write_buffer_size():
+            return Phase.READING
+        if self.conn.their_state is h11.SEND_BODY:
+            return Phase.REQUEST
+        if self.cycle is not None and not self.cycle.response_complete:
+            return Phase.RESPONSE
+        fresh = self.cycle is None or self.conn.trailing_data[0]
+        return Phase.REQUEST if fresh else Phase.NEXT_REQUEST
+
+
+class Server(uvicorn.Server):
+    """Closes connections that stay in a phase for too long, and the oldest idle ones if there are
+    too many."""
+
+    def __init__(self, config: uvicorn.Config):
+        super().__init__(config)
+        self.phases: dict[Connection, tuple[tuple, float]] = {}  # (phase, request), since when
+
+    async def on_tick(self, counter: int) -> bool:
+        """uvicorn calls it every 0.1 s."""
+        self._close_stalled()
+        return await super().on_tick(counter)
+
+    def _close_stalled(self) -> None:
+        allowed = {
+            Phase.REQUEST: limits.RECEIVE_SECONDS,
+            Phase.NEXT_REQUEST: limits.KEEP_ALIVE_SECONDS,
+            Phase.RESPONSE: float("inf"),
+            Phase.READING: limits.SEND_SECONDS,
+        }
+        now, phases, idle = time.monotonic(), {}, []
+        for connection in self.server_state.connections:
+            phase = connection.phase()
+            current = phase, connection.cycle
+            known, since = self.phases.get(connection, (current, connection.made))
+            if known != current:
+                since = now
+            phases[connection] = current, since
+            if now - since > allowed[phase]:
+                connection.transport.abort()
+            if phase in (Phase.REQUEST, Phase.NEXT_REQUEST):
+                idle.append((since, connection))
+        idle.sort(key=lambda pair: pair[0])
+        for _, connection in idle[: max(0, len(idle) - limits.MAX_IDLE)]:
+            connection.transport.abort()
+        self.phases = phases
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answers complete requests; those of which a part has arrived have a moment to go on."""
+        loop = asyncio.get_running_loop()
+        loop.call_later(limits.SHUTDOWN_RECEIVE_SECONDS, self._close_incomplete)
+        await super().shutdown(sockets)
+
+    def _close_incomplete(self) -> None:
+        for connection in self.server_state.connections:
+            if connection.phase() is Phase.REQUEST:
+                connection.transport.abort()
+
+
+def server(app) -> Server:
+    """A server of an ASGI app. Its address is that of the sockets that it is run with."""
+    return Server(
+        uvicorn.Config(
+            app,
+            http=Connection,
+            ws="none",
+            log_level="warning",
+            limit_concurrency=limits.MAX_CONNECTIONS,
+            timeout_keep_alive=limits.KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=limits.SHUTDOWN_SECONDS,
+        )
+    )
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Returns a listening socket. Raises InputError if the address is invalid, in use, or not
+    permitted."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except (OSError, OverflowError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(
+            f"cannot listen on port {port} of {host}: {reason}; choose another --port or --host"
+        ) from None
