@@ -141,7 +141,7 @@ def test_broken_input_is_an_error_with_its_line(input_format, text, message):
 def test_a_folder_without_an_export_is_an_error(tmp_path):
     done = run("predict", tmp_path)
     assert done.returncode == 1
-    assert b"has no model_int8.onnx and no task.json; give the folder" in done.stderr
+    assert b"has no model_int8.onnx and no task.json and no tokenizer.json; give" in done.stderr
     done = run("predict", tmp_path, "no such file")
     assert done.returncode == 1 and b"Traceback" not in done.stderr
 
@@ -164,7 +164,7 @@ def test_report_prints_scores_and_names_the_command_for_speeds(exported, monkeyp
 
 
 @pytest.mark.parametrize(
-    "command", ["recipe", "fetch", "speed", "report", "publish", "predict", "serve"]
+    "command", ["recipe", "fetch", "speed", "report", "publish", "predict", "check", "serve"]
 )
 def test_each_command_has_help_with_an_example(command, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["tinybert", command, "--help"])
