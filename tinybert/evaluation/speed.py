@@ -84,8 +84,9 @@ def speed(
     """Returns the timings as {"one_thread" or "all_cores": {model: {"torch", "onnx" or "int8":
     timings}}}: latency_ms and latency_ms_p95 of single rows, and rows_per_second in batches.
 
-    files: the ONNX files of a model, by kind. count: the number of rows. The models take turns, so
-    that noise of the machine affects all of them alike.
+    files: the ONNX files of a model, by kind; they run each row of a batch alone, as Classifier
+    does. count: the number of rows. The models take turns, so that noise of the machine affects all
+    of them alike.
     """
     cores, result = torch.get_num_threads(), {}
     sample = evenly_spaced(len(rows), count)
