@@ -26,9 +26,9 @@ LONG = "good " * 40 + "bad " * 40
 def test_long_texts_are_cut_on_the_side_that_training_cut(finished, side, pair):
     folder = finished("classification", pair=pair) / "models/mine"
     for role in ("student", "teacher"):
-        tokenizer = tiny_tokenizer()
-        tokenizer.truncation_side = side
-        tokenizer.save_pretrained(folder / role)
+        file = folder / role / "tokenizer_config.json"
+        settings = json.loads(file.read_text()) | {"truncation_side": side}
+        file.write_text(json.dumps(settings))
     export.export_student("mine", 32, Export(max_drop=100))
     text = (LONG, "the story " * 30) if pair else LONG
     tokenizer = AutoTokenizer.from_pretrained(folder / "student")
@@ -82,7 +82,7 @@ def test_rows_that_are_cut_are_compared_even_if_dev_has_none(tmp_path, tokenizer
     second = TEXTS[::-1] if pair else None
     rows = encode(TEXTS, second, tokenizer, 24)
     assert rows.lengths.max() < 24
-    with pytest.raises(InputError, match="other token ids .* row 1 of long rows"):
+    with pytest.raises(InputError, match="other token ids .* row . of long rows"):
         encoding.check(folder, TEXTS * 3, second and second * 3, rows_of(rows, 3), tokenizer, 24)
 
 
