@@ -39,7 +39,7 @@ def main() -> None:
             folder.mkdir()
             models[name] = model
             files[name] = {kind: folder / file for kind, file in FILES.items()}
-            export.write(model, files[name])
+            export.write(model, files[name], token_types=True)
             sizes[name] = {kind: export.megabytes(file) for kind, file in files[name].items()}
             sizes[name]["torch"] = 4e-6 * sum(p.numel() for p in model.parameters())
         timings = speed.speed(models, files, rows, len(rows))

@@ -56,7 +56,7 @@ def measure(rows: int) -> dict[str, dict[str, float]]:
             folder = Path(work) / name
             folder.mkdir()
             files[name] = {kind: folder / file for kind, file in FILES.items()}
-            export.write(models[name], files[name])
+            export.write(models[name], files[name], token_types=True)
         sample = rows_of(sst2_lengths(rows))
         sample.token_types = np.zeros_like(sample.tokens, np.int8)
         timings = speed.speed(models, files, sample, rows)["all_cores"]

@@ -98,16 +98,19 @@ def test_a_batch_is_printed_before_the_next_arrives(model):
         assert process.wait(60) == 0
 
 
-def test_predict_imports_neither_torch_nor_dvc_nor_pandas(model):
+def test_predict_and_check_import_neither_torch_nor_dvc_nor_pandas(model):
     heavy = ("torch", "transformers", "dvc", "pandas", "fastapi", "datasets", "matplotlib")
     code = (
         "import sys\nfrom tinybert.commands import cli\ncli.main()\n"
         f"print([name for name in {heavy} if name in sys.modules])"
     )
-    command = [sys.executable, "-c", code, "predict", str(model())]
-    done = subprocess.run(command, input="good film\n", capture_output=True, text=True, check=True)
-    prediction, imported = done.stdout.splitlines()
-    assert "label" in json.loads(prediction) and imported == "[]"
+    for name in ("predict", "check"):
+        command = [sys.executable, "-c", code, name, str(model())]
+        done = subprocess.run(
+            command, input="good film\n", capture_output=True, text=True, check=True
+        )
+        first, *_, imported = done.stdout.splitlines()
+        assert imported == "[]" and ("label" in first or name == "check")
 
 
 def test_pairs_are_separated_by_a_tab_or_have_two_columns(model):
@@ -186,9 +189,23 @@ def test_report_names_a_damaged_file(exported, monkeypatch, capsys):
 def test_a_folder_without_an_export_is_an_error(tmp_path):
     done = run("predict", tmp_path)
     assert done.returncode == 1
-    assert b"has no model_int8.onnx and no task.json; give the folder" in done.stderr
+    assert b"has no model_int8.onnx and no task.json and no tokenizer.json; give" in done.stderr
     done = run("predict", tmp_path, "no such file")
     assert done.returncode == 1 and b"Traceback" not in done.stderr
+
+
+def test_check_names_what_was_compared(model, monkeypatch, capsys):
+    folder = model()
+    monkeypatch.setattr("sys.argv", ["tinybert", "check", str(folder)])
+    cli.main()
+    shown = capsys.readouterr().out
+    for name in ("model.onnx", "model_int8.onnx", "tokenizer.json", "task.json"):
+        assert name in shown
+    content = bytearray((folder / "model.onnx").read_bytes())
+    content[5000:70_536] = bytes(255 - byte for byte in content[5000:70_536])
+    (folder / "model.onnx").write_bytes(content)
+    with pytest.raises(SystemExit, match=r"error: .*model\.onnx is not the file .*dvc checkout"):
+        cli.main()
 
 
 def test_a_single_text_for_a_task_of_pairs_is_an_error(model):
@@ -209,7 +226,8 @@ def test_report_prints_scores_and_names_the_command_for_speeds(exported, monkeyp
 
 
 @pytest.mark.parametrize(
-    "command", ["recipe", "fetch", "speed", "report", "publish", "predict", "evaluate", "serve"]
+    "command",
+    ["recipe", "fetch", "speed", "report", "publish", "predict", "evaluate", "check", "serve"],
 )
 def test_each_command_has_help_with_an_example(command, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["tinybert", command, "--help"])

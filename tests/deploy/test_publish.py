@@ -64,6 +64,20 @@ def test_the_folder_works_for_transformers_and_for_the_command(project):
     assert prediction["probabilities"][label] == pytest.approx(expected["score"], abs=1e-4)
 
 
+@pytest.mark.parametrize("words", [5, 300])
+def test_the_cards_snippet_cuts_long_texts_as_the_classifier_does(project, words):
+    publish.write("mine", project / "out", "mit")
+    text = "good film " * words
+    code = (project / "out/README.md").read_text().partition("```python\n")[2].partition("```")[0]
+    code = code.replace('"mine"', repr(str(project / "out"))).replace('"some text"', repr(text))
+    scope = {}
+    exec(code.replace("classify(", "result = classify("), scope)
+    [prediction] = Classifier(project / "out", "onnx")([text])
+    assert scope["result"][0]["label"] == prediction["label"]
+    expected = prediction["probabilities"][prediction["label"]]
+    assert scope["result"][0]["score"] == pytest.approx(expected, abs=1e-4)
+
+
 def test_nothing_is_overwritten_and_missing_outputs_are_named(project):
     with pytest.raises(InputError, match="models exists; remove it"):
         publish.write("mine", project / "models", "mit")

@@ -81,7 +81,7 @@ def test_only_the_teacher_is_exported_again(exported, monkeypatch):
     """The student's files are those of the stage `export`."""
     exported("classification")
     written = []
-    monkeypatch.setattr(export, "write", lambda model, files: written.append(files) or 1 / 0)
+    monkeypatch.setattr(export, "write", lambda model, files, types: written.append(files) or 1 / 0)
     with pytest.raises(ZeroDivisionError):
         speed.measure("mine", 32, rows=2)
     [files] = written

@@ -1,4 +1,4 @@
-"""The command `tinybert`. `predict` and `serve` import neither torch nor DVC.
+"""The command `tinybert`. `predict`, `check` and `serve` import neither torch nor DVC.
 
 tinybert predict models/pydocs/onnx texts.txt
 """
@@ -121,6 +121,12 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("file", metavar="FILE", help="texts with their labels, as for training")
 
     sub = command(
+        _check, "check", "check that an exported model is whole and gives its logits here",
+        "tinybert check models/pydocs/onnx",
+    )  # fmt: skip
+    sub.add_argument("model", metavar="MODEL", help="folder of the export: models/<task>/onnx")
+
+    sub = command(
         _serve, "serve", "run an HTTP service", "tinybert serve models/pydocs/onnx --port 8080",
         parents=[model],
     )  # fmt: skip
@@ -229,6 +235,22 @@ def _predict(options: argparse.Namespace) -> None:
 
 def _notice(line: str) -> None:
     print(f"note: {line}", file=sys.stderr)
+
+
+def _check(options: argparse.Namespace) -> None:
+    from tinybert.deploy.classifier import Classifier
+    from tinybert.deploy.onnx import reference
+    from tinybert.deploy.onnx.session import FILES, METADATA_FILE, TOKENIZER_FILE
+
+    for kind, file in FILES.items():
+        difference = Classifier(options.model, kind).difference
+        print(
+            f"{file}: sha256 as exported; the logits of {reference.FILE}'s text differ by "
+            f"{difference:.1g} of the largest, at most {reference.TOLERANCE[kind]:g} are accepted"
+        )
+    print(
+        f"{METADATA_FILE}, {TOKENIZER_FILE}: sha256 as exported; the tokens of the text are equal"
+    )
 
 
 def _evaluate(options: argparse.Namespace) -> None:

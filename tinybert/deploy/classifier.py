@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
-from tinybert.deploy.onnx.session import FILES, METADATA_FILE, session
+from tinybert.deploy.onnx import reference
+from tinybert.deploy.onnx.session import FILES, METADATA_FILE, TOKENIZER_FILE, logits, session
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.files import read_json
 
@@ -19,61 +20,63 @@ from tinybert.pipeline.files import read_json
 class Classifier:
     """A student as the stage `export` writes it.
 
-    folder: models/T/onnx. kind: "int8", or "onnx" for float32. threads: 0 uses all cores. Raises
-    InputError if the folder lacks the model or task.json.
+    folder: models/T/onnx. kind: "int8", or "onnx" for float32. threads: 0 uses all cores. A text's
+    prediction does not depend on the other texts of a call. Raises InputError if a file is missing
+    or is not the one that was exported, or if this machine computes other logits.
     """
 
     def __init__(self, folder: str | Path, kind: str = "int8", threads: int = 0):
         folder = Path(folder)
-        missing = [name for name in (FILES[kind], METADATA_FILE) if not (folder / name).is_file()]
-        if missing:
-            raise InputError(
-                f"{folder} has no {' and no '.join(missing)}; give the folder that the stage "
-                "export writes, models/<task>/onnx"
-            )
+        if kind not in FILES:
+            raise InputError(f"{kind!r} is not a kind of model; use one of {', '.join(FILES)}")
+        exported = reference.read(folder, kind)
         metadata = read_json(folder / METADATA_FILE)
         self.kind, self.labels, self.pair = (metadata[k] for k in ("kind", "labels", "pair"))
-        self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        self.max_length = metadata["max_length"]
-        self.tokenizer.enable_truncation(self.max_length)
-        self.tokenizer.no_padding()
-        settings = read_json(folder / "tokenizer_config.json")
-        self.padding_id = self.tokenizer.token_to_id(settings["pad_token"])
+        # with training's truncation: its length, side and strategy
+        self.tokenizer = Tokenizer.from_file(str(folder / TOKENIZER_FILE))
         self.session = session(folder / FILES[kind], threads)
         self.names = [value.name for value in self.session.get_inputs()]
+        encoding = self.tokenizer.encode(*exported.texts)
+        [row] = logits(self.session, [encoding])
+        self.difference = reference.difference(folder, kind, exported, encoding, row)
 
     def __call__(self, texts: Sequence[str | tuple[str, str]]) -> list[dict]:
         """Returns a prediction for each text, or each pair of texts if the task has pairs.
 
         The keys of a prediction are `label` and `probabilities` (by label) for classification,
         `labels` (a list) and `probabilities` for multi-label tasks, and `score` for regression.
-        Raises InputError if one of the texts is not a text (not a pair of texts).
+        Raises InputError if `texts` is one text, or if one of them is not a text (not a pair).
         """
-        if not texts:
-            return []
-        for text in texts:
-            strings = (text,) if isinstance(text, str) else tuple(text)
-            if len(strings) != 1 + self.pair or not all(isinstance(s, str) for s in strings):
-                expected = "a pair of texts" if self.pair else "a text"
-                raise InputError(
-                    f"{text!r:.80} is not {expected}; this model classifies {expected}"
-                )
         return [decode(row, self.kind, self.labels) for row in self.logits(texts)]
 
     def logits(self, texts: Sequence[str | tuple[str, str]]) -> np.ndarray:
-        """(texts, classes), float32; (texts, 1) for regression."""
-        encoded = self.tokenizer.encode_batch([tuple(t) if self.pair else t for t in texts])
-        lengths = np.array([len(encoding.ids) for encoding in encoded])
-        shape = len(encoded), int(lengths.max())
-        inputs = {
-            "input_ids": np.full(shape, self.padding_id, np.int64),
-            "attention_mask": (np.arange(shape[1]) < lengths[:, None]).astype(np.int64),
-            "token_type_ids": np.zeros(shape, np.int64),
-        }
-        for i, encoding in enumerate(encoded):
-            inputs["input_ids"][i, : lengths[i]] = encoding.ids
-            inputs["token_type_ids"][i, : lengths[i]] = encoding.type_ids
-        return self.session.run(None, {name: inputs[name] for name in self.names})[0]
+        """(texts, classes), float32; (texts, 1) for regression. Raises InputError as a call."""
+        encodings = self.encode(texts)
+        if not encodings:
+            return np.empty((0, max(1, len(self.labels))), np.float32)
+        return logits(self.session, encodings)
+
+    def encode(self, texts: Sequence[str | tuple[str, str]]) -> list[Encoding]:
+        """Texts, or pairs of texts, as the tokens that training saw. Raises InputError as a
+        call."""
+        expected = "a pair of texts" if self.pair else "a text"
+        if isinstance(texts, str):
+            raise InputError(f"{texts!r:.80} is one text; give a list, in which each is {expected}")
+        texts = [tuple(text) if isinstance(text, list) else text for text in texts]
+        for text in texts:
+            strings = text if self.pair else (text,)
+            is_pair = isinstance(strings, tuple) and len(strings) == 1 + self.pair
+            if not is_pair or not all(isinstance(string, str) for string in strings):
+                raise InputError(
+                    f"{text!r:.80} is not {expected}; this model classifies {expected}"
+                )
+            try:
+                "".join(strings).encode()
+            except UnicodeEncodeError:
+                raise InputError(
+                    f"{text!r:.80} is not valid Unicode: it has half of a surrogate pair"
+                ) from None
+        return self.tokenizer.encode_batch(texts)
 
 
 def decode(logits: np.ndarray, kind: str, labels: list[str]) -> dict:

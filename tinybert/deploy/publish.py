@@ -7,8 +7,8 @@ from pathlib import Path
 import yaml
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
-from tinybert.deploy.onnx import card
-from tinybert.deploy.onnx.session import FILES, METADATA_FILE
+from tinybert.deploy.onnx import card, reference
+from tinybert.deploy.onnx.session import FILES, METADATA_FILE, TOKENIZER_FILE
 from tinybert.pipeline import params, paths
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.files import atomic_write, read_json
@@ -34,11 +34,16 @@ with the pipeline tinybert, at commit `{commit}`{dirty}.
 ```python
 from transformers import pipeline
 
-pipeline("text-classification", model="{task}")("some text")
+classify = pipeline("text-classification", model="{task}")
+classify({example}, truncation=True, max_length={max_length})
 ```
 
+It was trained on {what} of at most {max_length} tokens; without these options, longer ones are not
+cut.
+
 `{onnx}` and `{int8}` are the same model for ONNX Runtime, in float32 ({onnx_megabytes} MB) and in 8
-bits ({int8_megabytes} MB). `tinybert predict .` reads them and `{metadata}`.
+bits ({int8_megabytes} MB). `tinybert predict .` reads them, `tokenizer.json` and `{metadata}`;
+`tinybert check .` compares them with `{reference}`.
 
 The settings:
 
@@ -80,11 +85,15 @@ def write(task: str, out: Path, licence: str) -> None:
         onnx_megabytes=sizes["onnx"]["megabytes"],
         int8_megabytes=sizes["int8"]["megabytes"],
         metadata=METADATA_FILE,
+        reference=reference.FILE,
+        example='{"text": "a text", "text_pair": "another"}' if metadata["pair"] else '"some text"',
+        what="pairs of texts" if metadata["pair"] else "texts",
+        max_length=metadata["max_length"],
         settings=yaml.safe_dump({key: settings[key] for key in SETTINGS}, sort_keys=False),
     )
     with atomic_write(out) as folder:
         shutil.copytree(student, folder)
-        for name in (*FILES.values(), METADATA_FILE):
+        for name in (*FILES.values(), METADATA_FILE, TOKENIZER_FILE, reference.FILE):
             shutil.copyfile(onnx / name, folder / name)
         ModelCard(text).save(folder / "README.md")
 

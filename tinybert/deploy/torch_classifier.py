@@ -4,31 +4,66 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from transformers import AutoModelForSequenceClassification
+from transformers import AutoModelForSequenceClassification, PreTrainedConfig
 
 from tinybert.deploy.classifier import Classifier, decode
+from tinybert.deploy.onnx.session import INPUTS
 from tinybert.models import pretrained
-from tinybert.models.tokenizer import load_tokenizer
+from tinybert.pipeline.errors import InputError
+from tinybert.tasks.task import Task
 
 
 class TorchClassifier:
-    """folder: models/T/teacher. student: of the same task; its labels and max_length are used."""
+    """The teacher of a student, which gets the student's tokens and predicts the student's labels.
+
+    folder: models/T/teacher. student: of the same task. Raises InputError if the folder holds no
+    model with the student's kind, labels (in any order) and vocabulary.
+    """
 
     def __init__(self, folder: str | Path, student: Classifier):
+        if not Path(folder).is_dir():
+            raise InputError(f"--teacher: {folder} is not a folder; give models/<task>/teacher")
+        config, tokenizer = pretrained.read_config(str(folder), None, "--teacher")
+        self.order, self.student = _label_order(config, folder, student), student
+        if tokenizer.get_vocab() != student.tokenizer.get_vocab():
+            raise InputError(
+                f"--teacher: {folder} splits texts into other tokens than the student; give the "
+                "teacher that it was distilled from, models/<task>/teacher"
+            )
         self.model = pretrained.load(
             AutoModelForSequenceClassification, folder, allow_missing=()
         ).eval()
-        self.tokenizer, self.student = load_tokenizer(folder), student
 
     def __call__(self, texts: Sequence[str | tuple[str, str]]) -> list[dict]:
-        columns = list(zip(*texts, strict=True)) if self.student.pair else [texts]
-        inputs = self.tokenizer(
-            *map(list, columns),
-            truncation=True,
-            max_length=self.student.max_length,
-            padding=True,
-            return_tensors="pt",
-        )
-        with torch.inference_mode():
-            logits = self.model(**inputs).logits.numpy()
-        return [decode(row, self.student.kind, self.student.labels) for row in logits]
+        """As Classifier: each text runs alone."""
+        predictions = []
+        for encoding in self.student.encode(texts):
+            inputs = {
+                name: torch.tensor([getattr(encoding, INPUTS[name])]) for name in self.student.names
+            }
+            with torch.inference_mode():
+                logits = self.model(**inputs).logits[0].numpy()
+            predictions.append(decode(logits[self.order], self.student.kind, self.student.labels))
+        return predictions
+
+
+def _label_order(config: PreTrainedConfig, folder: str | Path, student: Classifier) -> list[int]:
+    """The index of the teacher's output for each label of the student. Raises InputError if the
+    teacher predicts something else."""
+    labels = student.labels
+    expected = Task(student.kind, labels, student.pair, metrics=[], splits=[]).head()[
+        "problem_type"
+    ]
+    problem = config.problem_type or expected  # many models do not say
+    names = [config.id2label.get(i, "") for i in range(config.num_labels)]
+    if problem == expected and student.kind == "regression" and len(names) == 1:
+        return [0]
+    if problem == expected and labels and sorted(names) == sorted(labels):
+        return [names.index(label) for label in labels]
+    raise InputError(
+        f"--teacher: {folder} does not predict what the student does.\n  teacher "
+        f"({config.problem_type or 'no problem_type'}, {len(names)} outputs): {', '.join(names)}\n"
+        f"  student ({expected}, {max(1, len(labels))} outputs): {', '.join(labels)}\nGive the "
+        "student's teacher, models/<task>/teacher; or set id2label in its config.json to the "
+        "student's names, in the order of its outputs"
+    )

@@ -50,7 +50,7 @@ def measure(name: str, max_length: int, rows: int) -> dict:
     sizes = {role: size(model, folders[role]) for role, model in models.items()}
     with tempfile.TemporaryDirectory() as scratch:
         teacher_files = {kind: Path(scratch) / file for kind, file in FILES.items()}
-        export.write(models["teacher"], teacher_files)
+        export.write(models["teacher"], teacher_files, table.token_types is not None)
         files = {
             "teacher": teacher_files,
             "student": {kind: folders["onnx"] / file for kind, file in FILES.items()},
@@ -84,8 +84,9 @@ def speed(
     """Returns the timings as {"one_thread" or "all_cores": {model: {"torch", "onnx" or "int8":
     timings}}}: latency_ms and latency_ms_p95 of single rows, and rows_per_second in batches.
 
-    files: the ONNX files of a model, by kind. count: the number of rows. The models take turns, so
-    that noise of the machine affects all of them alike.
+    files: the ONNX files of a model, by kind; they run each row of a batch alone, as Classifier
+    does. count: the number of rows. The models take turns, so that noise of the machine affects all
+    of them alike.
     """
     cores, result = torch.get_num_threads(), {}
     sample = evenly_spaced(len(rows), count)
@@ -98,7 +99,7 @@ def speed(
         for role, model in models.items():
             runs[role, "torch"] = export.torch_run(model)
             for kind, file in files.get(role, {}).items():
-                runs[role, kind] = export.onnx_run(file, threads)
+                runs[role, kind] = export.alone(export.onnx_run(file, threads))
         for run in runs.values():
             seconds(run, single[:3])  # the first calls allocate
         latency = {key: [] for key in runs}

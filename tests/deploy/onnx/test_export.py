@@ -29,7 +29,7 @@ def test_logits_equal_pytorchs_for_any_batch_and_length(files, family):
     torch.manual_seed(0)
     config = config_of(family, num_labels=3, initializer_range=0.5)
     model = AutoModelForSequenceClassification.from_config(config).eval()
-    export.write(model, files)
+    export.write(model, files, token_types=family != "roberta")
     run = export.onnx_run(files["onnx"])
     random = np.random.default_rng(0)
     for rows, length in ((1, 3), (1, 31), (5, 2), (3, 17)):
@@ -44,10 +44,10 @@ def test_logits_equal_pytorchs_for_any_batch_and_length(files, family):
 
 def test_the_same_model_gives_the_same_bytes_and_no_path_of_this_machine(tmp_path, files):
     model = BertForSequenceClassification(tiny_config()).eval()
-    export.write(model, files)
+    export.write(model, files, token_types=True)
     (tmp_path / "b").mkdir()
     again = {kind: tmp_path / "b" / file.name for kind, file in files.items()}
-    export.write(model, again)
+    export.write(model, again, token_types=True)
     for kind, file in files.items():
         assert file.read_bytes() == again[kind].read_bytes()
         assert b"site-packages" not in file.read_bytes() and b".py" not in file.read_bytes()
@@ -55,7 +55,7 @@ def test_the_same_model_gives_the_same_bytes_and_no_path_of_this_machine(tmp_pat
 
 def test_the_embeddings_and_all_weight_matrices_are_in_8_bits(files):
     model = BertForSequenceClassification(tiny_config(vocab_size=5000, hidden_size=64)).eval()
-    export.write(model, files)
+    export.write(model, files, token_types=True)
     graph = onnx.load(files["int8"]).graph
     floats = [t for t in graph.initializer if t.data_type == onnx.TensorProto.FLOAT]
     assert max(int(np.prod(t.dims)) for t in floats) < 5000

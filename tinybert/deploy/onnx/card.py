@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 from huggingface_hub import ModelCard, ModelCardData
 
+from tinybert.deploy.onnx import reference
 from tinybert.deploy.onnx.session import FILES, METADATA_FILE
 
 CARD = """\
@@ -19,12 +20,17 @@ tinybert. It reads {what} of at most {max_length} tokens; longer ones are cut.
 
 {labels}
 
-{table}
+{scores}
 
-`{onnx}` is in float32, `{int8}` in 8 bits: weights quantised per channel, activations dynamically.
+`{onnx}` is in float32, `{int8}` in 8 bits: weights quantised per channel, within 7 bits so that no
+processor's 16-bit sums overflow, and activations dynamically. Run each text alone, without padding:
+in a batch, the 8-bit model's logits depend on the other rows.
+
 Both take `input_ids` and `attention_mask` (and `token_type_ids`, if the model has them), int64,
 (batch, length), and return `logits`, (batch, outputs). `tinybert predict` and `tinybert serve` read
 this folder, which also has the tokenizer; the labels and the length are in `{metadata}`.
+`tinybert check` compares the folder with `{reference}`: the sha256 of the files, and the logits of
+a text.
 """
 
 
@@ -46,9 +52,10 @@ def write(out: Path, metadata: dict, split: str, rows: int, scores: dict[str, di
         what="pairs of texts" if metadata["pair"] else "texts",
         max_length=metadata["max_length"],
         labels=labels(metadata),
-        table=table(split, rows, {"PyTorch": scores["torch"]} | {k: scores[k] for k in FILES}),
+        scores=table(split, rows, {"PyTorch": scores["torch"]} | {k: scores[k] for k in FILES}),
         **FILES,
         metadata=METADATA_FILE,
+        reference=reference.FILE,
     )
     ModelCard(text).save(out / "README.md")
 
@@ -60,7 +67,11 @@ def labels(metadata: dict) -> str:
 
 
 def table(split: str, rows: int, scores: dict[str, dict[str, float]]) -> str:
-    """Markdown: a row for each model, a column for each value that all models have."""
+    """Markdown: a row for each model, a column for each value that all models have; before it, the
+    split and the number of rows that the scores are from."""
+    basis = f"Scores on the {rows} rows of the {split} split"
+    if split == "dev":
+        basis += ", which also chose the best epoch"
     frame = pd.DataFrame.from_dict(scores, orient="index").dropna(axis="columns")
-    frame.index.name = f"{split} split, {rows} rows"
-    return frame.to_markdown(floatfmt=".4g")
+    frame.index.name = "model"
+    return f"{basis}:\n\n{frame.to_markdown(floatfmt='.4g')}"

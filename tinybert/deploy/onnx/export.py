@@ -8,16 +8,17 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime as ort
+import pyarrow.parquet as pq
 import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from torch import nn
 from transformers import PreTrainedModel
 
-from tinybert.deploy.onnx import card
+from tinybert.deploy.onnx import card, encoding, reference
 from tinybert.deploy.onnx.session import FILES, METADATA_FILE, session
 from tinybert.models import pretrained
 from tinybert.models.batches import inference_batches
-from tinybert.models.encode import Rows, evenly_spaced, model_inputs, read_rows
+from tinybert.models.encode import Rows, evenly_spaced, model_inputs, read_rows, read_texts
 from tinybert.models.folder import load_classifier
 from tinybert.models.predict import BATCH_SIZE
 from tinybert.models.tokenizer import load_tokenizer
@@ -38,8 +39,9 @@ Run = Callable[[dict[str, np.ndarray]], np.ndarray]
 def export_student(name: str, max_length: int, settings: Export) -> None:
     """Writes models/T/onnx with a model card, and metrics/export/T.json, for the task T.
 
-    max_length: tokens in a row. Raises InputError if the float32 logits differ from PyTorch's, or
-    if the 8-bit student loses more than settings.max_drop points of the task's metric on dev.
+    max_length: tokens in a row. Raises InputError if the saved tokenizer gives other tokens than
+    training saw, if the float32 logits differ from PyTorch's, or if the 8-bit student loses more
+    than settings.max_drop points of the task's metric on dev.
     """
     source, out, data = paths.model(name, "student"), paths.model(name, "onnx"), paths.tables(name)
     task, tokenizer = load_task(data), load_tokenizer(source)
@@ -48,18 +50,20 @@ def export_student(name: str, max_length: int, settings: Export) -> None:
         for split in ("dev", task.test_split)
     }
     out.mkdir(parents=True, exist_ok=True)
+    encoding.save(tokenizer, max_length, out)
+    texts = read_texts(pq.read_table(data / "dev.parquet"))
+    encoding.check(out, *texts, rows["dev"], tokenizer, max_length)
     files = {kind: out / file for kind, file in FILES.items()}
     model = load_classifier(source).eval()
-    write(model, files)
-    tokenizer.save_pretrained(out)
+    write(model, files, token_types=rows["dev"].token_types is not None)
     metadata = {
         "task": name, "kind": task.kind, "labels": task.labels, "pair": task.pair,
         "max_length": max_length,
     }  # fmt: skip
     write_json(out / METADATA_FILE, metadata)
 
-    runs = {"torch": torch_run(model), **{k: onnx_run(file) for k, file in files.items()}}
-    check_close(runs["torch"], runs["onnx"], rows["dev"])
+    runs = {"torch": torch_run(model), **{k: alone(onnx_run(f)) for k, f in files.items()}}
+    check_close(runs["torch"], onnx_run(files["onnx"]), rows["dev"])
     dev, result = (
         {kind: scores_of(runs[kind], rows[split], task) for kind in kinds}
         for split, kinds in (("dev", ("torch", "int8")), (task.test_split, runs))
@@ -69,6 +73,7 @@ def export_student(name: str, max_length: int, settings: Export) -> None:
         result[kind]["megabytes"] = megabytes(file)
     write_json(paths.metrics("export", name), result)
     card.write(out, metadata, task.test_split, len(rows[task.test_split]), result)
+    reference.write(out, task.pair)
 
 
 class _Logits(nn.Module):
@@ -81,18 +86,18 @@ class _Logits(nn.Module):
         return self.model(input_ids=input_ids, attention_mask=attention_mask, **types).logits
 
 
-def write(model: PreTrainedModel, files: dict[str, Path]) -> None:
+def write(model: PreTrainedModel, files: dict[str, Path], token_types: bool) -> None:
     """Writes the model as ONNX, for any batch size and length: in float32 to files["onnx"], and to
-    files["int8"] with 8-bit weights, one scale per channel, and dynamically quantised activations.
+    files["int8"] with quantised weights, one scale per channel, and dynamically quantised
+    activations.
 
-    The same model gives the same bytes: the names and lines of source files are removed.
+    token_types: whether the model takes token_type_ids, as in training. The same model gives the
+    same bytes: the names and lines of source files are removed.
     """
     # ONNX Runtime recognises and fuses the operations of eager attention.
     implementation = model.config._attn_implementation
     model.set_attn_implementation("eager")
-    names = ["input_ids", "attention_mask"]
-    if getattr(model.config, "type_vocab_size", 0) > 1:
-        names.append("token_type_ids")
+    names = ["input_ids", "attention_mask", *(["token_type_ids"] if token_types else [])]
     example = tuple(torch.ones(2, 8, dtype=torch.int64) for _ in names)
     axes = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
     for logger in ("torch.onnx", "onnxscript", "onnx_ir", "root"):
@@ -123,6 +128,9 @@ def write(model: PreTrainedModel, files: dict[str, Path]) -> None:
         files["int8"],
         per_channel=True,
         weight_type=QuantType.QInt8,
+        # Weights in 7 bits: x86 processors without VNNI add pairs of products in 16 bits, and
+        # 2 * 255 * 64 fits while 2 * 255 * 127 does not.
+        reduce_range=True,
         op_types_to_quantize=["MatMul", "Gemm", "Gather"],  # Gather: the embedding tables
     )
 
@@ -146,6 +154,20 @@ def onnx_run(file: Path, threads: int = 0) -> Run:
         return opened.run(None, {k: v for k, v in inputs.items() if k in names})[0]
 
     return run
+
+
+def alone(run: Run) -> Run:
+    """A Run of one row at a time, without its padding: what Classifier computes."""
+
+    def run_alone(inputs: dict[str, np.ndarray]) -> np.ndarray:
+        lengths = inputs["attention_mask"].sum(axis=1)
+        rows = (
+            {name: values[i : i + 1, :length] for name, values in inputs.items()}
+            for i, length in enumerate(lengths)
+        )
+        return np.concatenate([run(row) for row in rows])
+
+    return run_alone
 
 
 def batches(rows: Rows, indices: list[list[int]]) -> list[dict[str, np.ndarray]]:

@@ -1,0 +1,71 @@
+"""The tokenizer of an exported student: it must give the tokens that training saw."""
+
+from pathlib import Path
+
+import numpy as np
+from tokenizers import Tokenizer
+from transformers import PreTrainedTokenizerBase
+
+from tinybert.deploy.onnx.session import TOKENIZER_FILE
+from tinybert.models.encode import Rows, encode
+from tinybert.pipeline.errors import InputError
+
+LONG = 10_000  # characters
+CHUNK = 1000  # texts given to the tokenizer at once
+
+
+def save(tokenizer: PreTrainedTokenizerBase, max_length: int, out: Path) -> None:
+    """Writes the tokenizer with training's truncation, which Classifier reads from tokenizer.json.
+    Raises InputError if it has no form for the library tokenizers."""
+    if not tokenizer.is_fast:
+        raise InputError(
+            f"the tokenizer {type(tokenizer).__name__} cannot be exported: it has no "
+            f"{TOKENIZER_FILE}; use models/<task>/student with transformers"
+        )
+    tokenizer.backend_tokenizer.no_padding()
+    tokenizer.backend_tokenizer.enable_truncation(max_length, direction=tokenizer.truncation_side)
+    tokenizer.save_pretrained(out)
+
+
+def check(
+    folder: Path,
+    first: list[str],
+    second: list[str] | None,
+    rows: Rows,
+    tokenizer: PreTrainedTokenizerBase,
+    max_length: int,
+) -> None:
+    """Raises InputError that shows the first row whose tokens differ between training and the
+    tokenizer.json in `folder`.
+
+    first, second: the texts of `rows`, which `tokenizer` encoded. Rows that are surely cut are
+    compared too: all texts as one, as the first, the second and both texts of a pair.
+    """
+    saved = Tokenizer.from_file(str(folder / TOKENIZER_FILE))
+    _compare(saved, first, second, rows, "dev")
+    long = " ".join(first)[:LONG]
+    firsts, seconds = [long], None
+    if second is not None:
+        firsts, seconds = [long, first[0], long], [second[0], long, long]
+    long_rows = encode(firsts, seconds, tokenizer, max_length)
+    _compare(saved, firsts, seconds, long_rows, "long rows, all texts of dev as one")
+
+
+def _compare(
+    saved: Tokenizer, first: list[str], second: list[str] | None, rows: Rows, title: str
+) -> None:
+    texts = first if second is None else list(zip(first, second, strict=True))
+    for start in range(0, len(texts), CHUNK):
+        for i, encoding in enumerate(saved.encode_batch_fast(texts[start : start + CHUNK]), start):
+            part = slice(rows.starts[i], rows.starts[i + 1])
+            columns = [("token ids", encoding.ids, rows.tokens[part])]
+            if rows.token_types is not None:
+                columns.append(("segment ids", encoding.type_ids, rows.token_types[part]))
+            for name, actual, expected in columns:
+                if not np.array_equal(actual, expected):
+                    raise InputError(
+                        f"the exported {TOKENIZER_FILE} gives other {name} than training saw, "
+                        f"first in row {i + 1} of {title}: {texts[i]!r:.200}\n  training: "
+                        f"{expected.tolist()}\n  exported: {list(actual)}\nUse the student with "
+                        "transformers, models/<task>/student, or set another pretrained.model"
+                    )
