@@ -32,7 +32,7 @@ def main() -> None:
             log=paths.log("distill_general"),
             checkpoint_dir=checkpoint_dir,
         )
-        save_model(paths.GENERAL, student, tokenizer)
+        save_model(paths.GENERAL, student, tokenizer, settings.corpus.max_length)
         projection.save(paths.GENERAL)
 
 

@@ -5,19 +5,25 @@ A student that could not learn from this teacher is refused here, before anythin
 
 from transformers import AutoConfig
 
-from tinybert.distillation.layers import layer_map, parts
+from tinybert.distillation.layers import layer_map, parts, published
 from tinybert.models import pretrained
 from tinybert.pipeline import params, paths, stage
 
 
 def main() -> None:
     settings = params.load()
-    pretrained.fetch(settings.pretrained, paths.PRETRAINED)
+    lengths = {
+        "corpus.max_length": settings.corpus.max_length,
+        "encode.max_length": settings.encode.max_length,
+    }
+    pretrained.fetch(settings.pretrained, paths.PRETRAINED, lengths)
     teacher = AutoConfig.from_pretrained(paths.PRETRAINED)
     layer_map.check(teacher, settings.student, settings.layer_loss.layer_map)
     if settings.student.init == "projection":
         parts.check_projection(teacher, settings.student.hidden_size)
     pretrained.fetch_student(settings.student, paths.PUBLISHED_STUDENT)
+    if settings.student.is_published:
+        published.check(settings.student, teacher, settings.layer_loss, lengths)
 
 
 if __name__ == "__main__":

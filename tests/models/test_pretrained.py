@@ -46,9 +46,9 @@ def same(weights: dict[str, Tensor], expected: dict[str, Tensor]) -> bool:
     return bool(weights) and all(torch.equal(w, expected[name]) for name, w in weights.items())
 
 
-def fetch(model: str | Path, out: Path, **options) -> None:
+def fetch(model: str | Path, out: Path, length: int = 32, **options) -> None:
     settings = {"model": str(model), "revision": None, "sha256": None, **options}
-    pretrained.fetch(Pretrained(**settings), out)
+    pretrained.fetch(Pretrained(**settings), out, {"encode.max_length": length})
 
 
 @pytest.fixture
@@ -305,7 +305,11 @@ def test_half_a_masked_language_head_is_an_error(checkpoint, tmp_path, missing):
 @pytest.mark.parametrize("auto_class", [AutoModel, AutoModelForMaskedLM])
 def test_an_architecture_that_cannot_be_captured_is_refused(checkpoint, tmp_path, kind, auto_class):
     sizes = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads")
-    config = kind(**{name: getattr(tiny_config(), name) for name in sizes}, intermediate_size=16)
+    config = kind(
+        **{name: getattr(tiny_config(), name) for name in sizes},
+        intermediate_size=16,
+        pad_token_id=0,
+    )
     folder = checkpoint(auto_class.from_config(config))
     # A weight of the discriminator that DeBERTa-v3 was pretrained with.
     rewrite(folder, add={"mask_predictions.dense.weight": torch.ones(8, 8)})

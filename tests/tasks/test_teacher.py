@@ -116,7 +116,7 @@ def test_the_outputs_are_in_the_tasks_order(checkpoint, family, order):
 def test_the_saved_model_has_the_tasks_order_too(checkpoint, tmp_path, tokenizer_of, family):
     source = fine_tuned(family, NLI[::-1])
     loaded = teacher.load(*task_of(checkpoint(source), NLI))
-    save_model(tmp_path / "teacher", loaded, tokenizer_of(family))
+    save_model(tmp_path / "teacher", loaded, tokenizer_of(family), 32)
     saved = AutoModelForSequenceClassification.from_pretrained(tmp_path / "teacher")
     assert saved.config.id2label == dict(enumerate(NLI)) and saved.num_labels == 3
     torch.testing.assert_close(logits_of(saved), logits_of(source)[:, [2, 1, 0]])
@@ -288,7 +288,7 @@ def test_a_roberta_that_tokenizes_the_first_word_differently_is_an_error(tmp_pat
 def test_the_stage_writes_the_teacher_with_the_pretrained_models_tokenizer(checkpoint, tmp_path):
     base = checkpoint(AutoModel.from_config(tiny_config()), "pretrained")
     source = fine_tuned("bert", NLI[::-1])
-    teacher.fetch_teacher(*task_of(checkpoint(source), NLI), base, tmp_path / "out")
+    teacher.fetch_teacher(*task_of(checkpoint(source), NLI), base, tmp_path / "out", 32)
     written = AutoModelForSequenceClassification.from_pretrained(tmp_path / "out")
     torch.testing.assert_close(logits_of(written), logits_of(source)[:, [2, 1, 0]])
     vocabularies = [BertTokenizer.from_pretrained(f).get_vocab() for f in (base, tmp_path / "out")]
@@ -299,6 +299,6 @@ def test_a_teacher_that_does_not_fit_is_not_written(checkpoint, tmp_path):
     base = checkpoint(AutoModel.from_config(tiny_config(hidden_size=16)), "pretrained")
     with pytest.raises(InputError, match="has hidden_size 8"):
         teacher.fetch_teacher(
-            *task_of(checkpoint(fine_tuned("bert", NLI)), NLI), base, tmp_path / "out"
+            *task_of(checkpoint(fine_tuned("bert", NLI)), NLI), base, tmp_path / "out", 32
         )
     assert not (tmp_path / "out").exists()

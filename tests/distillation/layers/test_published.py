@@ -67,7 +67,7 @@ def fetch_and_load(folder: Path, tokenizer, kind: str, width: int = 8, **changes
     student = settings(**{"init": str(folder), "num_hidden_layers": LAYERS, **changes})
     fetched = folder.parent / "published_student"
     pretrained.fetch_student(student, fetched)
-    return load_published(student, fetched, teacher, tokenizer, layers(kind), seed=0)
+    return load_published(student, fetched, teacher.config, tokenizer, layers(kind), seed=0)
 
 
 @pytest.mark.parametrize("kind", ["shared", "per_layer"])
@@ -84,7 +84,7 @@ def test_a_published_student_is_loaded_with_its_maps(publish, tokenizer, tmp_pat
         projected = projection(states, layer).detach().numpy()
         np.testing.assert_allclose(projected, mapped, rtol=1e-5, atol=1e-5)
     assert "warning" not in "".join(capsys.readouterr())
-    save_model(tmp_path / "general", student, tokenizer)
+    save_model(tmp_path / "general", student, tokenizer, 32)
     projection.save(tmp_path / "general")
     assert same(load_encoder(tmp_path / "general").state_dict(), expected)
     assert same(load_projection(tmp_path / "general").state_dict(), projection.state_dict())

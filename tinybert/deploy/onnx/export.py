@@ -20,7 +20,7 @@ from tinybert.models.batches import inference_batches
 from tinybert.models.encode import Rows, evenly_spaced, model_inputs, read_rows
 from tinybert.models.folder import load_classifier
 from tinybert.models.predict import BATCH_SIZE
-from tinybert.models.tokenizer import load_tokenizer
+from tinybert.models.tokenizer import load_tokenizer, save_tokenizer
 from tinybert.pipeline import paths
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.files import write_json
@@ -50,8 +50,8 @@ def export_student(name: str, max_length: int, settings: Export) -> None:
     out.mkdir(parents=True, exist_ok=True)
     files = {kind: out / file for kind, file in FILES.items()}
     model = load_classifier(source).eval()
-    write(model, files)
-    tokenizer.save_pretrained(out)
+    write(model, files, token_types=rows["dev"].token_types is not None)
+    save_tokenizer(out, tokenizer, max_length)
     metadata = {
         "task": name, "kind": task.kind, "labels": task.labels, "pair": task.pair,
         "max_length": max_length,
@@ -81,17 +81,18 @@ class _Logits(nn.Module):
         return self.model(input_ids=input_ids, attention_mask=attention_mask, **types).logits
 
 
-def write(model: PreTrainedModel, files: dict[str, Path]) -> None:
+def write(model: PreTrainedModel, files: dict[str, Path], token_types: bool = True) -> None:
     """Writes the model as ONNX, for any batch size and length: in float32 to files["onnx"], and to
     files["int8"] with 8-bit weights, one scale per channel, and dynamically quantised activations.
 
+    token_types: whether the model was trained with them; without, it has no such input.
     The same model gives the same bytes: the names and lines of source files are removed.
     """
     # ONNX Runtime recognises and fuses the operations of eager attention.
     implementation = model.config._attn_implementation
     model.set_attn_implementation("eager")
     names = ["input_ids", "attention_mask"]
-    if getattr(model.config, "type_vocab_size", 0) > 1:
+    if token_types and getattr(model.config, "type_vocab_size", 0) > 1:
         names.append("token_type_ids")
     example = tuple(torch.ones(2, 8, dtype=torch.int64) for _ in names)
     axes = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
-from transformers import AutoModel, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoModel, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from tinybert.distillation.layers.projection import Projection
-from tinybert.models import pretrained
+from tinybert.models import checks, pretrained
 from tinybert.models.tokenizer import load_tokenizer
+from tinybert.pipeline import paths
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.schema import LayerLoss, Student
 
@@ -19,10 +20,23 @@ MAPS = ("fit_dense.", "fit_denses.")
 MAP = re.compile(r"^(fit_dense|fit_denses\.(\d+))\.(weight|bias)$")
 
 
+def check(
+    settings: Student, teacher: PreTrainedConfig, layers: LayerLoss, lengths: dict[str, int]
+) -> None:
+    """Raises InputError if the student that fetch_pretrained wrote cannot learn from the teacher.
+
+    lengths: as checks.check takes them.
+    """
+    tokenizer = load_tokenizer(paths.PRETRAINED)
+    folder = paths.PUBLISHED_STUDENT
+    student, _ = load_published(settings, folder, teacher, tokenizer, layers, seed=0)
+    checks.check(student, tokenizer, lengths, f"{KEY}: {settings.init}")
+
+
 def load_published(
     settings: Student,
     folder: Path,
-    teacher: PreTrainedModel,
+    teacher: PreTrainedConfig,
     tokenizer: PreTrainedTokenizerBase,
     layers: LayerLoss,
     seed: int,
@@ -34,7 +48,7 @@ def load_published(
     random, drawn with `seed`, and task distillation trains them. Raises InputError if vocabulary or
     maps do not fit the teacher.
     """
-    model, width = settings.init, teacher.config.hidden_size
+    model, width = settings.init, teacher.hidden_size
     if load_tokenizer(folder).get_vocab() != tokenizer.get_vocab():
         raise InputError(
             f"{KEY}: {model} has another vocabulary than the teacher. Set pretrained.model to a "

@@ -23,7 +23,8 @@ def general_student(
     `student.init` names a model, else new."""
     student, layers = settings.student, settings.layer_loss
     if student.is_published:
-        return load_published(student, paths.PUBLISHED_STUDENT, teacher, tokenizer, layers, seed)
+        folder = paths.PUBLISHED_STUDENT
+        return load_published(student, folder, teacher.config, tokenizer, layers, seed)
     if student.init == "random" and not settings.general.epochs and distributed.is_main():
         print("warning: general.epochs is 0, so the general student's weights stay random")
     return create_student(teacher, student, layers, sample, seed)
