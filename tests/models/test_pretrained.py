@@ -51,6 +51,10 @@ def fetch(model: str | Path, out: Path, length: int = 32, **options) -> None:
     pretrained.fetch(Pretrained(**settings), out, {"encode.max_length": length})
 
 
+def fetch_student(settings: Student, base: Path, out: Path) -> None:
+    pretrained.fetch_student(settings, base, out, {"encode.max_length": 32})
+
+
 @pytest.fixture
 def package(tmp_path, checkpoint, monkeypatch):
     """An installed Python package with a model inside, which raises if it is imported."""
@@ -415,7 +419,7 @@ def published(model: str | Path, **sizes) -> Student:
 def test_a_published_student_is_copied_with_its_source(checkpoint, tmp_path):
     source = BertModel(tiny_config())
     folder = checkpoint(source)
-    pretrained.fetch_student(published(folder), tmp_path / "out")
+    fetch_student(published(folder), folder, tmp_path / "out")
     assert same(AutoModel.from_pretrained(tmp_path / "out").state_dict(), source.state_dict())
     assert json.loads((tmp_path / "out/source.json").read_text()) == {
         "model": str(folder),
@@ -426,7 +430,7 @@ def test_a_published_student_is_copied_with_its_source(checkpoint, tmp_path):
 @pytest.mark.parametrize("init", ["random", "projection"])
 def test_without_a_published_student_its_folder_is_empty(tmp_path, init):
     (tmp_path / "out").mkdir()
-    pretrained.fetch_student(published(init), tmp_path / "out")
+    fetch_student(published(init), tmp_path, tmp_path / "out")
     assert [file.name for file in (tmp_path / "out").iterdir()] == ["source.json"]
     assert json.loads((tmp_path / "out/source.json").read_text())["model"] is None
 
@@ -437,5 +441,5 @@ def test_a_published_student_of_another_size_is_an_error_that_names_it(checkpoin
     actual = getattr(tiny_config(), size)
     settings = published(folder, **{size: 2 * actual})
     with pytest.raises(InputError, match=rf"has {size} {actual} \(not {2 * actual}\)\. Set the"):
-        pretrained.fetch_student(settings, tmp_path / "out")
+        fetch_student(settings, folder, tmp_path / "out")
     assert not (tmp_path / "out").exists()

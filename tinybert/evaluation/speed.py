@@ -50,7 +50,7 @@ def measure(name: str, max_length: int, rows: int) -> dict:
     sizes = {role: size(model, folders[role]) for role, model in models.items()}
     with tempfile.TemporaryDirectory() as scratch:
         teacher_files = {kind: Path(scratch) / file for kind, file in FILES.items()}
-        export.write(models["teacher"], teacher_files)
+        export.write(models["teacher"], teacher_files, table.token_types is not None)
         files = {
             "teacher": teacher_files,
             "student": {kind: folders["onnx"] / file for kind, file in FILES.items()},

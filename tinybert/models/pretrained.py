@@ -34,6 +34,9 @@ HEADS_IGNORED = (
     "generator_predictions.", "generator_lm_head.", "mask_predictions.", "vocab_transform.",
     "vocab_layer_norm.", "vocab_projector.", "decoder.", "position_ids",
 )  # fmt: skip
+# The names that published general TinyBERTs give to the linear maps of their loss.
+MAPS = ("fit_dense.", "fit_denses.")
+PUBLISHED_IGNORED = (*HEADS_IGNORED, *MAPS)
 # Pretrained with a masked-language head and another one. The corresponding classes of ELECTRA and
 # Funnel have a discriminator alone.
 TWO_HEADED = (
@@ -74,10 +77,13 @@ def fetch(settings: Pretrained, out: Path, lengths: dict[str, int]) -> None:
     write_json(out / "source.json", origin)
 
 
-def fetch_student(settings: Student, out: Path) -> None:
+def fetch_student(settings: Student, base: Path, out: Path, lengths: dict[str, int]) -> None:
     """Copies the published student that `student.init` names to `out`, with source.json; writes
-    source.json alone if it names none. Raises InputError if the model cannot be read or its sizes
-    are not those of `settings`; distillation.layers.published checks the rest."""
+    source.json alone if it names none.
+
+    base: the pretrained model, whose vocabulary it must have. lengths: as fetch takes them. Raises
+    InputError, as fetch does, and if its sizes are not those of `settings`.
+    """
     key, model = "student.init", settings.init if settings.is_published else None
     if model:
         config, tokenizer = read_config(model, settings.revision, key)
@@ -90,6 +96,15 @@ def fetch_student(settings: Student, out: Path) -> None:
             raise InputError(
                 f"{key}: {model} has {', '.join(wrong)}. Set the section student to its sizes"
             )
+        expected = load_tokenizer(base)
+        if tokenizer.get_vocab() != expected.get_vocab():
+            raise InputError(
+                f"{key}: {model} has another vocabulary than the teacher. Set pretrained.model to "
+                "a model with its vocabulary"
+            )
+        source, options = locate(model, settings.revision, key)
+        student = load(AutoModel, source, allow_unexpected=PUBLISHED_IGNORED, **options)
+        checks.check(student, expected, lengths, f"{key}: {model}")
         copy(model, settings.revision, key, config, tokenizer, out)
     write_json(out / "source.json", {"model": model, "revision": settings.revision})
 

@@ -191,13 +191,11 @@ def test_every_family_is_fetched_distilled_and_saved(checkpoint, tmp_path, famil
 
 
 @pytest.mark.parametrize(("init", "epochs"), [("random", 0), ("random", 1), ("projection", 0)])
-def test_random_weights_that_stay_are_warned_about(
-    tmp_path, capsys, tokenizer, sample, init, epochs
-):
+def test_random_weights_that_stay_are_warned_about(tmp_path, capsys, sample, init, epochs):
     values = params.load(path=edited(tmp_path, ("l:\n  epochs: 1", f"l:\n  epochs: {epochs}")))
     values = values.model_copy(
         update={"student": settings(init=init), "layer_loss": layers("shared")}
     )
-    general_student(teacher_with_real_norms(), tokenizer, values, sample, seed=0)
+    general_student(teacher_with_real_norms(), values, sample, seed=0)
     warned = "general.epochs is 0" in capsys.readouterr().out
     assert warned == (init == "random" and epochs == 0)

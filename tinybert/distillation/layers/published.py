@@ -5,58 +5,33 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
-from transformers import AutoModel, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoModel, PreTrainedModel
 
 from tinybert.distillation.layers.projection import Projection
-from tinybert.models import checks, pretrained
-from tinybert.models.tokenizer import load_tokenizer
-from tinybert.pipeline import paths
+from tinybert.models import pretrained
+from tinybert.models.pretrained import MAPS, PUBLISHED_IGNORED
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.schema import LayerLoss, Student
 
 KEY = "student.init"  # of params.yaml, for errors
-# The names that published general TinyBERTs give to the linear maps of their loss.
-MAPS = ("fit_dense.", "fit_denses.")
 MAP = re.compile(r"^(fit_dense|fit_denses\.(\d+))\.(weight|bias)$")
-
-
-def check(
-    settings: Student, teacher: PreTrainedConfig, layers: LayerLoss, lengths: dict[str, int]
-) -> None:
-    """Raises InputError if the student that fetch_pretrained wrote cannot learn from the teacher.
-
-    lengths: as checks.check takes them.
-    """
-    tokenizer = load_tokenizer(paths.PRETRAINED)
-    folder = paths.PUBLISHED_STUDENT
-    student, _ = load_published(settings, folder, teacher, tokenizer, layers, seed=0)
-    checks.check(student, tokenizer, lengths, f"{KEY}: {settings.init}")
 
 
 def load_published(
     settings: Student,
     folder: Path,
-    teacher: PreTrainedConfig,
-    tokenizer: PreTrainedTokenizerBase,
+    teacher: PreTrainedModel,
     layers: LayerLoss,
     seed: int,
 ) -> tuple[PreTrainedModel, Projection]:
     """A published student and its linear maps.
 
-    folder: written by pretrained.fetch_student. tokenizer: the teacher's. The maps are `fit_dense`
-    (one for all layers) or `fit_denses.N` (one for each). For a checkpoint without maps they are
-    random, drawn with `seed`, and task distillation trains them. Raises InputError if vocabulary or
-    maps do not fit the teacher.
+    folder: written by pretrained.fetch_student. The maps are `fit_dense` (one for all layers) or
+    `fit_denses.N` (one for each). For a checkpoint without maps they are random, drawn with `seed`,
+    and task distillation trains them. Raises InputError if the maps do not fit the teacher.
     """
-    model, width = settings.init, teacher.hidden_size
-    if load_tokenizer(folder).get_vocab() != tokenizer.get_vocab():
-        raise InputError(
-            f"{KEY}: {model} has another vocabulary than the teacher. Set pretrained.model to a "
-            "model with its vocabulary"
-        )
-    student = pretrained.load(
-        AutoModel, folder, allow_unexpected=(*pretrained.HEADS_IGNORED, *MAPS)
-    )
+    model, width = settings.init, teacher.config.hidden_size
+    student = pretrained.load(AutoModel, folder, allow_unexpected=PUBLISHED_IGNORED)
     torch.manual_seed(seed)
     projection = Projection(
         layers.projection, settings.num_hidden_layers, settings.hidden_size, width
