@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from damaged_models import DAMAGES, shard
 from tiny import FAMILIES, VOCABULARY, config_of, tiny_config
 from torch import Tensor
 from transformers import (
@@ -302,3 +303,40 @@ def test_a_teacher_that_does_not_fit_is_not_written(checkpoint, tmp_path):
             *task_of(checkpoint(fine_tuned("bert", NLI)), NLI), base, tmp_path / "out", 32
         )
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_teacher_is_an_error_that_names_the_file(checkpoint, tmp_path, damage):
+    base = checkpoint(AutoModel.from_config(tiny_config()), "pretrained")
+    folder = checkpoint(fine_tuned("bert", NLI))
+    change, message = DAMAGES[damage]
+    change(folder)
+    with pytest.raises(InputError, match=message):
+        teacher.fetch_teacher(*task_of(folder, NLI), base, tmp_path / "out", 32)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_teacher_with_few_positions_is_refused_before_any_training(checkpoint, tmp_path):
+    base = checkpoint(AutoModel.from_config(tiny_config()), "pretrained")
+    config = tiny_config(max_position_embeddings=16, id2label=dict(enumerate(NLI)))
+    folder = checkpoint(BertForSequenceClassification(config))
+    teacher.fetch_teacher(*task_of(folder, NLI), base, tmp_path / "out", 16)
+    with pytest.raises(InputError, match=r"positions for 16 tokens .* encode\.max_length is 17"):
+        teacher.fetch_teacher(*task_of(folder, NLI), base, tmp_path / "no", 17)
+
+
+def test_a_teachers_tokenizer_is_saved_with_the_length_of_its_rows(checkpoint, tmp_path):
+    base = checkpoint(AutoModel.from_config(tiny_config()), "pretrained")
+    folder = checkpoint(fine_tuned("bert", NLI))
+    teacher.fetch_teacher(*task_of(folder, NLI), base, tmp_path / "out", 20)
+    assert BertTokenizer.from_pretrained(tmp_path / "out").model_max_length == 20
+
+
+def test_a_teacher_in_shards_is_read(checkpoint, tmp_path):
+    base = checkpoint(AutoModel.from_config(tiny_config()), "pretrained")
+    source = fine_tuned("bert", NLI[::-1])
+    folder = checkpoint(source)
+    shard(folder)
+    teacher.fetch_teacher(*task_of(folder, NLI), base, tmp_path / "out", 20)
+    written = AutoModelForSequenceClassification.from_pretrained(tmp_path / "out")
+    torch.testing.assert_close(logits_of(written), logits_of(source)[:, [2, 1, 0]])
