@@ -162,7 +162,7 @@ def test_a_vocabulary_without_its_merges_is_refused(tmp_path, checkpoint):
     core = json.loads((folder / "tokenizer.json").read_text())["model"]
     (folder / "tokenizer.json").unlink()
     (folder / "vocab.json").write_text(json.dumps(core["vocab"]))
-    with pytest.raises(InputError, match=r"no merges\.txt and no tokenizer\.json"):
+    with pytest.raises(InputError, match=r"no (merges\.txt and no )?tokenizer\.json"):
         fetch(folder, tmp_path / "no")
     merges = [" ".join(merge) for merge in core["merges"]]
     (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *merges]))

@@ -31,6 +31,7 @@ def load_tokenizer(folder: str | Path, **options) -> PreTrainedTokenizerBase:
             raise InputError(_unreadable(folder, name, "it is not a JSON object"))
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, **options)
+        tokenizer("")  # a setting of the wrong type shows here
     except Exception as error:  # the library tokenizers raises no narrower one
         found = [name for name in JSON if find(folder, name, **options)]
         if "tokenizer.json" not in found:
