@@ -140,7 +140,7 @@ def run(name: str, variant: Variant, size: tuple[int, int, int], seed: int) -> d
                 objective = Relations(student, teacher)
             training = settings.intermediate.model_copy(update=dict(variant.intermediate))
             loop.fit(objective, rows, training, log=folder / "1", **common)
-        save_model(folder / "student", student, tokenizer)
+        save_model(folder / "student", student, tokenizer, settings.encode.max_length)
         model = load_classifier(folder / "student", task.head(), seed)
         training = settings.prediction.model_copy(update=dict(variant.prediction))
         objective = PredictionLoss(model, training)

@@ -21,7 +21,7 @@ def main() -> None:
     rows = encode.read_segments(paths.CORPUS, tokenizer.pad_token_id)
     seed = params.derive(settings.seed, "distill_general")
     with resume.stage_dir() as checkpoint_dir:
-        student, projection = general_student(teacher, tokenizer, settings, rows, seed)
+        student, projection = general_student(teacher, settings, rows, seed)
         distill_layers(
             LayerLoss(student, teacher, projection, settings.layer_loss.layer_map),
             rows,
@@ -32,7 +32,7 @@ def main() -> None:
             log=paths.log("distill_general"),
             checkpoint_dir=checkpoint_dir,
         )
-        save_model(paths.GENERAL, student, tokenizer)
+        save_model(paths.GENERAL, student, tokenizer, settings.corpus.max_length)
         projection.save(paths.GENERAL)
 
 

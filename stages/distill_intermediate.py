@@ -18,7 +18,8 @@ def main(name: str) -> None:
     settings = params.load(name)
     tokenizer = load_tokenizer(paths.PRETRAINED)
     teacher = pretrained.load(AutoModel, paths.model(name, "teacher"))
-    rows = encode.read_rows(paths.augmented(name), tokenizer, settings.encode.max_length)
+    length = settings.encode.max_length
+    rows = encode.read_rows(paths.augmented(name), tokenizer, length)
     student, projection = load_encoder(paths.GENERAL), load_projection(paths.GENERAL)
     with resume.stage_dir() as checkpoint_dir:
         distill_layers(
@@ -30,7 +31,7 @@ def main(name: str) -> None:
             log=paths.log("distill_intermediate", name),
             checkpoint_dir=checkpoint_dir,
         )
-        save_model(paths.model(name, "intermediate"), student, tokenizer)
+        save_model(paths.model(name, "intermediate"), student, tokenizer, length)
 
 
 if __name__ == "__main__":

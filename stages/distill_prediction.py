@@ -33,7 +33,7 @@ def main(name: str) -> None:
             score=scorer(student, dev, task, settings.precision),
             checkpoint_dir=checkpoint_dir,
         )
-        save_model(paths.model(name, "student"), student, tokenizer)
+        save_model(paths.model(name, "student"), student, tokenizer, length)
 
 
 if __name__ == "__main__":

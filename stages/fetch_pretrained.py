@@ -12,12 +12,16 @@ from tinybert.pipeline import params, paths, stage
 
 def main() -> None:
     settings = params.load()
-    pretrained.fetch(settings.pretrained, paths.PRETRAINED)
+    lengths = {
+        "corpus.max_length": settings.corpus.max_length,
+        "encode.max_length": settings.encode.max_length,
+    }
+    pretrained.fetch(settings.pretrained, paths.PRETRAINED, lengths)
     teacher = AutoConfig.from_pretrained(paths.PRETRAINED)
     layer_map.check(teacher, settings.student, settings.layer_loss.layer_map)
     if settings.student.init == "projection":
         parts.check_projection(teacher, settings.student.hidden_size)
-    pretrained.fetch_student(settings.student, paths.PUBLISHED_STUDENT)
+    pretrained.fetch_student(settings.student, paths.PRETRAINED, paths.PUBLISHED_STUDENT, lengths)
 
 
 if __name__ == "__main__":

@@ -12,9 +12,9 @@ def main(name: str) -> None:
     source, folder = settings.task[name].data, paths.tables(name)
     task, notices = prepare_task(paths.raw(name), folder, source)
     write_texts(folder if settings.corpus.path is None else None, paths.texts(name))
-    if source.teacher:
-        teacher.fetch_teacher(source, task, paths.PRETRAINED, paths.teacher_source(name))
     length = settings.encode.max_length
+    if source.teacher:
+        teacher.fetch_teacher(source, task, paths.PRETRAINED, paths.teacher_source(name), length)
     statistics = describe(folder, task, load_tokenizer(paths.PRETRAINED), length)
     statistics = {split: {**statistics[split], **notices[split]} for split in statistics}
     write_json(paths.metrics("data", name), statistics)

@@ -65,3 +65,51 @@ def test_attention_drops_with_the_probability_that_is_set(family, monkeypatch):
         probabilities.clear()
         model.train(training)(input_ids=ids, attention_mask=torch.ones_like(ids))
         assert probabilities == [p] * model.config.num_hidden_layers
+
+
+@pytest.mark.parametrize("given", [0, 0.0, 0.3])
+@pytest.mark.parametrize(("p", "deterministic"), [(0.0, True), (0.5, False)])
+def test_modernberts_attention_is_random_in_training_as_the_setting_says(given, p, deterministic):
+    """Its config's number decides neither the attention's dropout nor that of its output, for which
+    it has no module at 0. Asked of transformers' own attention, for numbers and output alone."""
+    model = AutoModel.from_config(config_of("modernbert", attention_dropout=given)).train()
+    set_dropout(model, p)
+    attention_layer = model.layers[0].attn
+    assert attention_layer.attention_dropout == p
+    torch.manual_seed(1)
+    x = torch.randn(1, 5, model.config.hidden_size)
+    seen = []
+    for layer in (lambda x: attention_layer.out_drop(x), lambda x: run_attention(model, x)):
+        seen.append(torch.equal(layer(x), layer(x)))
+    assert seen == [deterministic] * 2
+    model.eval()
+    assert torch.equal(run_attention(model, x), run_attention(model, x))
+
+
+def run_attention(model, x: torch.Tensor) -> torch.Tensor:
+    """The first layer's attention before its output is dropped."""
+    layer, states = model.layers[0].attn, []
+    hook = layer.Wo.register_forward_pre_hook(lambda _, inputs: states.append(inputs[0]))
+    ids = torch.full((1, x.shape[1]), 6)
+    embed = model.embeddings.register_forward_hook(lambda *_: x)
+    try:
+        model(input_ids=ids, attention_mask=torch.ones_like(ids))
+    finally:
+        hook.remove()
+        embed.remove()
+    return states[0]
+
+
+def test_a_number_named_dropout_is_set_under_any_name():
+    """ESM's attention calls it `dropout`; a whole number is a number, True is none."""
+
+    class Attention(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.dropout, self.attention_dropout, self.token_dropout = 0.1, 0, True
+            self.out_drop = nn.Identity()
+
+    layer = Attention()
+    set_dropout(layer, 0.25)
+    assert (layer.dropout, layer.attention_dropout, layer.token_dropout) == (0.25, 0.25, True)
+    assert isinstance(layer.out_drop, Dropout) and layer.out_drop.p == 0.25

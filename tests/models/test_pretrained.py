@@ -46,9 +46,13 @@ def same(weights: dict[str, Tensor], expected: dict[str, Tensor]) -> bool:
     return bool(weights) and all(torch.equal(w, expected[name]) for name, w in weights.items())
 
 
-def fetch(model: str | Path, out: Path, **options) -> None:
+def fetch(model: str | Path, out: Path, length: int = 32, **options) -> None:
     settings = {"model": str(model), "revision": None, "sha256": None, **options}
-    pretrained.fetch(Pretrained(**settings), out)
+    pretrained.fetch(Pretrained(**settings), out, {"encode.max_length": length})
+
+
+def fetch_student(settings: Student, base: Path, out: Path) -> None:
+    pretrained.fetch_student(settings, base, out, {"encode.max_length": 32})
 
 
 @pytest.fixture
@@ -305,7 +309,11 @@ def test_half_a_masked_language_head_is_an_error(checkpoint, tmp_path, missing):
 @pytest.mark.parametrize("auto_class", [AutoModel, AutoModelForMaskedLM])
 def test_an_architecture_that_cannot_be_captured_is_refused(checkpoint, tmp_path, kind, auto_class):
     sizes = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads")
-    config = kind(**{name: getattr(tiny_config(), name) for name in sizes}, intermediate_size=16)
+    config = kind(
+        **{name: getattr(tiny_config(), name) for name in sizes},
+        intermediate_size=16,
+        pad_token_id=0,
+    )
     folder = checkpoint(auto_class.from_config(config))
     # A weight of the discriminator that DeBERTa-v3 was pretrained with.
     rewrite(folder, add={"mask_predictions.dense.weight": torch.ones(8, 8)})
@@ -411,7 +419,7 @@ def published(model: str | Path, **sizes) -> Student:
 def test_a_published_student_is_copied_with_its_source(checkpoint, tmp_path):
     source = BertModel(tiny_config())
     folder = checkpoint(source)
-    pretrained.fetch_student(published(folder), tmp_path / "out")
+    fetch_student(published(folder), folder, tmp_path / "out")
     assert same(AutoModel.from_pretrained(tmp_path / "out").state_dict(), source.state_dict())
     assert json.loads((tmp_path / "out/source.json").read_text()) == {
         "model": str(folder),
@@ -422,7 +430,7 @@ def test_a_published_student_is_copied_with_its_source(checkpoint, tmp_path):
 @pytest.mark.parametrize("init", ["random", "projection"])
 def test_without_a_published_student_its_folder_is_empty(tmp_path, init):
     (tmp_path / "out").mkdir()
-    pretrained.fetch_student(published(init), tmp_path / "out")
+    fetch_student(published(init), tmp_path, tmp_path / "out")
     assert [file.name for file in (tmp_path / "out").iterdir()] == ["source.json"]
     assert json.loads((tmp_path / "out/source.json").read_text())["model"] is None
 
@@ -433,5 +441,5 @@ def test_a_published_student_of_another_size_is_an_error_that_names_it(checkpoin
     actual = getattr(tiny_config(), size)
     settings = published(folder, **{size: 2 * actual})
     with pytest.raises(InputError, match=rf"has {size} {actual} \(not {2 * actual}\)\. Set the"):
-        pretrained.fetch_student(settings, tmp_path / "out")
+        fetch_student(settings, folder, tmp_path / "out")
     assert not (tmp_path / "out").exists()

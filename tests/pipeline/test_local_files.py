@@ -29,6 +29,19 @@ def test_a_local_model_outside_of_data_models_is_refused(tmp_path, monkeypatch, 
 
 
 @pytest.mark.parametrize("key", MODELS)
+@pytest.mark.parametrize("path", ["./models_of_mine/typo", "~/bert"])
+def test_a_path_to_no_folder_is_an_error_that_says_so(tmp_path, monkeypatch, key, path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    old, new = MODELS[key]
+    [line] = mistakes(edited(tmp_path, (old, new.format(path))))
+    assert line.endswith(f"(there is no folder {path})")
+    (tmp_path / path.replace("~", ".")).mkdir(parents=True)
+    [line] = mistakes(edited(tmp_path, (old, new.format(path))))
+    assert "there is no folder" not in line and "copy the model to data/models/NAME" in line
+
+
+@pytest.mark.parametrize("key", MODELS)
 @pytest.mark.parametrize(
     "model", ["data/models/bert", "google-bert/bert-base-uncased", "gpt2", "package:some_package"]
 )

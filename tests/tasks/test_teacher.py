@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from damaged_models import DAMAGES, shard
 from tiny import FAMILIES, VOCABULARY, config_of, tiny_config
 from torch import Tensor
 from transformers import (
@@ -116,7 +117,7 @@ def test_the_outputs_are_in_the_tasks_order(checkpoint, family, order):
 def test_the_saved_model_has_the_tasks_order_too(checkpoint, tmp_path, tokenizer_of, family):
     source = fine_tuned(family, NLI[::-1])
     loaded = teacher.load(*task_of(checkpoint(source), NLI))
-    save_model(tmp_path / "teacher", loaded, tokenizer_of(family))
+    save_model(tmp_path / "teacher", loaded, tokenizer_of(family), 32)
     saved = AutoModelForSequenceClassification.from_pretrained(tmp_path / "teacher")
     assert saved.config.id2label == dict(enumerate(NLI)) and saved.num_labels == 3
     torch.testing.assert_close(logits_of(saved), logits_of(source)[:, [2, 1, 0]])
@@ -288,7 +289,7 @@ def test_a_roberta_that_tokenizes_the_first_word_differently_is_an_error(tmp_pat
 def test_the_stage_writes_the_teacher_with_the_pretrained_models_tokenizer(checkpoint, tmp_path):
     base = checkpoint(AutoModel.from_config(tiny_config()), "pretrained")
     source = fine_tuned("bert", NLI[::-1])
-    teacher.fetch_teacher(*task_of(checkpoint(source), NLI), base, tmp_path / "out")
+    teacher.fetch_teacher(*task_of(checkpoint(source), NLI), base, tmp_path / "out", 32)
     written = AutoModelForSequenceClassification.from_pretrained(tmp_path / "out")
     torch.testing.assert_close(logits_of(written), logits_of(source)[:, [2, 1, 0]])
     vocabularies = [BertTokenizer.from_pretrained(f).get_vocab() for f in (base, tmp_path / "out")]
@@ -299,6 +300,43 @@ def test_a_teacher_that_does_not_fit_is_not_written(checkpoint, tmp_path):
     base = checkpoint(AutoModel.from_config(tiny_config(hidden_size=16)), "pretrained")
     with pytest.raises(InputError, match="has hidden_size 8"):
         teacher.fetch_teacher(
-            *task_of(checkpoint(fine_tuned("bert", NLI)), NLI), base, tmp_path / "out"
+            *task_of(checkpoint(fine_tuned("bert", NLI)), NLI), base, tmp_path / "out", 32
         )
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_teacher_is_an_error_that_names_the_file(checkpoint, tmp_path, damage):
+    base = checkpoint(AutoModel.from_config(tiny_config()), "pretrained")
+    folder = checkpoint(fine_tuned("bert", NLI))
+    change, message = DAMAGES[damage]
+    change(folder)
+    with pytest.raises(InputError, match=message):
+        teacher.fetch_teacher(*task_of(folder, NLI), base, tmp_path / "out", 32)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_teacher_with_few_positions_is_refused_before_any_training(checkpoint, tmp_path):
+    base = checkpoint(AutoModel.from_config(tiny_config()), "pretrained")
+    config = tiny_config(max_position_embeddings=16, id2label=dict(enumerate(NLI)))
+    folder = checkpoint(BertForSequenceClassification(config))
+    teacher.fetch_teacher(*task_of(folder, NLI), base, tmp_path / "out", 16)
+    with pytest.raises(InputError, match=r"positions for 16 tokens .* encode\.max_length is 17"):
+        teacher.fetch_teacher(*task_of(folder, NLI), base, tmp_path / "no", 17)
+
+
+def test_a_teachers_tokenizer_is_saved_with_the_length_of_its_rows(checkpoint, tmp_path):
+    base = checkpoint(AutoModel.from_config(tiny_config()), "pretrained")
+    folder = checkpoint(fine_tuned("bert", NLI))
+    teacher.fetch_teacher(*task_of(folder, NLI), base, tmp_path / "out", 20)
+    assert BertTokenizer.from_pretrained(tmp_path / "out").model_max_length == 20
+
+
+def test_a_teacher_in_shards_is_read(checkpoint, tmp_path):
+    base = checkpoint(AutoModel.from_config(tiny_config()), "pretrained")
+    source = fine_tuned("bert", NLI[::-1])
+    folder = checkpoint(source)
+    shard(folder)
+    teacher.fetch_teacher(*task_of(folder, NLI), base, tmp_path / "out", 20)
+    written = AutoModelForSequenceClassification.from_pretrained(tmp_path / "out")
+    torch.testing.assert_close(logits_of(written), logits_of(source)[:, [2, 1, 0]])

@@ -17,6 +17,7 @@ SETTINGS = (
     "seed", "pretrained", "student", "layer_loss", "training", "general", "teacher", "augment",
     "intermediate", "prediction",
 )  # fmt: skip
+PAIR = '{"text": "one text", "text_pair": "another"}'
 CARD = """\
 ---
 {card_data}
@@ -34,12 +35,10 @@ with the pipeline tinybert, at commit `{commit}`{dirty}.
 ```python
 from transformers import pipeline
 
-classify = pipeline("text-classification", model="{task}")
-classify({example}, truncation=True, max_length={max_length})
+pipeline("text-classification", model="{task}", truncation=True)({example})
 ```
 
-It was trained on {what} of at most {max_length} tokens; without these options, longer ones are not
-cut.
+It was trained on {what} of at most {max_length} tokens; `truncation=True` cuts longer ones there.
 
 `{onnx}` and `{int8}` are the same model for ONNX Runtime, in float32 ({onnx_megabytes} MB) and in 8
 bits ({int8_megabytes} MB). `tinybert predict .` reads them, `tokenizer.json` and `{metadata}`;
@@ -75,6 +74,9 @@ def write(task: str, out: Path, licence: str) -> None:
     text = CARD.format(
         card_data=_card_data(task, licence, scores).to_yaml(),
         task=task,
+        example=PAIR if metadata["pair"] else '"some text"',
+        what="pairs of texts" if metadata["pair"] else "texts",
+        max_length=metadata["max_length"],
         teacher=source["model"] + (f" ({source['revision']})" if source["revision"] else ""),
         kind=metadata["kind"].replace("_", " "),
         commit=_git("rev-parse", "HEAD"),

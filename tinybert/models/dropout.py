@@ -30,14 +30,17 @@ class Dropout(nn.Dropout):
 
 
 def set_dropout(model: nn.Module, p: float) -> None:
-    """Sets the dropout probability of a model's nn.Dropout modules and of its attention.
+    """Sets the dropout probability of a model's modules and of its attention.
 
-    The modules are replaced by Dropout. Where attention has a number instead of a module
-    (ModernBERT), it is set; models.attention drops by the function above.
+    The modules are replaced by Dropout, even where an architecture has none since its config says 0
+    (ModernBERT). Where attention has a number instead of a module, it is set; models.attention
+    drops by the function above.
     """
     for module in model.modules():
-        if isinstance(getattr(module, "attention_dropout", None), float):
-            module.attention_dropout = p
+        for name, value in list(vars(module).items()):
+            if "dropout" in name and type(value) in (int, float):
+                setattr(module, name, p)
         for name, child in module.named_children():
-            if isinstance(child, nn.Dropout):
+            is_absent = isinstance(child, nn.Identity) and "drop" in name
+            if isinstance(child, nn.Dropout) or is_absent:
                 setattr(module, name, Dropout(p).train(child.training))

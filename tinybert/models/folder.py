@@ -11,14 +11,23 @@ from transformers import (
 )
 
 from tinybert.models import pretrained
+from tinybert.models.tokenizer import save_tokenizer
 from tinybert.pipeline import distributed
+from tinybert.pipeline.files import set_default_mode
 
 
-def save_model(folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Writes a folder that AutoModel and AutoTokenizer load. Only the main process writes."""
+def save_model(
+    folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, max_length: int
+) -> None:
+    """Writes a folder that AutoModel and AutoTokenizer load. Only the main process writes.
+
+    max_length: tokens in a row of the training; the saved tokenizer cuts at it.
+    """
     if distributed.is_main():
         model.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
+        for file in folder.glob("*.safetensors"):
+            set_default_mode(file)
+        save_tokenizer(folder, tokenizer, max_length)
 
 
 def load_encoder(folder: Path) -> PreTrainedModel:

@@ -12,9 +12,13 @@ from pathlib import Path
 from tinybert.pipeline.errors import InputError
 
 
-def file_sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def file_sha256(*files: Path) -> str:
+    """The hash of a file; of several as if they were one, as of `cat FILES | sha256sum`."""
+    digest = hashlib.sha256()
+    for file in files:
+        with file.open("rb") as stream:
+            hashlib.file_digest(stream, lambda: digest)
+    return digest.hexdigest()
 
 
 @contextmanager
@@ -38,6 +42,14 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def set_default_mode(file: Path) -> None:
+    """Gives a file the mode of any new file, such as 0644. The library safetensors writes 0600,
+    which no other user and no shared cache can read."""
+    umask = os.umask(0)  # it can be read only by setting it
+    os.umask(umask)
+    file.chmod(0o666 & ~umask)
 
 
 def link_or_copy(files: list[Path], out: Path) -> None:

@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from tinybert.pipeline.errors import InputError
-from tinybert.pipeline.paths import LOCAL_MODELS, LOCAL_VECTORS
+from tinybert.pipeline.paths import LOCAL_MODELS, LOCAL_VECTORS, is_path
 from tinybert.pipeline.schema import (
     Augment,
     LayerTraining,
@@ -123,10 +123,12 @@ def _misplaced(params: Params, merged: dict[str, Params]) -> list[str]:
             vectors[f"task.{name}.augment.word_vectors"] = merged[name].augment.word_vectors
     mistakes = []
     for key, value in models.items():
-        if value and _is_local(value) and not _is_inside(value, LOCAL_MODELS):
+        if value and is_path(value) and not _is_inside(value, LOCAL_MODELS):
+            exists = Path(value).expanduser().exists()
             mistakes.append(
                 f"{key}: {value} is a local path; copy the model to {LOCAL_MODELS}/NAME and write "
                 f"{LOCAL_MODELS}/NAME here, so that DVC sees its changes"
+                + ("" if exists else f" (there is no folder {value})")
             )
     for key, value in vectors.items():
         if value and not _is_inside(value, LOCAL_VECTORS):
@@ -135,13 +137,6 @@ def _misplaced(params: Params, merged: dict[str, Params]) -> list[str]:
                 "its changes, or write null for the pretrained model's own embeddings"
             )
     return mistakes
-
-
-def _is_local(model: str) -> bool:
-    """Whether a model is a path: neither package:NAME nor a hub id (NAME or OWNER/NAME)."""
-    if model.startswith("package:"):
-        return False
-    return model[0] in "./~" or "\\" in model or model.count("/") > 1 or Path(model).is_dir()
 
 
 def _is_inside(path: str, folder: Path) -> bool:

@@ -19,6 +19,13 @@ SECONDS = METRICS / "seconds"
 SPEED = METRICS / "speed"
 
 
+def is_path(model: str) -> bool:
+    """Whether a model is a path: neither package:NAME nor a hub id (NAME or OWNER/NAME)."""
+    if model.startswith("package:"):
+        return False
+    return model[0] in "./~" or "\\" in model or model.count("/") > 1 or Path(model).is_dir()
+
+
 def raw(task: str) -> Path:
     return Path("data/raw", task)
 

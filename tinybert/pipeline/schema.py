@@ -39,7 +39,7 @@ class Pretrained(Section):
     revision: str | None
     """Branch, tag or commit of a hub model."""
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None
-    """The expected hash of model.safetensors; null: not checked."""
+    """The expected hash of model.safetensors, or of all shards together; null: not checked."""
 
 
 class Columns(Section):

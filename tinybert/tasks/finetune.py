@@ -46,7 +46,7 @@ def finetune(
             )
         else:
             log_once({"dev": score()}, log, settings.precision)
-        save_model(paths.model(name, role), model, tokenizer)
+        save_model(paths.model(name, role), model, tokenizer, settings.encode.max_length)
     if role == "teacher":
         logits = predict.logits(model, dev, settings.precision, shared=True)
         if distributed.is_main():

@@ -6,33 +6,35 @@ import torch
 from torch import nn
 from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel
 
-from tinybert.models import pretrained
+from tinybert.models import checks, pretrained
 from tinybert.models.folder import save_model
 from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.schema import TaskData
 from tinybert.tasks.task import Task
 
+KEY = "task.<name>.data.teacher"  # of params.yaml, for errors
 SHAPE = ("model_type", "num_hidden_layers", "num_attention_heads", "hidden_size", "vocab_size")
 SAMPLE = "Café, ÄB 42 naïve 中文 — ok"  # most tokenizers with the same vocabulary differ on it
 
 
-def fetch_teacher(source: TaskData, task: Task, base: Path, out: Path) -> None:
+def fetch_teacher(source: TaskData, task: Task, base: Path, out: Path, max_length: int) -> None:
     """Writes the teacher that `source` names to `out`, outputs in the order of the task's labels.
 
-    base: the pretrained model, whose tokens and sizes the teacher must have. Raises InputError if
-    it has others, or other labels than the task.
+    base: the pretrained model, whose tokens and sizes the teacher must have. max_length: tokens in
+    a row of the task. Raises InputError if it has others, other labels than the task, too few
+    positions or damaged weights.
     """
     check(source, task, base)
-    save_model(out, load(source, task), load_tokenizer(base))
+    model, tokenizer = load(source, task), load_tokenizer(base)
+    checks.check(model, tokenizer, {"encode.max_length": max_length}, f"{KEY}: {source.teacher}")
+    save_model(out, model, tokenizer, max_length)
 
 
 def check(source: TaskData, task: Task, base: Path) -> None:
     """Raises InputError if the teacher does not fit the task's labels or the pretrained model."""
     name = source.teacher
-    config, tokenizer = pretrained.read_config(
-        name, source.teacher_revision, "task.<name>.data.teacher"
-    )
+    config, tokenizer = pretrained.read_config(name, source.teacher_revision, KEY)
     base_config = AutoConfig.from_pretrained(base)
     differences = [
         f"{part} {getattr(config, part)} (not {getattr(base_config, part)})"
@@ -85,7 +87,7 @@ def label_order(config: AutoConfig, source: TaskData, task: Task) -> list[int]:
 
 def load(source: TaskData, task: Task) -> PreTrainedModel:
     """The teacher with the task's head: its outputs are in the order of the task's labels."""
-    folder, options = pretrained.locate(source.teacher, source.teacher_revision, "teacher")
+    folder, options = pretrained.locate(source.teacher, source.teacher_revision, KEY)
     model = pretrained.load(AutoModelForSequenceClassification, folder, allow_missing=(), **options)
     order = label_order(model.config, source, task)
     encoder = {name for name, _ in model.base_model.named_modules(prefix=model.base_model_prefix)}

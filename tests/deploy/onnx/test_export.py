@@ -1,5 +1,6 @@
 """The exported student against PyTorch, its files, and what 8 bits may lose."""
 
+import copy
 import json
 
 import numpy as np
@@ -40,6 +41,18 @@ def test_logits_equal_pytorchs_for_any_batch_and_length(files, family):
             tensors = {k: torch.from_numpy(v) for k, v in inputs.items()}
             expected = model(**tensors).logits.numpy()
         np.testing.assert_allclose(run(inputs), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_bert_whose_tokenizer_gives_no_segment_ids_is_served_as_it_was_trained(files, tokenizer):
+    """multilingual-e5's form. The file takes none, and pairs get the logits of the training."""
+    model = BertForSequenceClassification(tiny_config(initializer_range=0.5)).eval()
+    bare = copy.deepcopy(tokenizer)
+    bare.model_input_names = ["input_ids", "attention_mask"]
+    rows = encode(TEXTS, TEXTS[::-1], bare, 32)
+    export.write(model, files, token_types=rows.token_types is not None)
+    names = [value.name for value in onnx.load(files["onnx"]).graph.input]
+    assert names == ["input_ids", "attention_mask"]
+    export.check_close(export.torch_run(model), export.onnx_run(files["onnx"]), rows)
 
 
 def test_the_same_model_gives_the_same_bytes_and_no_path_of_this_machine(tmp_path, files):

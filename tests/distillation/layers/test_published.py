@@ -64,10 +64,12 @@ def publish(tmp_path):
 def fetch_and_load(folder: Path, tokenizer, kind: str, width: int = 8, **changes):
     """As the stages fetch_pretrained and distill_general do."""
     teacher = BertModel(tiny_config(hidden_size=width))
+    save_model(folder.parent / "pretrained", teacher, tokenizer, 32)
     student = settings(**{"init": str(folder), "num_hidden_layers": LAYERS, **changes})
     fetched = folder.parent / "published_student"
-    pretrained.fetch_student(student, fetched)
-    return load_published(student, fetched, teacher, tokenizer, layers(kind), seed=0)
+    lengths = {"corpus.max_length": 32}
+    pretrained.fetch_student(student, folder.parent / "pretrained", fetched, lengths)
+    return load_published(student, fetched, teacher, layers(kind), seed=0)
 
 
 @pytest.mark.parametrize("kind", ["shared", "per_layer"])
@@ -84,7 +86,7 @@ def test_a_published_student_is_loaded_with_its_maps(publish, tokenizer, tmp_pat
         projected = projection(states, layer).detach().numpy()
         np.testing.assert_allclose(projected, mapped, rtol=1e-5, atol=1e-5)
     assert "warning" not in "".join(capsys.readouterr())
-    save_model(tmp_path / "general", student, tokenizer)
+    save_model(tmp_path / "general", student, tokenizer, 32)
     projection.save(tmp_path / "general")
     assert same(load_encoder(tmp_path / "general").state_dict(), expected)
     assert same(load_projection(tmp_path / "general").state_dict(), projection.state_dict())

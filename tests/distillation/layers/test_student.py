@@ -85,7 +85,7 @@ def test_saved_students_and_maps_are_loaded_bit_for_bit(tmp_path, tokenizer, sam
     student, projection = create_student(
         teacher_with_real_norms(), settings(), layers(kind), sample, seed=0
     )
-    save_model(tmp_path, student, tokenizer)
+    save_model(tmp_path, student, tokenizer, 32)
     projection.save(tmp_path)
     for loaded in (load_encoder(tmp_path), AutoModel.from_pretrained(tmp_path)):
         assert same(loaded.state_dict(), student.state_dict())
@@ -101,7 +101,7 @@ def test_the_next_step_starts_from_the_student_of_the_step_before(tmp_path, toke
     student, _ = create_student(
         teacher_with_real_norms(), settings(), layers("shared"), sample, seed=0
     )
-    save_model(tmp_path, student, tokenizer)
+    save_model(tmp_path, student, tokenizer, 32)
     first, again = (load_classifier(tmp_path, HEAD, seed=3) for _ in range(2))
     other = load_classifier(tmp_path, HEAD, seed=4)
     assert same(first.base_model.state_dict(), student.state_dict())
@@ -130,7 +130,7 @@ def test_a_checkpoint_that_lacks_weights_is_an_error_that_lists_them(checkpoint,
 def test_a_classifier_loads_with_plain_transformers(checkpoint):
     folder = checkpoint(BertModel(tiny_config()))
     model = load_classifier(folder, HEAD, seed=0)
-    save_model(folder / "out", model, AutoTokenizer.from_pretrained(folder))
+    save_model(folder / "out", model, AutoTokenizer.from_pretrained(folder), 32)
     loaded = AutoModelForSequenceClassification.from_pretrained(folder / "out")
     assert loaded.config.id2label == {0: "no", 1: "yes"}
 
@@ -159,7 +159,7 @@ def test_a_pretrained_model_with_a_head_for_another_task_gets_a_new_one(checkpoi
 def test_every_family_is_fetched_distilled_and_saved(checkpoint, tmp_path, family, init):
     folder = checkpoint(AutoModelForMaskedLM.from_config(config_of(family)))
     source = Pretrained(model=str(folder), revision=None, sha256=None)
-    pretrained.fetch(source, tmp_path / "pretrained")
+    pretrained.fetch(source, tmp_path / "pretrained", {"encode.max_length": 32})
     teacher = pretrained.load(AutoModel, tmp_path / "pretrained")
     tokenizer = load_tokenizer(tmp_path / "pretrained")
     rows = some_rows(tokenizer)
@@ -174,7 +174,7 @@ def test_every_family_is_fetched_distilled_and_saved(checkpoint, tmp_path, famil
         if not name.startswith("pooler."):  # the loss does not depend on it
             assert parameter.grad.isfinite().all() and parameter.grad.abs().max() > 0, name
 
-    save_model(tmp_path / "general", student, tokenizer)
+    save_model(tmp_path / "general", student, tokenizer, 32)
     projection.save(tmp_path / "general")
     general = load_encoder(tmp_path / "general")
     assert same(general.state_dict(), student.state_dict())
@@ -183,7 +183,7 @@ def test_every_family_is_fetched_distilled_and_saved(checkpoint, tmp_path, famil
     assert len(encoder) > 7 and all(
         torch.equal(tensor, student.state_dict()[name]) for name, tensor in encoder.items()
     )
-    save_model(tmp_path / "student", classifier, tokenizer)
+    save_model(tmp_path / "student", classifier, tokenizer, 32)
     reloaded = AutoModelForSequenceClassification.from_pretrained(tmp_path / "student")
     assert same(reloaded.state_dict(), classifier.state_dict())
     inputs = AutoTokenizer.from_pretrained(tmp_path / "student")("good", return_tensors="pt")
@@ -191,13 +191,11 @@ def test_every_family_is_fetched_distilled_and_saved(checkpoint, tmp_path, famil
 
 
 @pytest.mark.parametrize(("init", "epochs"), [("random", 0), ("random", 1), ("projection", 0)])
-def test_random_weights_that_stay_are_warned_about(
-    tmp_path, capsys, tokenizer, sample, init, epochs
-):
+def test_random_weights_that_stay_are_warned_about(tmp_path, capsys, sample, init, epochs):
     values = params.load(path=edited(tmp_path, ("l:\n  epochs: 1", f"l:\n  epochs: {epochs}")))
     values = values.model_copy(
         update={"student": settings(init=init), "layer_loss": layers("shared")}
     )
-    general_student(teacher_with_real_norms(), tokenizer, values, sample, seed=0)
+    general_student(teacher_with_real_norms(), values, sample, seed=0)
     warned = "general.epochs is 0" in capsys.readouterr().out
     assert warned == (init == "random" and epochs == 0)

@@ -8,6 +8,7 @@ from transformers import PreTrainedTokenizerBase
 
 from tinybert.deploy.onnx.session import TOKENIZER_FILE
 from tinybert.models.encode import Rows, encode
+from tinybert.models.tokenizer import save_tokenizer
 from tinybert.pipeline.errors import InputError
 
 LONG = 10_000  # characters
@@ -22,9 +23,7 @@ def save(tokenizer: PreTrainedTokenizerBase, max_length: int, out: Path) -> None
             f"the tokenizer {type(tokenizer).__name__} cannot be exported: it has no "
             f"{TOKENIZER_FILE}; use models/<task>/student with transformers"
         )
-    tokenizer.backend_tokenizer.no_padding()
-    tokenizer.backend_tokenizer.enable_truncation(max_length, direction=tokenizer.truncation_side)
-    tokenizer.save_pretrained(out)
+    save_tokenizer(out, tokenizer, max_length)
 
 
 def check(

@@ -6,6 +6,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from tinybert.pipeline import distributed
+from tinybert.pipeline.files import set_default_mode
 
 FILE = "projection.safetensors"
 
@@ -27,6 +28,7 @@ class Projection(nn.Module):
         """Writes the maps into a student's folder. Only the main process writes."""
         if distributed.is_main():
             save_file(self.state_dict(), folder / FILE)
+            set_default_mode(folder / FILE)
 
 
 def load_projection(folder: Path) -> Projection:

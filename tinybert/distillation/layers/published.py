@@ -5,17 +5,15 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
-from transformers import AutoModel, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoModel, PreTrainedModel
 
 from tinybert.distillation.layers.projection import Projection
 from tinybert.models import pretrained
-from tinybert.models.tokenizer import load_tokenizer
+from tinybert.models.pretrained import MAPS, PUBLISHED_IGNORED
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.schema import LayerLoss, Student
 
 KEY = "student.init"  # of params.yaml, for errors
-# The names that published general TinyBERTs give to the linear maps of their loss.
-MAPS = ("fit_dense.", "fit_denses.")
 MAP = re.compile(r"^(fit_dense|fit_denses\.(\d+))\.(weight|bias)$")
 
 
@@ -23,26 +21,17 @@ def load_published(
     settings: Student,
     folder: Path,
     teacher: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
     layers: LayerLoss,
     seed: int,
 ) -> tuple[PreTrainedModel, Projection]:
     """A published student and its linear maps.
 
-    folder: written by pretrained.fetch_student. tokenizer: the teacher's. The maps are `fit_dense`
-    (one for all layers) or `fit_denses.N` (one for each). For a checkpoint without maps they are
-    random, drawn with `seed`, and task distillation trains them. Raises InputError if vocabulary or
-    maps do not fit the teacher.
+    folder: written by pretrained.fetch_student. The maps are `fit_dense` (one for all layers) or
+    `fit_denses.N` (one for each). For a checkpoint without maps they are random, drawn with `seed`,
+    and task distillation trains them. Raises InputError if the maps do not fit the teacher.
     """
     model, width = settings.init, teacher.config.hidden_size
-    if load_tokenizer(folder).get_vocab() != tokenizer.get_vocab():
-        raise InputError(
-            f"{KEY}: {model} has another vocabulary than the teacher. Set pretrained.model to a "
-            "model with its vocabulary"
-        )
-    student = pretrained.load(
-        AutoModel, folder, allow_unexpected=(*pretrained.HEADS_IGNORED, *MAPS)
-    )
+    student = pretrained.load(AutoModel, folder, allow_unexpected=PUBLISHED_IGNORED)
     torch.manual_seed(seed)
     projection = Projection(
         layers.projection, settings.num_hidden_layers, settings.hidden_size, width

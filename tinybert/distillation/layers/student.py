@@ -1,7 +1,7 @@
 """The general student's initial weights."""
 
 import torch
-from transformers import AutoModel, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoModel, PreTrainedModel
 
 from tinybert.distillation.layers.closed_form import closed_form_start
 from tinybert.distillation.layers.projection import Projection
@@ -14,7 +14,6 @@ from tinybert.pipeline.schema import LayerLoss, Params, Student
 
 def general_student(
     teacher: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
     settings: Params,
     sample: Rows,
     seed: int,
@@ -23,7 +22,7 @@ def general_student(
     `student.init` names a model, else new."""
     student, layers = settings.student, settings.layer_loss
     if student.is_published:
-        return load_published(student, paths.PUBLISHED_STUDENT, teacher, tokenizer, layers, seed)
+        return load_published(student, paths.PUBLISHED_STUDENT, teacher, layers, seed)
     if student.init == "random" and not settings.general.epochs and distributed.is_main():
         print("warning: general.epochs is 0, so the general student's weights stay random")
     return create_student(teacher, student, layers, sample, seed)

@@ -1,0 +1,90 @@
+"""Where a model's files are: in a folder, in an installed Python package, or on the hub."""
+
+import importlib.util
+from pathlib import Path
+
+from transformers.utils import cached_file
+
+from tinybert.pipeline.errors import InputError
+from tinybert.pipeline.files import read_json
+from tinybert.pipeline.paths import LOCAL_MODELS, is_path
+
+WEIGHTS = "model.safetensors"
+INDEX = f"{WEIGHTS}.index.json"  # of weights in several files: the file of each weight
+PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
+
+
+def locate(model: str, revision: str | None, key: str) -> tuple[str, dict[str, str]]:
+    """Returns what from_pretrained takes: a hub id or a folder, and options.
+
+    key: names the setting in errors. Raises InputError for a path without a folder, and for a
+    package without a model.
+    """
+    if model.startswith("package:"):
+        return str(_package_folder(model, key)), {}
+    if Path(model).is_dir():
+        return model, {}
+    if is_path(model):
+        raise InputError(
+            f"{key}: {model} cannot be loaded: there is no folder {model}"
+            + (" (~ is not expanded)" if model.startswith("~") else "")
+            + f"; copy the model to {LOCAL_MODELS}/NAME and write {LOCAL_MODELS}/NAME here"
+        )
+    return model, {"revision": revision} if revision else {}
+
+
+def find(source: str | Path, name: str, **options) -> Path | None:
+    """One of a model's files, or None. source, options: as locate returns them. Raises OSError if
+    the hub has no such model or cannot be reached."""
+    file = cached_file(source, name, _raise_exceptions_for_missing_entries=False, **options)
+    return Path(file) if file else None
+
+
+def weight_files(source: str | Path, **options) -> list[Path]:
+    """A model's safetensors: model.safetensors, or the shards that its index lists, by name.
+
+    source, options: as locate returns them. Raises InputError if there are none, or not all.
+    """
+    if file := find(source, WEIGHTS, **options):
+        return [file]
+    index = find(source, INDEX, **options)
+    if index is None:
+        pickled = [name for name in PICKLES if find(source, name, **options)]
+        raise InputError(
+            f"it has no {WEIGHTS}"
+            + (f", only {pickled[0]}" if pickled else "")
+            + ". Pickled weights (pytorch_model.bin) are never opened, since they can run code: if "
+            "you trust them, load them once with transformers and save_pretrained, which writes "
+            "safetensors"
+        )
+    try:
+        names = sorted(set(read_json(index)["weight_map"].values()))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{INDEX} cannot be read ({error!r}); download it again") from None
+    if not names or any(Path(name).name != name for name in names):
+        raise InputError(f"{INDEX} lists no files beside it; download it again")
+    files = {name: find(source, name, **options) for name in names}
+    if missing := [name for name, file in files.items() if file is None]:
+        raise InputError(
+            f"{INDEX} lists {len(names)} files, and {', '.join(missing)} is missing; copy all of "
+            "them"
+        )
+    return [file for file in files.values() if file]
+
+
+def _package_folder(model: str, key: str) -> Path:
+    """The folder with the model inside an installed package; the package is not imported."""
+    name = model.removeprefix("package:")
+    spec = importlib.util.find_spec(name) if name.isidentifier() else None
+    if spec is None or not spec.submodule_search_locations:
+        raise InputError(f"{key}: the Python package {name!r} is not installed")
+    root = Path(spec.submodule_search_locations[0])
+    folders = {
+        file.parent
+        for weights in (WEIGHTS, INDEX)
+        for file in root.rglob(weights)
+        if (file.parent / "config.json").is_file()
+    }
+    if len(folders) != 1:
+        raise InputError(f"{key}: {name} holds {len(folders)} models with {WEIGHTS}, not 1")
+    return folders.pop()
