@@ -29,7 +29,7 @@ def chinese_tokenizer() -> PreTrainedTokenizerBase:
 
 def texts() -> list[str]:
     return [
-        sentence
+        sentence.strip()
         for paragraph in sources.paragraphs(DATA / "corpus/zh/cmrc2018_contexts.txt")
         for sentence in sources.sentences(paragraph)
     ]

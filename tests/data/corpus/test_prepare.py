@@ -206,3 +206,23 @@ def test_a_run_that_was_killed_before_writing_any_file_resumes(
         for file in whole.iterdir():
             assert (tmp_path / "out" / file.name).read_bytes() == file.read_bytes()
         assert {f.name for f in (tmp_path / "out").iterdir()} == {f.name for f in whole.iterdir()}
+
+
+def test_segments_of_a_byte_level_tokenizer_decode_to_the_text(tmp_path, byte_tokenizer):
+    """Sentences with and without a space between them, paragraphs, files."""
+    folder = tmp_path / "source"
+    folder.mkdir()
+    paragraphs = [
+        "good film. the plot? bad!",
+        "这间酒店很好。“不错！”他说。good",
+        "the end. it was dull",
+    ]
+    for i, name in enumerate("ab"):
+        text = "\n\n".join(f"{name} {paragraph}" for paragraph in paragraphs[i:])
+        (folder / f"{name}.txt").write_text(text)
+    _, segments = segments_of(folder, tmp_path, byte_tokenizer, max_length=512, max_tokens=10**6)
+    texts = [byte_tokenizer.decode(segment[1:-1]) for segment in segments]
+    assert texts == [
+        "".join(f" {name} {paragraph}" for paragraph in paragraphs[i:])
+        for i, name in enumerate("ab")
+    ]

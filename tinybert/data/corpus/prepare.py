@@ -123,7 +123,8 @@ def _tokenise(shard: list[Piece], name: Path, tokenizer: PreTrainedTokenizerBase
                 strings = sentences(text)
                 hashes.append(_digest(text))
                 counts.append(len(strings))
-                yield from strings
+                yield f" {strings[0]}"  # paragraphs of a segment are separated as sentences are
+                yield from strings[1:]
             ends.append(len(hashes))
 
     lengths = array("i")

@@ -6,7 +6,7 @@ from itertools import islice
 
 import numpy as np
 import pyarrow as pa
-from tokenizers import Encoding
+from tokenizers import Encoding, Tokenizer
 from transformers import PreTrainedTokenizerBase
 
 GROUP = 16  # sentences joined into one input: encoding each alone takes a third longer
@@ -16,45 +16,73 @@ CHUNK = 128  # groups in one call of the tokenizer
 def tokens(
     strings: Iterable[str], tokenizer: PreTrainedTokenizerBase
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Tokens of strings, each encoded as if alone: yields arrays of tokens and of their numbers.
+    """Tokens of strings, as in the running text: yields arrays of tokens and of their numbers.
 
-    Each pair has the tokens of some strings, (tokens,), and the number of each string's tokens,
-    (strings,), both int32. The tokenizer releases the GIL: while it encodes one chunk, the next is
-    read and the last is used.
+    strings: sentences, each with the space before it if there is one. Each pair has the tokens of
+    some strings, (tokens,), and the number of each string's tokens, (strings,), both int32. The
+    tokenizer releases the GIL: while it encodes one chunk, the next is read and the last is used.
     """
     backend, separator = tokenizer.backend_tokenizer, tokenizer("")["input_ids"][-1]
     backend.no_truncation()
     backend.no_padding()
     separator_token = tokenizer.convert_ids_to_tokens(separator)
+    one, two = (backend.encode(text, add_special_tokens=False).ids for text in ("a", "a a"))
+    space = "" if one + one == two else " "  # many add it, or have none
+
+    def at_start(string: str) -> str:
+        """A string as the tokenizer must get it at the start of an input."""
+        return space + string[1:] if string[:1] == " " else string
 
     def encode(groups: list[list[str]]) -> list[Encoding]:
-        return backend.encode_batch_fast(groups, is_pretokenized=True, add_special_tokens=False)
+        words = [
+            [word for string in group for word in (at_start(string), separator_token)]
+            for group in groups
+        ]
+        return backend.encode_batch_fast(words, is_pretokenized=True, add_special_tokens=False)
 
     def split(groups: list[list[str]], encodings: list[Encoding]) -> tuple[np.ndarray, np.ndarray]:
         parts, lengths = [], []
         for group, encoding in zip(groups, encodings, strict=True):
             ids = np.array(encoding.ids, np.int32)
             ends = np.flatnonzero(ids == separator)
-            if len(ends) != len(group) // 2:  # a sentence contains the separator's text
-                alone = [np.array(e.ids, np.int32) for e in encode([[s] for s in group[::2]])]
-                parts += alone
-                lengths += map(len, alone)
-            else:
-                parts.append(ids[ids != separator])
-                lengths += (np.diff(ends, prepend=-1) - 1).tolist()
+            parts.append(ids[ids != separator])
+            counts = np.diff(ends, prepend=-1) - 1
+            # A sentence has no space before it, or contains the separator's text.
+            if len(ends) != len(group) or not all(string[:1] == " " for string in group[1:]):
+                parts[-1], counts = _by_offsets([at_start(group[0]), *group[1:]], backend)
+            lengths += counts.tolist()
         return np.concatenate(parts), np.array(lengths, np.int32)
 
-    strings, previous = iter(strings), None
+    groups, previous = _groups(strings), None
     with ThreadPoolExecutor(1) as thread:
-        while chunk := list(islice(strings, CHUNK * GROUP)):
-            words = [word for string in chunk for word in (string, separator_token)]
-            groups = [words[i : i + 2 * GROUP] for i in range(0, len(words), 2 * GROUP)]
-            current = groups, thread.submit(encode, groups)
+        while chunk := list(islice(groups, CHUNK)):
+            current = chunk, thread.submit(encode, chunk)
             if previous is not None:
                 yield split(previous[0], previous[1].result())
             previous = current
         if previous is not None:
             yield split(previous[0], previous[1].result())
+
+
+def _groups(strings: Iterable[str]) -> Iterator[list[str]]:
+    """Groups of GROUP strings, or more where no space separates them."""
+    group: list[str] = []
+    for string in strings:
+        if len(group) >= GROUP and string[:1] == " ":
+            yield group
+            group = []
+        group.append(string)
+    if group:
+        yield group
+
+
+def _by_offsets(strings: list[str], backend: Tokenizer) -> tuple[np.ndarray, np.ndarray]:
+    """The tokens of strings as one text, and the number of each string's tokens. A token belongs
+    to the string in which it ends."""
+    encoding = backend.encode("".join(strings), add_special_tokens=False)
+    ends = np.cumsum([len(string) for string in strings])
+    owners = np.searchsorted(ends, [end for _, end in encoding.offsets])
+    return np.array(encoding.ids, np.int32), np.bincount(owners, minlength=len(strings))
 
 
 def cuts(ends: Iterable[int], begin: int, room: int) -> Iterator[int]:

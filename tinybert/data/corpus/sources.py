@@ -124,7 +124,7 @@ def paragraphs(file: Path) -> Iterator[str]:
 
 
 def sentences(text: str) -> list[str]:
-    """A paragraph's sentences, in order; joined, they equal the paragraph except for spaces.
+    """A paragraph's sentences, each with the space before it; joined, they equal the paragraph.
 
     A sentence ends with . ! ? or … before a space, or with their full-width forms, Devanagari's
     danda or Arabic's question mark, and includes the closing quotation marks and brackets.
@@ -132,9 +132,9 @@ def sentences(text: str) -> list[str]:
     parts, start = [], 0
     for end in SENTENCE_END.finditer(text):
         if end.end() - start > 1:  # a full stop alone is not a sentence
-            parts.append(text[start : end.end()].strip())
+            parts.append(text[start : end.end()])
             start = end.end()
-    if rest := text[start:].strip():
+    if rest := text[start:]:
         parts.append(rest)
     return parts
 
