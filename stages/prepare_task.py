@@ -1,6 +1,6 @@
 """A task's raw files -> one checked table per split."""
 
-from tinybert.data.raw.describe import describe, merged, summary
+from tinybert.data.raw.describe import summary
 from tinybert.data.raw.prepare import prepare_task, write_texts
 from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline import params, paths, stage
@@ -12,11 +12,10 @@ def main(name: str) -> None:
     settings = params.load(name)
     source, folder = settings.task[name].data, paths.tables(name)
     length, tokenizer = settings.encode.max_length, load_tokenizer(paths.PRETRAINED)
-    task, notices = prepare_task(paths.raw(name), folder, source, tokenizer, length)
+    task, statistics = prepare_task(paths.raw(name), folder, source, tokenizer, length)
     write_texts(folder if settings.corpus.path is None else None, paths.texts(name))
     if source.teacher:
         teacher.fetch_teacher(source, task, paths.PRETRAINED, paths.teacher_source(name))
-    statistics = merged(describe(folder, task, tokenizer, length), notices)
     write_json(paths.metrics("data", name), statistics)
     print(summary(task, statistics))
 

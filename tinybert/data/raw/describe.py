@@ -1,72 +1,50 @@
-"""Statistics of a task's tables, and what the stage prints of them."""
+"""Statistics of a task's splits, and what the stage prints of them."""
 
-from pathlib import Path
+from collections import Counter
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-from transformers import PreTrainedTokenizerBase
-
-from tinybert.data.raw.same import NO_LIMIT
+from tinybert.data.raw.raw_tables import Table
+from tinybert.data.raw.repeats import TRAINED_ON
 from tinybert.data.raw.targets import preview
-from tinybert.models.encode import encode, read_texts
 from tinybert.tasks.task import Task
 
-ROWS, VALUES = 10_000, 10_000_000  # at most in memory at once: rows, and labels of rows
+SMALL = 50  # rows: one of them is two points of a score
 
 
-def describe(folder: Path, task: Task, tokenizer: PreTrainedTokenizerBase, max_length: int) -> dict:
-    """Statistics of each split: rows, labels or scores, token lengths, rows cut at max_length."""
-    statistics = {}
-    for split in task.splits:
-        lengths, labels, scores = [], np.zeros(len(task.labels), np.int64), []
-        with pq.ParquetFile(folder / f"{split}.parquet") as file:
-            for batch in file.iter_batches(min(ROWS, max(1, VALUES // max(1, len(task.labels))))):
-                part = pa.Table.from_batches([batch])
-                lengths.append(encode(*read_texts(part), tokenizer, NO_LIMIT).lengths)
-                if task.target in part.column_names:
-                    values = part[task.target].combine_chunks()
-                    if task.kind == "classification":
-                        labels += np.bincount(values.to_numpy(), minlength=len(labels))
-                    elif task.kind == "multi_label":
-                        dense = values.flatten().to_numpy().reshape(len(part), -1)
-                        labels += np.count_nonzero(dense, axis=0)
-                    else:
-                        scores.append(values.to_numpy())
-        tokens = np.concatenate(lengths)
-        counts: dict = {"rows": len(tokens)}
-        if scores:
-            values = np.concatenate(scores)
-            counts["score"] = {"min": float(values.min()), "max": float(values.max())}
-        elif split != "unlabeled":
-            counts["labels"] = dict(zip(task.labels, labels.tolist(), strict=True))
-        counts["tokens"] = {
-            "total": int(tokens.sum()),
-            "median": int(np.median(tokens)),
-            "max": int(tokens.max()),
-        }
-        counts["rows_cut"] = int((tokens > max_length).sum())
-        statistics[split] = counts
-    return statistics
+def describe(split: str, table: Table, task: Task) -> dict:
+    """A split's number of rows, and the rows of each label or the range of the scores."""
+    counts: dict = {"rows": len(table)}
+    if split == "unlabeled":
+        return counts
+    values = table.columns[task.target]
+    if task.kind == "regression":
+        return {**counts, "score": {"min": min(values), "max": max(values)}}
+    several = task.kind == "multi_label"
+    rows = Counter(label for row in values for label in (row if several else [row]))
+    return {**counts, "labels": {name: rows[i] for i, name in enumerate(task.labels)}}
 
 
-def merged(statistics: dict[str, dict], notices: dict[str, dict]) -> dict[str, dict]:
-    """The statistics of `describe` with the notices of `prepare_task`; a split of which no row
-    remains has 0 rows."""
-    return {split: {**statistics.get(split, {"rows": 0}), **notices[split]} for split in notices}
+def add_sizes(split: str, table: Table, counts: dict) -> None:
+    """Adds lines to a split's notices if it has few rows or lacks a label."""
+    if split not in TRAINED_ON and len(table) < SMALL:
+        counts["notices"]["small"] = (
+            f"only {len(table)} rows ({table.file}): each is {100 / len(table):.1f} points of a "
+            "score; add rows"
+        )
+    if absent := [name for name, count in counts.get("labels", {}).items() if not count]:
+        counts["notices"]["absent_labels"] = (
+            f"{len(absent)} labels have no row in {table.file}: {preview(absent)}; add rows, or "
+            "correct labels under the task's data in params.yaml"
+        )
 
 
 def summary(task: Task, statistics: dict[str, dict]) -> str:
     """A task's kind, labels, sizes and data warnings, one per line.
 
-    statistics: of each split, as `merged` gives them.
+    statistics: of each split, those of `prepare_task`.
     """
     labels = f", labels: {preview(task.labels)}" if task.labels else ""
     lines = [f"{task.kind}{' of pairs' if task.pair else ''}{labels}"]
     for split, counts in statistics.items():
         lines.append(f"{split}: {counts['rows']} rows")
         lines += [f"  warning: {line}" for line in counts["notices"].values()]
-        absent = [label for label, count in counts.get("labels", {}).items() if not count]
-        if absent:
-            lines.append(f"  warning: no row has the label {preview(absent)}")
     return "\n".join(lines)

@@ -9,8 +9,9 @@ from transformers import PreTrainedTokenizerBase
 
 from tinybert.data.raw import missing, raw_tables, repeats, same, splits, targets
 from tinybert.data.raw.benchmarks import BENCHMARKS
+from tinybert.data.raw.describe import add_sizes, describe
 from tinybert.data.raw.notices import columns, labels
-from tinybert.data.raw.notices.rows import count_unreadable
+from tinybert.data.raw.notices.rows import count_tokens
 from tinybert.data.raw.raw_tables import Table
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.schema import TaskData
@@ -39,8 +40,8 @@ def prepare_task(
     rows are the same to it; None: their texts alone do. Output columns: text_a, text_b (null
     without a second text) and, except for unlabeled, label (int64), labels (0 or 1 for each label,
     float32) or score (float64).
-    Returns the task and, for each split of the files, counts (of duplicates, rows that are also in
-    train, ...) and under `notices` a line for each thing that looks wrong.
+    Returns the task and statistics of each split of the files: rows, labels or scores, lengths,
+    duplicates, ..., and under `notices` a line for each thing that looks wrong.
     Raises InputError, before writing anything, that names file, line and remedy.
     """
     tables = raw_tables.read(raw, section)
@@ -70,19 +71,6 @@ def prepare_task(
         tables, held_out = splits.hold_out_dev(tables, TARGET[kind])
         notices["dev"] = {"taken_from_train": held_out, "notices": {}}
     tables = repeats.count_repeats(tables, TARGET[kind], section.drop_overlap, notices)
-    for split, table in tables.items():
-        if table.skipped:
-            notices[split]["broken_left_out"] = table.skipped
-            notices[split]["notices"]["broken_left_out"] = (
-                f"{table.skipped} broken rows are removed (drop_broken: true)"
-            )
-        if empty_rows := _check_texts(table):
-            notices[split]["empty_texts"] = len(empty_rows)
-            notices[split]["notices"]["empty_texts"] = (
-                f"{len(empty_rows)} rows have an empty text: {table.where(min(empty_rows))}; "
-                "drop_broken: true under the task's data in params.yaml removes them"
-            )
-        count_unreadable(split, table, tokenizer, max_length, notices[split])
     if names and len(set(tables["train"].columns[TARGET[kind]])) < 2:
         raise InputError(
             f"{tables['train'].file}: only one class is left; add rows, or set drop_overlap: false"
@@ -90,11 +78,21 @@ def prepare_task(
 
     present = [split for split in raw_tables.STEMS if split in tables]
     task = Task(kind, names, "text_b" in tables["train"].columns, metrics, present)
+    statistics = {}
+    for split in [split for split in raw_tables.STEMS if split in notices]:
+        statistics[split] = {"rows": 0, **notices[split]}
+        if split in tables:
+            counts = describe(split, tables[split], task) | notices[split]
+            _count_broken(tables[split], counts)
+            if tokenizer is not None:
+                count_tokens(split, tables[split], tokenizer, max_length, counts)
+            add_sizes(split, tables[split], counts)
+            statistics[split] = counts
     out.mkdir(parents=True, exist_ok=True)
     for split in present:
         _write(tables[split], task, split, out / f"{split}.parquet")
     task.save(out)
-    return task, {split: notices[split] for split in raw_tables.STEMS if split in notices}
+    return task, statistics
 
 
 def write_texts(tables: Path | None, out: Path) -> None:
@@ -111,6 +109,20 @@ def write_texts(tables: Path | None, out: Path) -> None:
                 for row in batch.to_pylist():
                     for text in filter(None, row.values()):
                         stream.write(" ".join(text.split()) + "\n\n")
+
+
+def _count_broken(table: Table, counts: dict) -> None:
+    if table.skipped:
+        counts["broken_left_out"] = table.skipped
+        counts["notices"]["broken_left_out"] = (
+            f"{table.skipped} broken rows are removed from {table.file} (drop_broken)"
+        )
+    if empty := _check_texts(table):
+        counts["empty_texts"] = len(empty)
+        counts["notices"]["empty_texts"] = (
+            f"{len(empty)} rows have an empty text: {table.where(min(empty))}; drop_broken: true "
+            "under the task's data in params.yaml removes them"
+        )
 
 
 def _check_texts(table: Table) -> set[int]:

@@ -93,12 +93,9 @@ def _count_same_tokens(table: Table, labels: list, notices: dict) -> None:
     if confused:
         row, *rows = confused[0]
         other = next((r for r in rows if labels[r] != labels[row]), rows[0])
-        cause = (
-            "because of unknown tokens; a pretrained.model that knows their characters tells them "
-            "apart"
-            if any(table.columns["unknown"][r] for r in (row, other))
-            else "because of encode.max_length; raise it"
-        )
+        cause = "as far as encode.max_length in params.yaml; raise it"
+        if table.columns["whole"][row] == table.columns["whole"][other]:
+            cause = "because of unknown tokens; another pretrained.model may know their characters"
         notices["notices"]["same_tokens"] = (
             f"{notices['same_tokens']} rows have the same tokens as a row of another label: "
             f"{table.where(row)} and {table.where(other)}, {cause}"

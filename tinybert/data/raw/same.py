@@ -26,14 +26,20 @@ def mark(
     text: equal for equal texts. same: equal if the normalised texts or the token ids are equal;
     rows with unknown tokens are compared by their texts alone. With a tokenizer also whole and
     tokens: equal if the token ids are, before and after they are cut at max_length; unknown: the
-    number of unknown tokens; length: of tokens without special ones.
+    number of unknown tokens; length: of all tokens, before they are cut.
     """
     for table in tables.values():
         table.columns["text"] = [hash(row) for row in _texts(table)]
         table.columns["same"] = [hash(tuple(map(_key, row))) for row in _texts(table)]
         if tokenizer is not None:
             table.columns |= _token_marks(table, tokenizer, max_length)
-    _join_equal_tokens(list(tables.values()), tokenizer is not None)
+    special = special_tokens(tokenizer, tables["train"]) if tokenizer is not None else None
+    _join_equal_tokens(list(tables.values()), special)
+
+
+def special_tokens(tokenizer: PreTrainedTokenizerBase, table: Table) -> int:
+    """The number of special tokens in each row."""
+    return tokenizer.num_special_tokens_to_add(pair="text_b" in table.columns)
 
 
 def _texts(table: Table) -> Iterator[tuple[str, ...]]:
@@ -48,19 +54,17 @@ def _key(text: str) -> str:
 def _token_marks(table: Table, tokenizer: PreTrainedTokenizerBase, max_length: int) -> dict:
     first, second = table.columns["text_a"], table.columns.get("text_b")
     rows = encode(first, second, tokenizer, NO_LIMIT)
-    special = tokenizer.num_special_tokens_to_add(pair=second is not None)
     unknown = np.cumsum(np.concatenate([[0], rows.tokens == tokenizer.unk_token_id]))
-    whole = _hashes(rows)
-    cut = np.array(whole)
-    long = np.flatnonzero(rows.lengths > max_length)
-    if len(long):
+    whole = np.array(_hashes(rows))
+    cut = whole.copy()
+    if len(long := np.flatnonzero(rows.lengths > max_length)):
         texts = [[texts[i] for i in long] if texts else None for texts in (first, second)]
         cut[long] = _hashes(encode(*texts, tokenizer, max_length))
     return {
-        "whole": whole,
+        "whole": whole.tolist(),
         "tokens": cut.tolist(),
         "unknown": (unknown[rows.starts[1:]] - unknown[rows.starts[:-1]]).tolist(),
-        "length": np.maximum(rows.lengths - special, 0).tolist(),
+        "length": rows.lengths.tolist(),
     }
 
 
@@ -71,15 +75,17 @@ def _hashes(rows: Rows) -> list[int]:
     ]
 
 
-def _join_equal_tokens(tables: list[Table], has_tokens: bool) -> None:
-    """Numbers the groups of rows that equal texts or equal tokens connect."""
+def _join_equal_tokens(tables: list[Table], special: int | None) -> None:
+    """Numbers the groups of rows that equal texts or equal tokens connect.
+
+    special: the number of special tokens in each row; None: there are no tokens."""
     _, groups = np.unique(np.concatenate([t.columns["same"] for t in tables]), return_inverse=True)
-    if has_tokens:
+    if special is not None:
         whole, unknown, lengths = (
             np.concatenate([table.columns[name] for table in tables])
             for name in ("whole", "unknown", "length")
         )
-        known = (unknown == 0) & (lengths > 0)
+        known = (unknown == 0) & (lengths > special)
         _, tokens = np.unique(whole[known], return_inverse=True)
         texts, size = groups[known], groups.max() + 1
         count = size + tokens.max(initial=-1) + 1

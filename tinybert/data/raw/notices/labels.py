@@ -12,6 +12,7 @@ from tinybert.tasks.task import TARGET
 REMEDY = "under the task's data in params.yaml"
 SEPARATOR = re.compile(r"\s*[,;|/+&、，；]\s*")
 VALUES = 20  # at most: of a scale; scores that were measured have more
+LONGEST = 100  # characters of a label; what is longer is a text
 REPEATS = 5  # rows for each value, at least: scores that were measured repeat less
 SHOWN = 5  # labels in a line
 DOMINANT = 0.95  # share of the rows: whoever always says this label has that accuracy
@@ -62,7 +63,7 @@ def _parts(table: Table, rows: dict, counts: Counter, kind: str) -> Iterator[tup
     parts = {
         name: {part for part in SEPARATOR.split(name) if part}
         for name in rows
-        if SEPARATOR.search(name)
+        if len(name) <= LONGEST and SEPARATOR.search(name)
     }
     uses = Counter(part for found in parts.values() for part in found)
     uses.update(name for name in rows if name not in parts)
