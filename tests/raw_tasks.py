@@ -40,10 +40,11 @@ def prepare(folder: Path, section: dict | None = None, **files) -> tuple[Task, d
 
 
 def notices(folder: Path, section: dict | None = None, split: str = "train", **files) -> dict:
-    """A split's lines for what looks wrong, without the folder's name; without a dev file, all rows
-    of train are dev, too."""
+    """A split's lines for what looks wrong, without the folder's name; without a dev file, a train
+    file with a header is dev, too."""
     if not any(name.startswith("dev") for name in files):
-        files |= {name.replace("train", "dev"): files[name] for name in files if "train" in name}
+        copies = {name.replace("train", "dev"): content for name, content in files.items()}
+        files |= {name: text for name, text in copies.items() if text.startswith("text")}
     lines = prepare(folder, section, **files)[1][split]["notices"]
     return {key: line.replace(f"{folder}/raw/", "") for key, line in lines.items()}
 

@@ -28,7 +28,7 @@ def test_description_counts_several_labels_and_the_range_of_scores(tmp_path):
 
 def test_few_rows_and_absent_labels_are_named(tmp_path):
     section = {"labels": ["neg", "pos", "mixed"]}
-    _, statistics = prepare(tmp_path, section, train__tsv=TRAIN * 20, dev__tsv=TRAIN)
+    _, statistics = prepare(tmp_path, section, train__tsv=TRAIN, dev__tsv=TRAIN)
     assert statistics["dev"]["notices"]["small"].startswith("only 2 rows (")
     assert "1 labels have no row in " in statistics["dev"]["notices"]["absent_labels"]
 
@@ -37,19 +37,17 @@ def test_the_summary_lists_labels_rows_and_warnings(tmp_path):
     section = {"drop_overlap": True, "labels": ["neg", "pos"]}
     files = {
         "train__tsv": TRAIN + "good film\tpos\ndull film\tneg\n\tneg\n",
-        "dev__tsv": TRAIN.replace("good", "great") * 25,
+        "dev__tsv": TRAIN.replace("good", "great"),
         "unlabeled__tsv": "text\nthe plot is very dull and boring\ngreat film\n",
     }
-    files["dev__tsv"] = files["dev__tsv"].replace("film\t", "film\t")
     lines = summary(*prepare(tmp_path, section, **files))
     first, *lines = lines.replace(f"{tmp_path}/raw/", "").splitlines()
     assert first == "classification, labels: neg, pos"
-    assert lines[: lines.index("unlabeled: 1 rows")][:5] == [
+    assert lines[:4] == [
         "train: 4 rows",
         "  warning: 1 rows repeat an earlier row's texts: train.tsv, line 4 is train.tsv, line 2",
         "  warning: 1 rows are removed, because they are also in dev or test (drop_overlap: true)",
-        "  warning: 1 rows have an empty text: train.tsv, line 6; drop_broken: true under the task's "
-        "data in params.yaml removes them",
-        lines[4],
+        "  warning: 1 rows have an empty text: train.tsv, line 6; drop_broken: true under the "
+        "task's data in params.yaml removes them",
     ]
     assert lines[-1].startswith("  warning: 1 rows are removed, because")

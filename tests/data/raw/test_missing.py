@@ -38,10 +38,10 @@ def test_rows_without_a_label_become_unlabeled_text(tmp_path, value):
 
 
 def test_rows_of_dev_and_test_without_a_label_are_left_out(tmp_path):
-    files = {"train__tsv": tsv(["a", "b"]), "dev__tsv": tsv(["a", "", "b"])}
+    files = {"train__tsv": tsv(["a", "b"]), "dev__tsv": tsv(["a", "", "b", "-"])}
     assert notices(tmp_path, split="dev", **files)["without_label"] == (
-        "1 rows have no label, but '', the first in dev.tsv, line 3; they are left out. If it is a "
-        "class, set missing_labels: [] under the task's data in params.yaml"
+        "2 rows have no label, only '', '-', the first in dev.tsv, line 3; they are left out. If it "
+        "is a class, set missing_labels: [] under the task's data in params.yaml"
     )
     assert labels(tmp_path, "dev") == ["a", "b"]
     assert not (tmp_path / "out/unlabeled.parquet").exists()
@@ -96,9 +96,9 @@ def test_minus_one_beside_numbers_of_classes_is_no_label(tmp_path, values, expec
 def test_minus_one_that_may_be_a_class_is_named(tmp_path):
     lines = notices(tmp_path, train__tsv=tsv(["-1", "0", "1"] * 20))
     assert lines["minus_one"] == (
-        "20 rows have the label -1, the first in train.tsv, line 2, beside 0 and 1: it is taken for "
-        "a class. If it means that a row has no label, set missing_labels: [-1] under the task's "
-        "data in params.yaml"
+        "20 rows have the label -1, the first in train.tsv, line 2, beside 0 and 1: it is taken "
+        "for a class. If it means that a row has no label, set missing_labels: [-1] under the "
+        "task's data in params.yaml"
     )
     assert "minus_one" not in notices(
         tmp_path, {"labels": [-1, 0, 1]}, train__tsv=tsv(["-1", "0", "1"] * 20)
@@ -127,5 +127,5 @@ def test_null_in_parquet_is_no_label(tmp_path):
 
 
 def test_a_single_class_beside_rows_without_one_names_them(tmp_path):
-    message = r"single class, 'a'; add rows of another class \(1 rows have no label, but 'None'"
+    message = r"single class, 'a'; add rows of another class \(1 rows have no label, only 'None'"
     refused(tmp_path, message, train__tsv=tsv(["a", "None"]), dev__tsv=tsv(["a"]))

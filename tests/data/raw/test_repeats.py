@@ -34,17 +34,18 @@ def test_duplicates_and_rows_also_in_train_are_counted(tmp_path):
 
 
 RESPELLED = {
-    "spaces": "good  film, again", "case": "GOOD film, again", "zero width": "good\u200b film, again",
-    "full width": "good film\uff0cagain", "no-break space": "good\u00a0film, again",
-    "soft hyphen": "go\u00adod film, again", "byte order mark": "\ufeffgood film, again",
+    "spaces": "good  film, again", "case": "GOOD film, again",
+    "zero width": "good\u200b film, again", "full width": "good film\uff0c again",
+    "no-break space": "good\u00a0film, again", "soft hyphen": "go\u00adod film, again",
+    "byte order mark": "\ufeffgood film, again",
     "ends": " good film, again ", "ligature": "good \ufb01lm, again",
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("text", RESPELLED.values(), ids=RESPELLED)
 def test_rows_in_another_spelling_are_the_same(tmp_path, text):
-    train = tsv([("good film, again", 1), ("b", 0), (text, 0)])
-    test = tsv([(text.replace("again", "again"), 1), ("e", 0)])
+    train = tsv([("good film, again", 1), ("b", 0), (text, 0), ("c", 1)])
+    test = tsv([(text, 1), ("e", 0)])
     dev = tsv([("f", 1)])
     _, found = prepare(tmp_path, train__tsv=train, dev__tsv=dev, test__tsv=test)
     assert (found["train"]["duplicates"], found["train"]["near_duplicates"]) == (1, 1)
@@ -54,7 +55,7 @@ def test_rows_in_another_spelling_are_the_same(tmp_path, text):
         prepare(
             tmp_path,
             {"drop_overlap": True},
-            train__tsv=train + "\nc\t1",
+            train__tsv=train,
             dev__tsv=dev,
             test__tsv=test,
         )[1]["train"]["overlap_dropped"]
@@ -97,8 +98,9 @@ def test_unlabeled_text_of_dev_or_test_is_counted_and_removed(tmp_path):
     unlabeled = {"unlabeled__txt": "text\nE\nz\n f\ny\n"}
     line = notices(tmp_path, split="unlabeled", **FILES, **unlabeled)["also_in_dev_or_test"]
     assert line == (
-        "2 rows are also in dev or test, and would be trained on: unlabeled.txt, line 2 is dev.tsv, "
-        "line 4; drop_overlap: true under the task's data in params.yaml removes them from unlabeled"
+        "2 rows are also in dev or test, and would be trained on: unlabeled.txt, line 2 is "
+        "dev.tsv, line 4; drop_overlap: true under the task's data in params.yaml removes them "
+        "from unlabeled"
     )
     _, found = prepare(tmp_path, {"drop_overlap": True}, **FILES, **unlabeled)
     assert found["unlabeled"]["overlap_dropped"] == 2

@@ -51,11 +51,13 @@ def set_apart(
             )
             notices.setdefault("unlabeled", {"notices": {}})
         notices[split]["without_label"] = len(missing)
-        notices[split]["notices"]["without_label"] = (
-            f"{len(missing)} rows have no {role}, but {written}, the first in "
-            f"{table.where(next(iter(missing)))}; {fate}. If it is a class, set missing_labels: [] "
-            f"{REMEDY}"
+        line = (
+            f"{len(missing)} rows have no {role}, only {written}, the first in "
+            f"{table.where(next(iter(missing)))}; {fate}"
         )
+        if any(missing.values()):
+            line += f". If it is a class, set missing_labels: [] {REMEDY}"
+        notices[split]["notices"]["without_label"] = line
     return tables
 
 

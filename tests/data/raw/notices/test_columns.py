@@ -10,13 +10,19 @@ PLAIN = pd.DataFrame({"text": TEXTS, "label": LABELS})
 
 
 @pytest.mark.parametrize("first", [0, 1, 100])
-@pytest.mark.parametrize("header", [False, ["film", "class"]])
-def test_a_column_that_counts_rows_is_named(tmp_path, first, header):
-    """What pandas writes without index=False, and without a header or with one of other names."""
+def test_a_column_that_counts_rows_is_named(tmp_path, first):
+    """What pandas writes without index=False."""
     table = PLAIN.set_index(pd.RangeIndex(first, first + 20)).sample(frac=1, random_state=0)
-    line = notices(tmp_path, train__csv=table.to_csv(header=header))["row_numbers"]
+    line = notices(tmp_path, train__csv=table.to_csv(header=False))["row_numbers"]
     assert line.startswith("20 rows have a number of their own as text_a, the first in train.csv, ")
     assert "set columns: {text: 2, label: 3}" in line
+
+
+def test_a_counter_under_a_header_of_unknown_names_is_refused(tmp_path):
+    table = PLAIN.rename(columns={"text": "film", "label": "class"})
+    message = "is the first line a header"
+    for content in (table.to_csv(), table.reset_index(names="Unnamed: 0").to_csv(index=False)):
+        refused(tmp_path, message, train__csv=content)
 
 
 def test_the_proposed_columns_are_right(tmp_path):

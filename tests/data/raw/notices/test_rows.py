@@ -28,7 +28,7 @@ def test_unknown_tokens_are_counted_with_their_characters(tmp_path, tokenizer):
 def test_a_few_unknown_tokens_get_no_line(tmp_path, tokenizer, last):
     texts = [f"{word} film good" for word in "good great bad the a is was it of in".split()]
     counts = train(tmp_path, tokenizer, [*texts, last])
-    assert counts["unknown_tokens"] == round(("movie" == last[2:]) / 32, 4)
+    assert counts["unknown_tokens"] == round((last[2:] == "movie") / 32, 4)
     assert "unknown_tokens" not in counts["notices"]
 
 

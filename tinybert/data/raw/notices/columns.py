@@ -19,7 +19,8 @@ ENTITY = re.compile(r"&(?:amp|lt|gt|quot|apos|nbsp|#[0-9]{1,6}|#[xX][0-9a-fA-F]{
 # UTF-8 read as Latin-1 or cp1252 (also after lower-casing), a replaced character, and UTF-8 read as
 # GBK twice.
 MOJIBAKE = re.compile(
-    "[\u00c3\u00e3][\u0080-\u00ba\u0152-\u0178\u017d\u02c6\u02dc\u2013-\u2122]|\u00c2[\u00a0-\u00bb]"
+    "\u00c3[\u0080-\u00ba\u0152-\u0178\u0192\u02c6\u2021\u203a\u20ac\u2122]|\u00e3[\u00a1-\u00ba]"
+    "|\u00c2[\u00a0-\u00bb]"
     "|\u00e2\u20ac|\u00f0\u0178|\u00ef\u00bb\u00bf|\ufffd|\u951f\u65a4\u62f7"
 )
 

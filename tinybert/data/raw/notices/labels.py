@@ -1,5 +1,6 @@
 """Labels that look alike, consist of other labels, may be scores, or have too few rows."""
 
+import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -56,7 +57,7 @@ def _alike(table: Table, rows: dict, counts: Counter) -> Iterator[tuple[str, str
 
 
 def _yaml(name: str) -> str:
-    return f'"{ascii(name)[1:-1]}"'
+    return json.dumps(name)  # YAML reads it, and it shows what is invisible
 
 
 def _parts(table: Table, rows: dict, counts: Counter, kind: str) -> Iterator[tuple[str, str]]:

@@ -38,16 +38,17 @@ def count_tokens(
             f"{table.where(cut[0])}: encode.max_length: {enough} in params.yaml would cut "
             f"{int((lengths > enough).sum())}"
         )
-    words = lengths.sum() - len(table) * special_tokens(tokenizer, table)
-    share = sum(unknown) / max(1, int(words))
+    special = len(table) * special_tokens(tokenizer, table)
+    share = sum(unknown) / max(1, int(lengths.sum()) - special)
     counts["unknown_tokens"] = round(share, 4)
     if share > UNKNOWN:
         rows = [row for row, count in enumerate(unknown) if count]
-        shown = ", ".join(map(repr, _unknown_words(table, rows[:EXAMPLES], tokenizer)))
+        words = ", ".join(map(repr, _unknown_words(table, rows[:EXAMPLES], tokenizer)))
+        often = f", most often {words}" if words else ""
         counts["notices"]["unknown_tokens"] = (
             f"{100 * share:.1f} % of the tokens, in {len(rows)} rows, are unknown to the model, "
-            f"the first in {table.where(rows[0])}{f', most often {shown}' if shown else ''}; choose a "
-            "pretrained.model in params.yaml that knows them"
+            f"the first in {table.where(rows[0])}{often}; choose a pretrained.model in params.yaml "
+            "that knows them"
         )
 
 
