@@ -40,8 +40,8 @@ def test_rows_without_a_label_become_unlabeled_text(tmp_path, value):
 def test_rows_of_dev_and_test_without_a_label_are_left_out(tmp_path):
     files = {"train__tsv": tsv(["a", "b"]), "dev__tsv": tsv(["a", "", "b", "-"])}
     assert notices(tmp_path, split="dev", **files)["without_label"] == (
-        "2 rows have no label, only '', '-', the first in dev.tsv, line 3; they are left out. If it "
-        "is a class, set missing_labels: [] under the task's data in params.yaml"
+        "2 rows have no label, only '', '-', the first in dev.tsv, line 3; they are left out. If "
+        "it is a class, set missing_labels: [] under the task's data in params.yaml"
     )
     assert labels(tmp_path, "dev") == ["a", "b"]
     assert not (tmp_path / "out/unlabeled.parquet").exists()

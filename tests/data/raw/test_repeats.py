@@ -94,6 +94,14 @@ def test_a_repeated_row_is_named_with_both_places(tmp_path):
     )
 
 
+def test_a_row_of_test_that_is_also_in_dev_is_named(tmp_path):
+    line = notices(tmp_path, split="test", **FILES)["also_in_dev"]
+    assert line == (
+        "1 rows are also in dev: test.tsv, line 4 is dev.tsv, line 2; dev chooses the epoch; remove "
+        "them from one of the files"
+    )
+
+
 def test_unlabeled_text_of_dev_or_test_is_counted_and_removed(tmp_path):
     unlabeled = {"unlabeled__txt": "text\nE\nz\n f\ny\n"}
     line = notices(tmp_path, split="unlabeled", **FILES, **unlabeled)["also_in_dev_or_test"]

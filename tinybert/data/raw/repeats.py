@@ -17,8 +17,8 @@ def count_repeats(
 ) -> dict[str, Table]:
     """Adds counts to each split's notices: duplicates (rows that repeat an earlier row),
     near_duplicates (those of them that are spelled otherwise), differently_labelled (the number of
-    further labels of the same texts), for the splits with scores also_in_train and nearly_in_train,
-    for unlabeled also_in_dev_or_test; and for splits of labels same_tokens: rows that only their
+    further labels of the same texts), for the splits with scores also_in_train and nearly_in_train
+    (of these, in another spelling), for test the same of dev, for unlabeled also_in_dev_or_test; and for splits of labels same_tokens: rows that only their
     unknown tokens, or the tokens after max_length, tell apart from rows of another label.
 
     drop_overlap: remove the rows that are also in a split with scores from train and unlabeled.
@@ -34,7 +34,11 @@ def count_repeats(
     for split, table in tables.items():
         _count_within(table, None if split == "unlabeled" else target, notices[split])
         if split in scored:
-            _count_in_train(table, tables["train"], drop_overlap, notices[split])
+            remedy = None if drop_overlap else f"{DROP} train"
+            _count_in(table, "train", tables["train"], remedy, notices[split])
+        if split == "test":
+            remedy = "dev chooses the epoch; remove them from one of the files"
+            _count_in(table, "dev", tables["dev"], remedy, notices[split])
     if "unlabeled" in tables:
         groups = tables["unlabeled"].columns["same"]
         rows = [row for row, group in enumerate(groups) if group in elsewhere]
@@ -102,19 +106,20 @@ def _count_same_tokens(table: Table, labels: list, notices: dict) -> None:
         )
 
 
-def _count_in_train(table: Table, train: Table, drop_overlap: bool, notices: dict) -> None:
-    texts, place_of = set(train.columns["text"]), {}
-    for row, group in enumerate(train.columns["same"]):
+def _count_in(table: Table, name: str, other: Table, remedy: str | None, notices: dict) -> None:
+    """Counts the rows that are also in the other split; remedy: what to do, None: nothing."""
+    texts, place_of = set(other.columns["text"]), {}
+    for row, group in enumerate(other.columns["same"]):
         place_of.setdefault(group, row)
     groups = table.columns["same"]
     rows = [row for row, group in enumerate(groups) if group in place_of]
     near = [row for row in rows if table.columns["text"][row] not in texts]
-    notices["also_in_train"], notices["nearly_in_train"] = len(rows), len(near)
-    if rows and not drop_overlap:
+    notices[f"also_in_{name}"], notices[f"nearly_in_{name}"] = len(rows), len(near)
+    if rows and remedy:
         row = (near or rows)[0]
-        notices["notices"]["also_in_train"] = (
-            f"{len(rows)} rows are also in train{_spelled(len(near))}: {table.where(row)} is "
-            f"{train.where(place_of[groups[row]])}; {DROP} train"
+        notices["notices"][f"also_in_{name}"] = (
+            f"{len(rows)} rows are also in {name}{_spelled(len(near))}: {table.where(row)} is "
+            f"{other.where(place_of[groups[row]])}; {remedy}"
         )
 
 
