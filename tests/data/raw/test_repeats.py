@@ -97,8 +97,8 @@ def test_a_repeated_row_is_named_with_both_places(tmp_path):
 def test_a_row_of_test_that_is_also_in_dev_is_named(tmp_path):
     line = notices(tmp_path, split="test", **FILES)["also_in_dev"]
     assert line == (
-        "1 rows are also in dev: test.tsv, line 4 is dev.tsv, line 2; dev chooses the epoch; remove "
-        "them from one of the files"
+        "1 rows are also in dev: test.tsv, line 4 is dev.tsv, line 2; dev chooses the epoch; "
+        "remove them from one of the files"
     )
 
 

@@ -16,10 +16,11 @@ def count_repeats(
     tables: dict[str, Table], target: str, drop_overlap: bool, notices: dict[str, dict]
 ) -> dict[str, Table]:
     """Adds counts to each split's notices: duplicates (rows that repeat an earlier row),
-    near_duplicates (those of them that are spelled otherwise), differently_labelled (the number of
-    further labels of the same texts), for the splits with scores also_in_train and nearly_in_train
-    (of these, in another spelling), for test the same of dev, for unlabeled also_in_dev_or_test; and for splits of labels same_tokens: rows that only their
-    unknown tokens, or the tokens after max_length, tell apart from rows of another label.
+    near_duplicates (those of them in another spelling), differently_labelled (the number of further
+    labels of the same texts); for splits with scores also_in_train and nearly_in_train (those of
+    them in another spelling), for test the same of dev, for unlabeled also_in_dev_or_test; for
+    splits of labels same_tokens: rows that only unknown tokens, or the tokens after max_length, tell
+    apart from rows of another label.
 
     drop_overlap: remove the rows that are also in a split with scores from train and unlabeled.
     Returns the tables; unlabeled is missing if no row remains. Raises InputError if no row of train
