@@ -19,7 +19,7 @@ def count_repeats(
     near_duplicates (those of them in another spelling), differently_labelled (the number of further
     labels of the same texts); for splits with scores also_in_train and nearly_in_train (those of
     them in another spelling), for test the same of dev, for unlabeled also_in_dev_or_test; for
-    splits of labels same_tokens: rows that only unknown tokens, or the tokens after max_length, tell
+    splits of labels same_tokens: rows that only unknown tokens or the end after max_length tell
     apart from rows of another label.
 
     drop_overlap: remove the rows that are also in a split with scores from train and unlabeled.
