@@ -104,7 +104,7 @@ def _refuse_exchanged(table: Table, role: str, section: TaskData) -> None:
     if role != "label" or section.columns or section.benchmark or section.kind == "regression":
         return
     texts = len(set(map(str, table.columns["text_a"])))
-    labels = len(set(map(str, table.columns["label"])))
+    labels = len({str(value) for value in table.columns["label"] if as_number(value) is None})
     if labels > max(SWAPPED * texts, SWAPPED):
         raise InputError(
             f"{table.file} has {labels} different labels and only {texts} different texts: is the "

@@ -1,6 +1,5 @@
 """Labels that look alike, consist of other labels, may be scores, or have too few rows."""
 
-import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -17,7 +16,6 @@ LONGEST = 100  # characters of a label; what is longer is a text
 REPEATS = 5  # rows for each value, at least: scores that were measured repeat less
 SHOWN = 5  # labels in a line
 DOMINANT = 0.95  # share of the rows: whoever always says this label has that accuracy
-SMALL = 50  # rows: one of them is 2 points
 
 
 def check(table: Table, kind: str, section: TaskData) -> Iterator[tuple[str, str]]:
@@ -57,14 +55,16 @@ def _alike(table: Table, rows: dict, counts: Counter) -> Iterator[tuple[str, str
 
 
 def _yaml(name: str) -> str:
-    return json.dumps(name)  # YAML reads it, and it shows what is invisible
+    """As YAML reads it; what is invisible is escaped."""
+    escaped = name.encode("unicode_escape").decode().replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def _parts(table: Table, rows: dict, counts: Counter, kind: str) -> Iterator[tuple[str, str]]:
     parts = {
         name: {part for part in SEPARATOR.split(name) if part}
         for name in rows
-        if len(name) <= LONGEST and SEPARATOR.search(name)
+        if len(name) <= LONGEST and SEPARATOR.search(name) and not _is_decimal(name)
     }
     uses = Counter(part for found in parts.values() for part in found)
     uses.update(name for name in rows if name not in parts)
@@ -82,6 +82,10 @@ def _parts(table: Table, rows: dict, counts: Counter, kind: str) -> Iterator[tup
             f"too: {name!r:.80} in {table.where(rows[name])}; if a row may have several, "
             f"{remedy.removesuffix(', and ')}",
         )
+
+
+def _is_decimal(name: str) -> bool:
+    return as_number(name.replace(",", ".")) is not None
 
 
 def _few_scores(table: Table, section: TaskData) -> str | None:
