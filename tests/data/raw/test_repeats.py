@@ -150,7 +150,7 @@ def test_drop_overlap_takes_the_rows_of_dev_and_test_out_of_train(tmp_path):
     assert column(tmp_path, "train", "label") == [0, 1, 0, 1]
     assert column(tmp_path, "dev", "text_a") == ["c", "c", "e"]
     assert found["train"]["overlap_dropped"] == 2
-    assert found["dev"]["also_in_train"] == notices["test"]["also_in_train"] == 2
+    assert found["dev"]["also_in_train"] == found["test"]["also_in_train"] == 2
 
 
 def test_pairs_overlap_only_if_both_texts_are_the_same(tmp_path):
