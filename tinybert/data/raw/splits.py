@@ -40,7 +40,7 @@ def hold_out_dev(tables: dict[str, Table], target: str) -> tuple[dict[str, Table
             counts = Counter(str(values[row]) for row in groups[i])
             # A label's last row stays in train; scores have no such limit.
             if quota and (target == "score" or all(remaining[v] > n for v, n in counts.items())):
-                remaining -= counts
+                remaining.subtract(counts)
                 dev_rows.update(groups[i])
                 quota -= 1
     if not dev_rows:
