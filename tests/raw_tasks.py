@@ -35,8 +35,18 @@ def write(folder: Path, files: dict[str, str | bytes | pa.Table]) -> Path:
 
 
 def prepare(folder: Path, section: dict | None = None, **files) -> tuple[Task, dict]:
-    """The task and the notices of a raw folder with these files; writes to folder / "out"."""
+    """The task and the statistics of a raw folder with these files; writes to folder / "out"."""
     return prepare_task(write(folder / "raw", files), folder / "out", TaskData(**section or {}))
+
+
+def notices(folder: Path, section: dict | None = None, split: str = "train", **files) -> dict:
+    """A split's lines for what looks wrong, without the folder's name; without a dev file, a train
+    file with a header is dev, too."""
+    if not any(name.startswith("dev") for name in files):
+        copies = {name.replace("train", "dev"): content for name, content in files.items()}
+        files |= {name: text for name, text in copies.items() if text.startswith("text")}
+    lines = prepare(folder, section, **files)[1][split]["notices"]
+    return {key: line.replace(f"{folder}/raw/", "") for key, line in lines.items()}
 
 
 def refused(folder: Path, message: str, section: dict | None = None, **files) -> str:

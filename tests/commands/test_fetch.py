@@ -61,6 +61,17 @@ def test_splits_and_labels_are_renamed(tmp_path):
     assert (prepared.kind, prepared.labels) == ("classification", NAMES)
 
 
+def test_some_rows_without_a_label_are_kept_and_become_unlabeled(tmp_path):
+    source = source_of(tmp_path, ClassLabel(names=NAMES), train=[0, 1, -1, 1, 0], validation=[1, 0])
+    report = fetch.fetch(source, "mine", tmp_path / "raw", None, None)
+    assert "train: 5 rows, 1 of them without a label -> " in report
+    prepared, statistics = prepare_task(tmp_path / "raw/mine", tmp_path / "out", TaskData())
+    assert prepared.splits == ["train", "dev", "unlabeled"]
+    assert (statistics["train"]["rows"], statistics["train"]["without_label"]) == (4, 1)
+    texts = pq.read_table(tmp_path / "out/unlabeled.parquet")["text_a"].to_pylist()
+    assert texts == ["train row 2"]
+
+
 def test_multi_label_rows_get_label_names(tmp_path):
     source = source_of(tmp_path, Sequence(ClassLabel(names=NAMES)), train=[[0], [0, 1], []])
     fetch.fetch(source, "mine", tmp_path / "raw", None, None)

@@ -120,7 +120,6 @@ def test_an_unknown_task_is_refused():
         ("data", "{metric: f2}", r"data.metric: .*'f1_macro'.*'f2'"),
         ("data", "{kind: ranking}", r"data.kind: .*'regression' .*'ranking'"),
         ("data", "{labels: [a, a]}", r"data: labels lists a name twice"),
-        ("data", "{labels: {0: a, 1: a}}", r"data: labels lists a name twice"),
         ("data", "{labels: [0.5, 1]}", r"data.labels.*0.5"),
         ("data", "{encoding: utf-9}", r"data: encoding: .*'utf-9'; common ones are utf-8"),
         ("data", "{encoding: rot13}", r"data.* encoding: .*'rot13'"),

@@ -60,30 +60,35 @@ def fetch(source: str, task: str, raw: Path, config: str | None, revision: str |
         if split is None:
             lines.append(f"{name}: {len(rows)} rows skipped, it is not one of {', '.join(SPLITS)}")
             continue
-        rows, has_labels = _with_label_names(rows)
-        if not has_labels and split != "unlabeled":
+        rows, missing = _with_label_names(rows)
+        if missing == len(rows) and split != "unlabeled":
             lines.append(f"{name}: {len(rows)} rows skipped, they have no labels")
             continue
         with atomic_write(folder / f"{split}.parquet") as temporary:
             rows.to_parquet(temporary)
-        lines.append(f"{name}: {len(rows)} rows -> {folder / split}.parquet")
+        without = f", {missing} of them without a label" if missing else ""
+        lines.append(f"{name}: {len(rows)} rows{without} -> {folder / split}.parquet")
         columns = rows.column_names
     return "\n".join([*lines, _next_steps(task, folder, columns)])
 
 
-def _with_label_names(rows: Dataset) -> tuple[Dataset, bool]:
-    """The rows with label names, and whether they have labels: test splits often have -1."""
+def _with_label_names(rows: Dataset) -> tuple[Dataset, int]:
+    """The rows with label names, null for -1, and the number of nulls: all rows of many a test
+    split, some of other splits."""
+    missing = 0
     for column, feature in rows.features.items():
         multi_label = isinstance(feature, Sequence) or hasattr(feature, "feature")
         kind = feature.feature if multi_label else feature
         if not isinstance(kind, ClassLabel):
             continue
         values = rows[column]
-        if any(value == -1 for value in values if not multi_label):
-            return rows, False
-        names = [[kind.int2str(i) for i in v] if multi_label else kind.int2str(v) for v in values]
+        if multi_label:
+            names = [[kind.int2str(i) for i in v] for v in values]
+        else:
+            names = [None if v in (None, -1) else kind.int2str(v) for v in values]
+            missing = max(missing, names.count(None))
         rows = rows.remove_columns(column).add_column(column, names)
-    return rows, True
+    return rows, missing
 
 
 def _next_steps(task: str, folder: Path, columns: list[str]) -> str:

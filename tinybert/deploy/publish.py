@@ -88,9 +88,6 @@ def write(task: str, out: Path, licence: str) -> None:
         int8_megabytes=sizes["int8"]["megabytes"],
         metadata=METADATA_FILE,
         reference=reference.FILE,
-        example='{"text": "a text", "text_pair": "another"}' if metadata["pair"] else '"some text"',
-        what="pairs of texts" if metadata["pair"] else "texts",
-        max_length=metadata["max_length"],
         settings=yaml.safe_dump({key: settings[key] for key in SETTINGS}, sort_keys=False),
     )
     with atomic_write(out) as folder:

@@ -90,8 +90,11 @@ class TaskData(Section):
     teacher_revision: str | None = None
     teacher_labels: list[Label] | None = None
     """The task's labels in the order of the teacher's outputs, if its config does not name them."""
+    missing_labels: list[Label] | None = None
+    """Labels that mean that a row has none: rows of train become unlabeled, others are left out.
+    null: -, ?, nan, null, None, NA, N/A, and -1 beside the numbers of classes."""
     drop_overlap: bool = False
-    """Remove rows from train that are also in dev or test."""
+    """Remove rows from train and unlabeled that are also in dev or test."""
     drop_broken: bool = False
     """Remove and count rows with another number of fields, without a text, or with a label that
     `labels` does not list, instead of refusing or keeping them."""
@@ -100,7 +103,7 @@ class TaskData(Section):
     def _consistent(self) -> "TaskData":
         if self.benchmark and (self.columns or self.header is not None or self.kind):
             raise ValueError("benchmark defines the columns; remove columns, header and kind")
-        names = list(self.labels.values()) if isinstance(self.labels, dict) else self.labels or []
+        names = self.labels if isinstance(self.labels, list) else []
         if len(set(names)) != len(names):
             raise ValueError("labels lists a name twice")
         if self.encoding:

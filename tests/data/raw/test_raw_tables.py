@@ -481,8 +481,9 @@ def test_real_data_is_read_completely(tmp_path, name, benchmark, rows, known):
     for split, count in rows.items():
         assert len(column(tmp_path, split, "text_a")) == count
     assert prepared.splits == list(rows)
-    for (split, key), value in known.items():
-        assert notices[split][key] == value
+    spelled = {"duplicates": "near_duplicates", "also_in_train": "nearly_in_train"}
+    for (split, key), value in known.items():  # the data's README counts exact texts
+        assert notices[split][key] - notices[split].get(spelled.get(key), 0) == value
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="the real data is not here")
@@ -539,5 +540,5 @@ def test_trec_loses_no_question_and_counts_those_of_train(tmp_path):
     assert column(tmp_path, "test", "text_a") == texts["test"]
     assert len(set(texts["train"]) & set(texts["test"])) == 10
     repeats = sum(text in set(train) for text in texts["test"])
-    assert notices["test"]["also_in_train"] == repeats > 0
+    assert notices["test"]["also_in_train"] - notices["test"]["nearly_in_train"] == repeats > 0
     assert notices["dev"]["also_in_train"] == 0

@@ -63,7 +63,8 @@ def written(exported):
         for stage in page.TRAININGS[1:]:
             write_log(paths.log(stage, "mine"), loss=[3.0, 2.0, 1.5], dev=[0.2, 0.5], lr=[1.0])
         write_log(paths.log("distill_general"), loss=[3.0, 2.0])
-        write_json(paths.metrics("data", "mine"), {"train": {"rows": 1234}})
+        notices = {"duplicates": f"2 rows repeat {HOSTILE}"}
+        write_json(paths.metrics("data", "mine"), {"train": {"rows": 1234, "notices": notices}})
         write_json(paths.metrics("augment", "mine"), {"rows_in": 5})
         write_json(paths.metrics("label", "mine"), {"rows": 7})
         if timed:
@@ -120,6 +121,7 @@ def test_the_page_shows_all_parts_of_a_run_and_texts_as_text(written, kind, pair
     assert rows["distill_prediction"][2] == "at the end, step 3: loss 1.5"
     assert rows["all"][1] == str(2.5 * len(page.STAGES))
     assert "tinybert speed" not in shown.text
+    assert f"Data that looks wrong train: 2 rows repeat {HOSTILE} Training" in shown.text
     is_classification = kind == "classification"
     assert ("Where student and teacher disagree" in shown.text) == is_classification
     assert shown.text.count("rows are the actual labels") == 2 * is_classification

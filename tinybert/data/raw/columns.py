@@ -30,7 +30,7 @@ class Table:
     """A file's columns by role: text_a, optionally text_b, and label, labels or score.
 
     numbers: each row's position in the file, counted in `unit`s (lines or rows) from 1. skipped:
-    the number of dropped rows.
+    the number of dropped rows. places: each row's file and position, if its file is another.
     """
 
     file: Path
@@ -38,12 +38,15 @@ class Table:
     numbers: list[int]
     unit: str = "line"
     skipped: int = 0
+    places: list[str] | None = None
 
     def __len__(self) -> int:
         return len(self.numbers)
 
     def where(self, row: int) -> str:
         """File and position of a row, for messages."""
+        if self.places is not None:
+            return self.places[row]
         return f"{self.file}, {self.unit} {self.numbers[row]}"
 
     def drop(self, rows: Collection[int]) -> "Table":
@@ -57,7 +60,16 @@ class Table:
     def take(self, rows: list[int]) -> "Table":
         """The table of these rows, in this order."""
         columns = {role: [values[i] for i in rows] for role, values in self.columns.items()}
-        return Table(self.file, columns, [self.numbers[i] for i in rows], self.unit, self.skipped)
+        places = None if self.places is None else [self.places[i] for i in rows]
+        numbers = [self.numbers[i] for i in rows]
+        return Table(self.file, columns, numbers, self.unit, self.skipped, places)
+
+    def join(self, other: "Table") -> "Table":
+        """The rows of both tables, which have the same columns."""
+        columns = {role: [*values, *other.columns[role]] for role, values in self.columns.items()}
+        places = [table.where(row) for table in (self, other) for row in range(len(table))]
+        numbers, skipped = [*self.numbers, *other.numbers], self.skipped + other.skipped
+        return Table(self.file, columns, numbers, self.unit, skipped, places)
 
 
 def header_test(header: bool | None, columns: Columns | None) -> Callable[[list[str]], bool]:

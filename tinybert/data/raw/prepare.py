@@ -1,6 +1,5 @@
 """A task's raw files -> canonical, validated tables."""
 
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -8,66 +7,86 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from transformers import PreTrainedTokenizerBase
 
-from tinybert.data.raw import raw_tables, splits, targets
+from tinybert.data.raw import missing, raw_tables, repeats, same, splits, targets
 from tinybert.data.raw.benchmarks import BENCHMARKS
 from tinybert.data.raw.columns import Table
-from tinybert.models.encode import read_rows
+from tinybert.data.raw.describe import add_sizes, describe
+from tinybert.data.raw.notices import columns, labels
+from tinybert.data.raw.notices.rows import count_tokens
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.schema import TaskData
 from tinybert.tasks.task import REPORTED, TARGET, Task
 
 ON_DEMAND = {"classification": ("f1", "matthews"), "multi_label": (), "regression": ()}
-NO_LIMIT = 1_000_000  # tokens
+VALUES = 10_000_000  # labels of rows in memory at once
 
 
-def prepare_task(raw: Path, out: Path, section: TaskData) -> tuple[Task, dict[str, dict]]:
+def prepare_task(
+    raw: Path,
+    out: Path,
+    section: TaskData,
+    tokenizer: PreTrainedTokenizerBase | None = None,
+    max_length: int = same.NO_LIMIT,
+) -> tuple[Task, dict[str, dict]]:
     """Reads and checks a raw folder and writes {split}.parquet and task.json.
 
-    section: params.yaml's task.<name>.data. Output columns: text_a, text_b (null without a second
-    text) and, except for unlabeled, label (int64), labels (0 or 1 for each label, float32) or score
-    (float64).
-    Returns the task and, for each split, counts of duplicates and of rows that are also in train.
+    section: params.yaml's task.<name>.data. tokenizer, max_length: the model's, which decide which
+    rows are the same to it; None: their texts alone do. Output columns: text_a, text_b (null
+    without a second text) and, except for unlabeled, label (int64), labels (0 or 1 for each label,
+    float32) or score (float64).
+    Returns the task and statistics of each split of the files: rows, labels or scores, lengths,
+    duplicates, ..., and under `notices` a line for each thing that looks wrong.
     Raises InputError, before writing anything, that names file, line and remedy.
     """
     tables = raw_tables.read(raw, section)
+    notices: dict[str, dict] = {split: {"notices": {}} for split in tables}
+    is_scored = "score" in tables["train"].columns
+    tables = missing.set_apart(tables, section, notices)
+    train_notices = notices["train"]["notices"]
+    train_notices.update(columns.check(tables["train"], section))
     empty = {split: _check_texts(table) for split, table in tables.items()}
     if raw_tables.drop_broken(section):
         tables = {split: table.drop(empty[split]) for split, table in tables.items()}
     kind = section.kind or targets.kind(tables["train"])
     for split, table in tables.items():
+        notices[split]["notices"].update(columns.check_texts(table, section))
         if split != "unlabeled":
             table.columns[TARGET[kind]] = targets.parse(table, kind)
-    labels, tables = targets.number(tables, section, kind)
-    metrics = _metrics(section, kind, labels)
-    notices: dict[str, dict] = {split: {} for split in tables}
-    if "dev" not in tables:
-        tables, held_out = splits.hold_out_dev(tables, TARGET[kind])
-        notices["dev"] = {"taken_from_train": held_out}
-    tables = splits.count_repeats(tables, TARGET[kind], section.drop_overlap, notices)
-    for split, table in tables.items():
+    if not is_scored:
+        train_notices.update(labels.check(tables["train"], kind, section))
+    without_label = train_notices.get("without_label", "")
+    names, tables = targets.number(tables, section, kind, without_label)
+    metrics = _metrics(section, kind, names)
+    for table in tables.values():
         if not len(table):
             raise InputError(f"{table.file}: drop_broken removes all of its rows; correct the file")
-        if table.skipped:
-            notices[split]["broken_left_out"] = table.skipped
-        if empty := len(_check_texts(table)):
-            notices[split]["empty_texts"] = empty
-    if labels and len({str(value) for value in tables["train"].columns[TARGET[kind]]}) < 2:
+    same.mark(tables, tokenizer, max_length)
+    if "dev" not in tables:
+        tables, held_out = splits.hold_out_dev(tables, TARGET[kind])
+        notices["dev"] = {"taken_from_train": held_out, "notices": {}}
+    tables = repeats.count_repeats(tables, TARGET[kind], section.drop_overlap, notices)
+    if names and len(set(tables["train"].columns[TARGET[kind]])) < 2:
         raise InputError(
             f"{tables['train'].file}: only one class is left; add rows, or set drop_overlap: false"
         )
-    if kind == "classification":
-        rare = _rare(tables["train"], labels)
-        if rare:
-            notices["train"]["labels_of_one_row"] = rare
 
-    names = [split for split in raw_tables.STEMS if split in tables]
-    task = Task(kind, labels, "text_b" in tables["train"].columns, metrics, names)
-    canonical = {split: _canonical(tables[split], task, split) for split in names}
+    present = [split for split in raw_tables.STEMS if split in tables]
+    task = Task(kind, names, "text_b" in tables["train"].columns, metrics, present)
+    statistics = {}
+    for split in [split for split in raw_tables.STEMS if split in notices]:
+        statistics[split] = {"rows": 0, **notices[split]}
+        if split in tables:
+            counts = describe(split, tables[split], task) | notices[split]
+            _count_broken(tables[split], counts)
+            if tokenizer is not None:
+                count_tokens(split, tables[split], tokenizer, max_length, counts)
+            add_sizes(split, tables[split], counts)
+            statistics[split] = counts
     out.mkdir(parents=True, exist_ok=True)
-    for split, columns in canonical.items():
-        pq.write_table(columns, out / f"{split}.parquet")
+    for split in present:
+        _write(tables[split], task, split, out / f"{split}.parquet")
     task.save(out)
-    return task, {split: notices[split] for split in names}
+    return task, statistics
 
 
 def write_texts(tables: Path | None, out: Path) -> None:
@@ -86,41 +105,18 @@ def write_texts(tables: Path | None, out: Path) -> None:
                         stream.write(" ".join(text.split()) + "\n\n")
 
 
-def describe(folder: Path, task: Task, tokenizer: PreTrainedTokenizerBase, max_length: int) -> dict:
-    """Statistics of each split: rows, labels or scores, token lengths, rows cut at max_length."""
-    statistics = {}
-    for split in task.splits:
-        rows = read_rows(folder / f"{split}.parquet", tokenizer, max_length=NO_LIMIT)
-        lengths = rows.lengths
-        counts: dict = {"rows": len(rows)}
-        if split != "unlabeled":
-            if task.kind == "regression":
-                scores = rows.columns["score"]
-                counts["score"] = {"min": float(scores.min()), "max": float(scores.max())}
-            else:
-                target = rows.columns[task.target]
-                if task.kind == "classification":
-                    target = np.eye(len(task.labels))[target]
-                per_label = target.sum(axis=0).astype(int).tolist()
-                counts["labels"] = dict(zip(task.labels, per_label, strict=True))
-        counts["tokens"] = {
-            "total": int(lengths.sum()),
-            "median": int(np.median(lengths)),
-            "max": int(lengths.max()),
-        }
-        counts["rows_cut"] = int((lengths > max_length).sum())
-        statistics[split] = counts
-    return statistics
-
-
-def _rare(train: Table, labels: list[str]) -> dict[str, str]:
-    """Labels that occur once -> the row that has them: it may be broken."""
-    counts = Counter(train.columns["label"])
-    return {
-        labels[label]: train.where(row)
-        for row, label in enumerate(train.columns["label"])
-        if counts[label] == 1
-    }
+def _count_broken(table: Table, counts: dict) -> None:
+    if table.skipped:
+        counts["broken_left_out"] = table.skipped
+        counts["notices"]["broken_left_out"] = (
+            f"{table.skipped} broken rows are removed from {table.file} (drop_broken)"
+        )
+    if empty := _check_texts(table):
+        counts["empty_texts"] = len(empty)
+        counts["notices"]["empty_texts"] = (
+            f"{len(empty)} rows have an empty text: {table.where(min(empty))}; drop_broken: true "
+            "under the task's data in params.yaml removes them"
+        )
 
 
 def _check_texts(table: Table) -> set[int]:
@@ -157,45 +153,32 @@ def _metrics(section: TaskData, kind: str, labels: list[str]) -> list[str]:
     return metrics
 
 
-def _canonical(table: Table, task: Task, split: str) -> pa.Table:
-    columns = {"text_a": pa.array(table.columns["text_a"], pa.string())}
-    second = table.columns["text_b"] if task.pair else [None] * len(table)
-    columns["text_b"] = pa.array(second, pa.string())
+def _write(table: Table, task: Task, split: str, file: Path) -> None:
+    """Writes a canonical table, in parts where its labels would fill the memory."""
+    size = len(table)
+    if task.kind == "multi_label" and split != "unlabeled":
+        size = max(1, VALUES // len(task.labels))
+    writer = None
+    for start in range(0, len(table), size):
+        part = _canonical(table, task, split, slice(start, start + size))
+        writer = writer or pq.ParquetWriter(file, part.schema)
+        writer.write_table(part)
+    writer.close()
+
+
+def _canonical(table: Table, task: Task, split: str, part: slice) -> pa.Table:
+    first = table.columns["text_a"][part]
+    second = table.columns["text_b"][part] if task.pair else [None] * len(first)
+    columns = {"text_a": pa.array(first, pa.string()), "text_b": pa.array(second, pa.string())}
     if split != "unlabeled":
-        kind = {
-            "label": pa.int64(),
-            "labels": pa.list_(pa.float32(), len(task.labels)),
-            "score": pa.float64(),
-        }[task.target]
-        columns[task.target] = pa.array(table.columns[task.target], kind)
+        columns[task.target] = _targets(table.columns[task.target][part], task)
     return pa.table(columns)
 
 
-def summary(task: Task, statistics: dict[str, dict], max_length: int) -> str:
-    """A task's kind, labels, sizes and data warnings, one per line.
-
-    statistics: of each split, those of `describe` and the notices of `prepare_task`.
-    """
-    labels = f", labels: {targets.preview(task.labels)}" if task.labels else ""
-    lines = [f"{task.kind}{' of pairs' if task.pair else ''}{labels}"]
-    for split, counts in statistics.items():
-        lines.append(f"{split}: {counts['rows']} rows")
-        warnings = {
-            "rows_cut": f"rows truncated to {max_length} tokens",
-            "taken_from_train": "rows split off train, because there is no dev file",
-            "empty_texts": "rows with an empty text (drop_broken: true removes them)",
-            "duplicates": "rows that repeat an earlier row's texts",
-            "differently_labelled": "repeated texts with another label or score",
-            "also_in_train": "rows that are also in train (drop_overlap: true removes them there)",
-            "overlap_dropped": "rows removed because they are also in dev or test",
-            "broken_left_out": "broken rows removed (drop_broken)",
-        }
-        lines += [
-            f"  warning: {text}: {counts[key]}" for key, text in warnings.items() if counts.get(key)
-        ]
-        missing = [label for label, count in counts.get("labels", {}).items() if not count]
-        if missing:
-            lines.append(f"  warning: no row has the label {targets.preview(missing)}")
-        for label, where in counts.get("labels_of_one_row", {}).items():
-            lines.append(f"  warning: the label {targets.preview([label])} is only in {where}")
-    return "\n".join(lines)
+def _targets(values: list, task: Task) -> pa.Array:
+    if task.kind != "multi_label":
+        return pa.array(values, pa.int64() if task.kind == "classification" else pa.float64())
+    dense = np.zeros((len(values), len(task.labels)), np.float32)
+    for row, classes in enumerate(values):
+        dense[row, list(classes)] = 1
+    return pa.FixedSizeListArray.from_arrays(pa.array(dense.ravel()), len(task.labels))

@@ -1,4 +1,4 @@
-"""The held-out dev split, and rows that repeat within a split or between train and the others."""
+"""The dev split that is held out from train."""
 
 from collections import Counter, defaultdict
 
@@ -15,13 +15,14 @@ BINS = 10  # of scores
 def hold_out_dev(tables: dict[str, Table], target: str) -> tuple[dict[str, Table], int]:
     """Moves a tenth of train to dev, stratified by label (or by decile of the scores).
 
-    target: the column of labels or scores. Rows with the same text stay together. Returns the
-    tables and the number of rows moved. Raises InputError if train has too few rows.
+    target: the column of labels or scores. Rows that are the same to the model (same.mark) stay
+    together. Returns the tables and the number of rows moved. Raises InputError if train has too
+    few rows.
     """
     train = tables["train"]
     rows_of = defaultdict(list)
-    for row, text in enumerate(_texts(train)):
-        rows_of[text].append(row)
+    for row, group in enumerate(train.columns["same"]):
+        rows_of[group].append(row)
     values = train.columns[target]
     if target == "score":
         edges = np.quantile(values, np.linspace(0, 1, BINS + 1)[1:-1])
@@ -39,7 +40,7 @@ def hold_out_dev(tables: dict[str, Table], target: str) -> tuple[dict[str, Table
             counts = Counter(str(values[row]) for row in groups[i])
             # A label's last row stays in train; scores have no such limit.
             if quota and (target == "score" or all(remaining[v] > n for v, n in counts.items())):
-                remaining -= counts
+                remaining.subtract(counts)
                 dev_rows.update(groups[i])
                 quota -= 1
     if not dev_rows:
@@ -51,39 +52,3 @@ def hold_out_dev(tables: dict[str, Table], target: str) -> tuple[dict[str, Table
     dev = train.take(sorted(dev_rows))
     dev.skipped = 0  # train counts them
     return {**tables, "train": train.take(train_rows), "dev": dev}, len(dev_rows)
-
-
-def count_repeats(
-    tables: dict[str, Table], target: str, drop_overlap: bool, notices: dict[str, dict]
-) -> dict[str, Table]:
-    """Adds counts to each split's notices: duplicates (rows that repeat an earlier row's texts),
-    differently_labelled (the number of further labels of the same texts), and, for the labelled
-    splits besides train, also_in_train.
-
-    drop_overlap: remove the rows that are also in another labelled split from train. Returns the
-    tables. Raises InputError if no row of train would remain.
-    """
-    train_texts = _texts(tables["train"])
-    in_train = set(train_texts)
-    elsewhere = set()
-    for split, table in tables.items():
-        texts = _texts(table)
-        notices[split]["duplicates"] = len(texts) - len(set(texts))
-        if split != "unlabeled":
-            labelled = set(zip(texts, map(str, table.columns[target]), strict=True))
-            notices[split]["differently_labelled"] = len(labelled) - len(set(texts))
-        if split not in ("train", "unlabeled"):
-            notices[split]["also_in_train"] = sum(text in in_train for text in texts)
-            elsewhere.update(texts)
-    if not drop_overlap:
-        return tables
-    rows = [row for row, text in enumerate(train_texts) if text not in elsewhere]
-    if not rows:
-        raise InputError(f"{tables['train'].file}: drop_overlap removes all rows; set it to false")
-    notices["train"]["overlap_dropped"] = len(train_texts) - len(rows)
-    return {**tables, "train": tables["train"].take(rows)}
-
-
-def _texts(table: Table) -> list[tuple[str, str]]:
-    first = table.columns["text_a"]
-    return list(zip(first, table.columns.get("text_b", [""] * len(first)), strict=True))

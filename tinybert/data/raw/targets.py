@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tinybert.data.raw.benchmarks import BENCHMARKS
 from tinybert.data.raw.columns import Table
+from tinybert.data.raw.spelling import normalised
 from tinybert.pipeline.errors import InputError
 
 if TYPE_CHECKING:  # pydantic, which tinybert predict does without
@@ -25,7 +26,7 @@ def kind(train: Table) -> str:
     values = train.columns["label"]
     if any(isinstance(value, list) for value in values):
         return "multi_label"
-    numbers = [_number(value) for value in values]
+    numbers = [as_number(value) for value in values]
     if None not in numbers and any(not number.is_integer() for number in numbers):
         return "regression"
     return "classification"
@@ -43,11 +44,12 @@ def parse(table: Table, kind: str) -> list:
 
 
 def number(
-    tables: dict[str, Table], section: "TaskData", kind: str
+    tables: dict[str, Table], section: "TaskData", kind: str, without_label: str = ""
 ) -> tuple[list[str], dict[str, Table]]:
     """The label names in the order of their numbers, and the tables with numbers instead of names.
 
-    A label becomes its number; multi-label targets become a list of 0.0 and 1.0, one per label.
+    A label becomes its number; multi-label targets become a sorted tuple of numbers. without_label:
+    what was said of rows that have none, for a train of one class.
     Raises InputError for a label that train lacks or that params.yaml does not list; with
     drop_broken, rows with unlisted labels are dropped and counted instead.
     """
@@ -64,7 +66,7 @@ def number(
     present = Counter(name for row in range(len(train)) for name in names(train, row))
     listed = section.labels or (BENCHMARKS[section.benchmark].labels if section.benchmark else None)
     if listed and isinstance(listed, dict):
-        order = list(listed.values())
+        order = list(dict.fromkeys(listed.values()))
         numbers = {name: order.index(listed.get(name, name)) for name in [*listed, *order]}
     else:
         order = list(listed) if listed else sorted(present, key=_order)
@@ -82,26 +84,50 @@ def number(
         if unknown and not (listed and section.drop_broken):
             row, name = next(iter(unknown.items()))
             where = "listed under the task's data in params.yaml" if listed else "in train"
+            alike = [label for label in numbers if label_key(label) == label_key(name)]
+            hint = f", which differs from {alike[0]!a:.80}" if alike else ""
+            shown = f"{name!a:.80}" if alike else f"{name!r:.80}"
             raise InputError(
-                f"{table.where(row)}: label {name!r:.80} is not {where}; the labels are "
+                f"{table.where(row)}: label {shown} is not {where}{hint}; the labels are "
                 f"{preview(order)}. Correct it or remove the row"
             )
         table = numbered[split] = table.drop(unknown)
         classes = [{numbers[name] for name in names(table, row)} for row in range(len(table))]
-        table.columns[target] = [
-            [float(i in row) for i in range(len(order))] if multi_label else min(row)
-            for row in classes
-        ]
+        table.columns[target] = [tuple(sorted(c)) if multi_label else min(c) for c in classes]
     if len({numbers[name] for name in present if name in numbers}) < 2:
         only = repr(next(iter(present))) if present else "none at all"
-        raise InputError(f"{train.file} has a single class, {only}; add rows of another class")
+        others = f" ({without_label})" if without_label else ""
+        raise InputError(
+            f"{train.file} has a single class, {only}; add rows of another class{others}"
+        )
     return order, numbered
+
+
+def label_key(name: str) -> str:
+    """Equal for labels that look alike: other case, width, accents' form, invisible characters,
+    quotation marks, or another way to write the same number."""
+    key = normalised(name).strip("'\"") or name
+    number = as_number(key)
+    return key if number is None else repr(number)
 
 
 def preview(labels: list[str]) -> str:
     """The first labels, shortened, for a message."""
     short = [label if len(label) <= 40 else f"{label[:40]}..." for label in labels[:PREVIEW]]
     return ", ".join([*short, *(["..."] if len(labels) > PREVIEW else [])])
+
+
+def as_number(value: object) -> float | None:
+    """A finite number, or None."""
+    if isinstance(value, str) and "_" in value:  # only Python reads 1_0 as a number
+        return None
+    if not isinstance(value, (str, int, float, Decimal)):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
 
 
 def check_characters(text: str, where: str) -> None:
@@ -153,25 +179,12 @@ def _labels(value: object, where: str) -> list[str]:
 
 
 def _score(value: object, where: str) -> float:
-    score = _number(value)
+    score = as_number(value)
     if score is None:
         raise InputError(
             f"{where} {value!r:.80} is not a finite number; correct it or remove the row"
         )
     return score
-
-
-def _number(value: object) -> float | None:
-    """A finite number, or None."""
-    if isinstance(value, str) and "_" in value:  # only Python reads 1_0 as a number
-        return None
-    if not isinstance(value, (str, int, float, Decimal)):
-        return None
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return number if math.isfinite(number) else None
 
 
 def _order(name: str) -> tuple:

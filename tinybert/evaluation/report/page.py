@@ -73,6 +73,11 @@ def _task(name: str, result: dict) -> dict:
         "models": models,
         "scatter": scatter,
         "stages": _stages(name),
+        "data": {
+            split: counts["notices"].values()
+            for split, counts in read_json(paths.metrics("data", name)).items()
+            if counts.get("notices")
+        },
         "curves": {stage: _curves(paths.log(stage, name)) for stage in TRAININGS[1:]},
         "confusions": [
             _confusion(predictions, role, task.labels) for role in ("teacher", "student")

@@ -1,0 +1,50 @@
+"""Statistics of a task's splits, and what the stage prints of them."""
+
+from collections import Counter
+
+from tinybert.data.raw.columns import Table
+from tinybert.data.raw.repeats import TRAINED_ON
+from tinybert.data.raw.targets import preview
+from tinybert.tasks.task import Task
+
+SMALL = 50  # rows: one of them is two points of a score
+
+
+def describe(split: str, table: Table, task: Task) -> dict:
+    """A split's number of rows, and the rows of each label or the range of the scores."""
+    counts: dict = {"rows": len(table)}
+    if split == "unlabeled":
+        return counts
+    values = table.columns[task.target]
+    if task.kind == "regression":
+        return {**counts, "score": {"min": min(values), "max": max(values)}}
+    several = task.kind == "multi_label"
+    rows = Counter(label for row in values for label in (row if several else [row]))
+    return {**counts, "labels": {name: rows[i] for i, name in enumerate(task.labels)}}
+
+
+def add_sizes(split: str, table: Table, counts: dict) -> None:
+    """Adds lines to a split's notices if it has few rows or lacks a label."""
+    if split not in TRAINED_ON and len(table) < SMALL:
+        counts["notices"]["small"] = (
+            f"only {len(table)} rows ({table.file}): each is {100 / len(table):.1f} points of a "
+            "score; add rows"
+        )
+    if absent := [name for name, count in counts.get("labels", {}).items() if not count]:
+        counts["notices"]["absent_labels"] = (
+            f"{len(absent)} labels have no row in {table.file}: {preview(absent)}; add rows, or "
+            "correct labels under the task's data in params.yaml"
+        )
+
+
+def summary(task: Task, statistics: dict[str, dict]) -> str:
+    """A task's kind, labels, sizes and data warnings, one per line.
+
+    statistics: of each split, those of `prepare_task`.
+    """
+    labels = f", labels: {preview(task.labels)}" if task.labels else ""
+    lines = [f"{task.kind}{' of pairs' if task.pair else ''}{labels}"]
+    for split, counts in statistics.items():
+        lines.append(f"{split}: {counts['rows']} rows")
+        lines += [f"  warning: {line}" for line in counts["notices"].values()]
+    return "\n".join(lines)

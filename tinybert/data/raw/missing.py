@@ -1,0 +1,102 @@
+"""Rows without a label: those of train become unlabelled text, others are left out."""
+
+from collections import Counter
+
+from tinybert.data.raw.columns import TARGETS, Table
+from tinybert.data.raw.targets import as_number
+from tinybert.pipeline.errors import InputError
+from tinybert.pipeline.schema import TaskData
+
+# How pandas, spreadsheets and SNLI write that there is no value; `none` is often a class.
+SPELLINGS = {"-", "?", "nan", "NaN", "null", "NULL", "None", "N/A", "n/a", "NA", "<NA>", "#N/A"}
+MINUS_ONE = {"-1", "-1.0"}  # in data sets of the Hugging Face hub, beside the numbers of classes
+RARE = 0.5  # beside 0 and 1, -1 may be a class of its own, unless half as frequent as the rarer one
+REMEDY = "under the task's data in params.yaml"
+
+
+def set_apart(
+    tables: dict[str, Table], section: TaskData, notices: dict[str, dict]
+) -> dict[str, Table]:
+    """Moves the rows of train that have no label or score to unlabeled, and leaves out those of the
+    other splits; the notices count them.
+
+    A label is missing if it is empty (with several labels: that is none at all), null or NaN, or
+    one of section.missing_labels; if that is None: one of SPELLINGS that `labels` does not list, or
+    -1 beside the numbers of classes. Raises InputError if no row of a split has a label.
+    """
+    tables = dict(tables)
+    [role] = set(TARGETS) & set(tables["train"].columns)
+    names = {split: _names(t, section) for split, t in tables.items() if split != "unlabeled"}
+    spellings = _spellings(names["train"], tables["train"], section, notices["train"]["notices"])
+    for split, values in names.items():
+        table = tables[split]
+        missing = {row: name for row, name in enumerate(values) if name in spellings}
+        if not missing:
+            continue
+        written = ", ".join(f"{name!a:.40}" for name in sorted(set(missing.values())))
+        if len(missing) == len(table):
+            raise InputError(
+                f"{table.file}: no row has a {role}, only {written}; correct or remove the file, "
+                f"or, if that is a class, set missing_labels: [] {REMEDY}"
+            )
+        tables[split] = table.take([row for row in range(len(table)) if row not in missing])
+        fate = "they are left out"
+        if split == "train":
+            fate = "they become unlabeled text"
+            moved = table.take(list(missing))
+            moved.skipped = 0  # train counts them
+            del moved.columns[role]
+            tables["unlabeled"] = (
+                tables["unlabeled"].join(moved) if "unlabeled" in tables else moved
+            )
+            notices.setdefault("unlabeled", {"notices": {}})
+        notices[split]["without_label"] = len(missing)
+        line = (
+            f"{len(missing)} rows have no {role}, only {written}, the first in "
+            f"{table.where(next(iter(missing)))}; {fate}"
+        )
+        if any(missing.values()):
+            line += f". If it is a class, set missing_labels: [] {REMEDY}"
+        notices[split]["notices"]["without_label"] = line
+    return tables
+
+
+def _names(table: Table, section: TaskData) -> list[str | None]:
+    """Each row's label as text; null and NaN are empty; None: not a single name."""
+    [values] = [table.columns[role] for role in TARGETS if role in table.columns]
+    several = section.kind == "multi_label" or "labels" in table.columns
+    several = several or any(isinstance(value, list) for value in values)
+
+    def name(value: object) -> str | None:
+        if value is None or (not isinstance(value, (list, dict)) and value != value):
+            return ""
+        if not isinstance(value, (str, int, float)):
+            return None
+        value = int(value) if isinstance(value, float) and value.is_integer() else value
+        return str(value).strip() or (None if several else "")
+
+    return [name(value) for value in values]
+
+
+def _spellings(
+    names: list[str | None], train: Table, section: TaskData, notices: dict[str, str]
+) -> set[str]:
+    if section.missing_labels is not None:
+        return {"", *section.missing_labels}
+    listed = set(section.labels or ())
+    spellings = {"", *SPELLINGS} - listed
+    counts = Counter(name for name in names if name not in spellings)
+    minus = sum(counts.pop(name, 0) for name in MINUS_ONE)
+    is_class = "label" not in train.columns or section.kind == "regression" or listed & MINUS_ONE
+    numbers = [as_number(name) for name in counts]
+    if is_class or len(numbers) < 2 or any(n is None or n < 0 or n % 1 for n in numbers):
+        return spellings
+    if len(numbers) > 2 or minus < RARE * min(counts.values()):
+        return spellings | MINUS_ONE
+    first = next(row for row, name in enumerate(names) if name in MINUS_ONE)
+    notices["minus_one"] = (
+        f"{minus} rows have the label -1, the first in {train.where(first)}, beside "
+        f"{' and '.join(counts)}: it is taken for a class. If it means that a row has no label, "
+        f"set missing_labels: [-1] {REMEDY}"
+    )
+    return spellings
