@@ -1,0 +1,50 @@
+"""Bootstrap intervals against closed forms."""
+
+import numpy as np
+import pytest
+from scipy.stats import binom
+from sklearn.metrics import accuracy_score, f1_score
+
+from tinybert.tasks.intervals import interval
+
+
+@pytest.mark.parametrize("share", [0.5, 0.9])
+def test_the_interval_of_an_accuracy_is_that_of_a_binomial(share):
+    rows = 400
+    target = np.zeros(rows, int)
+    predicted = (np.arange(rows) >= share * rows).astype(int)
+    low, high = interval(target, predicted, accuracy_score)
+    expected = binom.ppf([0.025, 0.975], rows, share) / rows
+    assert [low, high] == pytest.approx(expected, abs=0.01)
+
+
+def test_the_interval_shrinks_with_the_root_of_the_rows():
+    def width(rows: int) -> float:
+        low, high = interval(np.zeros(rows, int), np.arange(rows) % 2, accuracy_score)
+        return high - low
+
+    assert width(100) / width(2500) == pytest.approx(5, rel=0.2)
+
+
+def test_rows_of_several_labels_are_drawn_whole():
+    target = np.array([[0, 1], [1, 0], [1, 1]] * 20)
+    low, high = interval(target, target, lambda a, b: f1_score(a, b, average="micro"))
+    assert low == high == 1
+    correct = np.arange(60) < 30  # both labels of a row are right, or both are wrong
+    predicted = np.where(correct[:, None], target, 1 - target)
+    whole = interval(target, predicted, lambda a, b: float((a == b).mean()))
+    assert whole == interval(np.ones(60), correct.astype(int), accuracy_score)
+
+
+def test_the_same_seed_gives_the_same_interval():
+    values = np.random.default_rng(3).random((2, 50))
+
+    def error(target, predicted):
+        return float(np.mean((target - predicted) ** 2))
+
+    first = interval(*values, error)
+    assert first == interval(*values, error) != interval(*values, error, seed=1)
+
+
+def test_one_row_has_an_interval_without_width():
+    assert interval(np.array([1]), np.array([1]), accuracy_score) == (1, 1)

@@ -1,0 +1,27 @@
+"""How sure a score is: bootstrap over the rows that were scored (Efron 1979)."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+LEVEL = 95  # per cent
+
+
+def interval(
+    target: np.ndarray,
+    predicted: np.ndarray,
+    metric: Callable,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """The 95 % percentile interval of `metric(target, predicted)` under resampling of the rows.
+
+    target, predicted: one entry (or one row, for multi-label tasks) per scored row; at least one.
+    The bounds have the metric's unit. They cover the choice of the rows alone, not the randomness
+    of training, and not that an epoch was chosen on these rows.
+    """
+    random, rows = np.random.default_rng(seed), len(target)
+    samples = (random.integers(rows, size=rows) for _ in range(resamples))
+    values = [metric(target[sample], predicted[sample]) for sample in samples]
+    low, high = np.percentile(values, [(100 - LEVEL) / 2, (100 + LEVEL) / 2])
+    return float(low), float(high)
