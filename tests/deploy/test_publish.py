@@ -39,6 +39,11 @@ def test_the_card_has_scores_licence_settings_and_the_commit(project):
     [result] = [r for r in card.data.eval_results if r.metric_type == "accuracy"]
     scores = json.loads((project / "metrics/eval/mine.json").read_text())
     assert result.metric_value == scores["student"]["accuracy"]
+    assert "dev split, 19 rows, chosen on it" in card.text
+    for role in ("baseline", "finetuned_general", "teacher", "student"):
+        low, high = scores["intervals"][role]["accuracy"]
+        assert f"{low:.4g} to {high:.4g}" in card.text
+    assert "general student, labels alone" in card.text
     commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True).stdout
     assert commit.strip() in card.text and "uncommitted changes" not in card.text
     assert "someone/bert (v1)" in card.text
