@@ -144,7 +144,7 @@ def test_dvc_sees_numbers_alone(evaluated):
     task = Task("multi_label", ["fun", "long", "sad"], False, ["f1_micro"], ["train", "dev"])
     target = [[1, 0, 1], [0, 0, 0], [0, 1, 0], [1, 1, 1], [0, 0, 1]]
     _, metrics = evaluated(task, {"dev": target})
-    shown = _extract_metrics(json.loads((metrics / "eval/mine.json").read_text()), "", "")
+    shown = _extract_metrics(json.loads((metrics / "eval/mine.json").read_text()), "")
     assert list(shown) == ["split", "rows", "chosen_on_it", "metric", *MODELS, "retention"]
 
 
