@@ -76,6 +76,15 @@ def test_nothing_is_overwritten_and_missing_outputs_are_named(project):
         publish.write("other", project / "out", "mit")
 
 
+def test_scores_of_an_earlier_version_are_named(project):
+    file = project / "metrics/eval/mine.json"
+    scores = json.loads(file.read_text())
+    del scores["intervals"]
+    file.write_text(json.dumps(scores))
+    with pytest.raises(InputError, match="mine.json was written by an earlier version; run dvc"):
+        publish.write("mine", project / "out", "mit")
+
+
 def test_outside_of_a_git_repository_the_error_says_that_a_commit_is_needed(project):
     (project / ".git").rename(project / "git")
     with pytest.raises(InputError, match="must name a commit, but git failed: .*repository"):

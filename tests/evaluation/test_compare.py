@@ -178,6 +178,22 @@ def test_the_linear_model_learns_which_words_mean_which_label(tables, words):
     assert (logits[:, 2] == -np.inf).all()  # train has no row of class c
 
 
+def test_many_labels_leave_the_linear_model_few_features(tables, monkeypatch):
+    """With 1,000 labels and all features it would take gigabytes."""
+    monkeypatch.setattr(compare, "WEIGHTS", 30)
+    shapes = []
+
+    class Spy(compare.LogisticRegression):
+        def fit(self, inputs, target):
+            shapes.append(inputs.shape)
+            return super().fit(inputs, target)
+
+    monkeypatch.setattr(compare, "LogisticRegression", Spy)
+    rows = [(f"{filler} {'good' if i else 'bad'}", i) for filler in "klmnopqr" for i in range(2)]
+    compare.linear_model("mine", tables(train=rows, dev=rows))
+    assert {columns * 3 for _, columns in shapes} == {2 * 30}
+
+
 def test_the_linear_models_c_is_the_best_on_dev(tables, monkeypatch):
     random = np.random.default_rng(0)
 

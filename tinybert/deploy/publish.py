@@ -62,6 +62,10 @@ def write(task: str, out: Path, licence: str) -> None:
     if out.exists():
         raise InputError(f"{out} exists; remove it, or choose another folder")
     scores, sizes = (read_json(file) for file in metrics)
+    is_current = "intervals" in scores, "interval" in sizes["int8"]
+    for file, has_intervals in zip(metrics, is_current, strict=True):
+        if not has_intervals:
+            raise InputError(f"{file} was written by an earlier version; run dvc repro")
     metadata = read_json(onnx / METADATA_FILE)
     source = read_json(paths.PRETRAINED / "source.json")
     settings = params.load(task).model_dump(exclude_unset=True)

@@ -19,7 +19,8 @@ from tinybert.tasks.scores import METRICS, is_near_chance, prediction, scores
 from tinybert.tasks.task import CHOOSES, MODELS, Task, load_task
 
 STRENGTHS = (0.1, 1.0, 10.0, 100.0)  # C, the inverse regularisation, of the linear model
-TFIDF = {"sublinear_tf": True, "max_features": 200_000}
+FEATURES = 200_000  # most, of words and of groups of characters each
+WEIGHTS = 2_400_000  # most for each of them, features times classes: the fit takes some 25 copies
 
 
 def compare_models(name: str, max_length: int) -> dict:
@@ -73,9 +74,11 @@ def linear_model(name: str, task: Task) -> Callable[[str], np.ndarray]:
     Returns a function that gives its logits, (rows, classes), for a split.
     """
     train, dev = _table(name, "train"), _table(name, "dev")
+    most = max(1, min(FEATURES, WEIGHTS // len(task.labels)))
+    tfidf = {"sublinear_tf": True, "max_features": most}
     features = make_union(
-        TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"\w+|[^\w\s]", **TFIDF),
-        TfidfVectorizer(ngram_range=(2, 4), analyzer="char_wb", **TFIDF),
+        TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"\w+|[^\w\s]", **tfidf),
+        TfidfVectorizer(ngram_range=(2, 4), analyzer="char_wb", **tfidf),
     )
     inputs = features.fit_transform(_texts(train))
     target = dev["label"].to_numpy()

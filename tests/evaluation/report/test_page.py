@@ -175,10 +175,11 @@ def test_of_many_labels_the_page_shows_the_worst_twenty(written):
     table = pd.DataFrame(pairs, columns=["actual", "student"])
     table["teacher"] = table["actual"]
     table.to_csv(paths.METRICS / "predictions/mine.csv", index=False)
-    write_texts(["x" * 100_000] * len(table))
+    write_texts(["x" * 2_000] * len(table))
     page.write(["mine"])
-    assert file.stat().st_size < 1_000_000
+    assert file.stat().st_size < 500_000
     shown = Page(file)
+    assert "x" * 1000 in shown.text and "x" * 1001 not in shown.text
     assert "The 20 of 1,000 labels with the most errors of the student" in shown.text
     teacher, student = (t for t in shown.tables if t and t[0][:3] == ["", "label 1", "label 3"])
     assert len(student) == 1 + 20 and student[0][-1] == "other"
