@@ -104,7 +104,7 @@ def test_the_stage_writes_files_metadata_and_scores(exported, kind):
     result = json.loads((folder / "metrics/export/mine.json").read_text())
     metrics = {"accuracy", "f1_macro"} if kind == "classification" else {"pearson", "spearman"}
     assert set(result) == {"torch", "onnx", "int8"}
-    assert all(set(values) == {*metrics, "megabytes"} for values in result.values())
+    assert all(set(values) == {*metrics, "interval", "megabytes"} for values in result.values())
     evaluated = json.loads((folder / "metrics/eval/mine.json").read_text())
     for metric in metrics:
         assert result["torch"][metric] == pytest.approx(evaluated["student"][metric], abs=2e-4)
