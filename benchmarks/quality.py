@@ -15,8 +15,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
-from contextlib import chdir
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,22 +25,14 @@ from ruamel.yaml import YAML
 from benchmarks import quality_tables
 from benchmarks.machine import describe
 from tinybert.data.raw.prepare import prepare_task
-from tinybert.models import predict
-from tinybert.models.encode import read_rows
-from tinybert.models.folder import load_classifier
-from tinybert.models.tokenizer import load_tokenizer
-from tinybert.pipeline import params, paths
+from tinybert.pipeline import paths
 from tinybert.pipeline.files import read_json, write_json
 from tinybert.pipeline.schema import TaskData
-from tinybert.tasks.gold import GoldLoss
-from tinybert.tasks.scores import METRICS, prediction, scorer
-from tinybert.tasks.task import Task, load_task
-from tinybert.training import loop
+from tinybert.tasks.task import Task
 
 ROOT = Path(__file__).parent.parent
 LABELLED, DEV, UNLABELLED = 2000, 500, 6000
 SHUFFLE = 0  # the same rows for all seeds
-RESAMPLES = 1000
 ALL = "-all"  # ends the name of a task whose rows all have their labels
 
 
@@ -74,7 +64,6 @@ ROWS = {
     "paper": {"student": {"init": "random"}},  # at equal steps
     "default": {},
     "no general text": NO_TEXT,
-    "labels alone": NO_TEXT,
     "step 2": {"intermediate": {"epochs": 0}, **NO_TEXT},
     "step 2 of 5 epochs": {"prediction": {"epochs": 5}, **NO_TEXT},
     "all labels": NO_TEXT,
@@ -156,8 +145,8 @@ class Workspace:
         for section, values in changes.items():
             self.values[section] = {**self.values[section], **values}
 
-    def repro(self, name: str, source: Source, row: dict, seed: int, *targets: str) -> None:
-        """Runs the stages up to `targets` with the changed params of a row."""
+    def repro(self, name: str, source: Source, row: dict, seed: int) -> None:
+        """Runs the stages up to `evaluate` with the changed params of a row."""
         values = self.values
         raw = self.folder / paths.raw(name)
         if not raw.exists():
@@ -173,7 +162,7 @@ class Workspace:
         self.change(row)
         YAML().dump(self.values, self.folder / "params.yaml")
         self.values = values
-        self._run(sys.executable, "-m", "dvc", "repro", *targets, cwd=self.folder)
+        self._run(sys.executable, "-m", "dvc", "repro", f"evaluate@{name}", cwd=self.folder)
 
     def result(self, name: str) -> dict:
         """The scores of the last run of `evaluate`."""
@@ -181,57 +170,21 @@ class Workspace:
         metric = scores["metric"]
         stages = ("distill_intermediate", "label", "distill_prediction")
         files = [self.folder / paths.SECONDS / stage / f"{name}.json" for stage in stages]
-        predictions = pd.read_csv(self.folder / f"metrics/predictions/{name}.csv")
-        models = [
-            model for model in ("linear", "baseline", "teacher", "student") if model in scores
-        ]
+        models = [model for model in (*quality_tables.MODELS, "student") if model in scores]
+        interval = scores["intervals"]["student"][metric]
         return {
             "metric": metric,
             "rows": scores["rows"],
             **{model: round(100 * scores[model][metric], 2) for model in models},
-            "interval": interval(predictions, metric),
+            "interval": [round(100 * bound, 2) for bound in interval],
             "minutes": round(sum(read_json(file)["seconds"] for file in files) / 60, 2),
         }
-
-
-def labels_alone(name: str, result: dict, seed: int) -> dict:
-    """The general student, fine-tuned on the labels as its teacher was; the other models' scores
-    are those of `result`, which is the same recipe's."""
-    settings, task = params.load(name), load_task(paths.tables(name))
-    tokenizer, started = load_tokenizer(paths.PRETRAINED), time.monotonic()
-    train, dev, test = (
-        read_rows(paths.tables(name) / f"{split}.parquet", tokenizer, settings.encode.max_length)
-        for split in ("train", "dev", task.test_split)
-    )
-    model = load_classifier(paths.GENERAL, task.head(), seed)
-    score = scorer(model, dev, task, settings.precision)
-    common = {"seed": seed, "precision": settings.precision, "score": score}
-    with tempfile.TemporaryDirectory() as log:
-        loop.fit(GoldLoss(model), train, settings.teacher, log=Path(log), **common)
-    target = test.columns[task.target]
-    predicted = prediction(predict.logits(model, test, "fp32"), target)
-    table = pd.DataFrame({"actual": target, "student": predicted})
-    return {
-        **result,
-        "student": round(100 * METRICS[result["metric"]](target, predicted), 2),
-        "interval": interval(table, result["metric"]),
-        "minutes": round((time.monotonic() - started) / 60, 2),
-    }
-
-
-def interval(predictions: pd.DataFrame, metric: str) -> list[float]:
-    """The 95 % bootstrap interval of the student's score, in points."""
-    actual, predicted = predictions["actual"].to_numpy(), predictions["student"].to_numpy()
-    random = np.random.default_rng(0)
-    samples = random.integers(len(actual), size=(RESAMPLES, len(actual)))
-    scores = [100 * METRICS[metric](actual[rows], predicted[rows]) for rows in samples]
-    return [round(value, 2) for value in np.percentile(scores, [2.5, 97.5]).tolist()]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--tasks", nargs="+", choices=SOURCES, default=list(SOURCES))
-    parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS)[:4])
+    parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS)[:3])
     parser.add_argument("--seeds", nargs="+", type=int, default=[1])
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared/data")
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir(), "quality"))
@@ -247,19 +200,8 @@ def main() -> None:
                     continue
                 workspace = Workspace(options.work, options.data.resolve(), source.chinese)
                 task = name + ALL * (row == "all labels")
-                if row == "labels alone":
-                    if seed not in results[name].get("no general text", {}):
-                        sys.exit(f'{name}: "labels alone" wants "no general text" first.')
-                    stages = f"prepare_task@{task}", "distill_general"
-                    workspace.repro(task, source, ROWS[row], int(seed), *stages)
-                    with chdir(workspace.folder):
-                        result = labels_alone(
-                            name, results[name]["no general text"][seed], int(seed)
-                        )
-                else:
-                    workspace.repro(task, source, ROWS[row], int(seed), f"evaluate@{task}")
-                    result = workspace.result(task)
-                seeds[seed] = {**result, "machine": describe()}
+                workspace.repro(task, source, ROWS[row], int(seed))
+                seeds[seed] = {**workspace.result(task), "machine": describe()}
                 print(name, row, seed, seeds[seed], file=sys.stderr, flush=True)
                 write_json(options.json, results)
     print(f"{quality_tables.summary(results, list(ROWS))}\n\n{quality_tables.table(results)}")

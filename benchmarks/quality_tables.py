@@ -2,6 +2,13 @@
 
 from statistics import mean, stdev
 
+# Of a task, beside its rows. The results of earlier versions do not have all of them.
+MODELS = {
+    "linear": "linear",
+    "baseline": "baseline",
+    "finetuned_general": "general student, labels alone",
+    "teacher": "teacher",
+}
 Results = dict[str, dict[str, dict[str, dict]]]  # task -> row -> seed -> result
 
 
@@ -14,9 +21,9 @@ def table(results: Results) -> str:
             runs = list(seeds.values())
             if not i:
                 title = f"{task}, {runs[0]['metric']}, {runs[0]['rows']:,}"
-                for model in ("linear", "baseline", "teacher"):
-                    if model in runs[0]:
-                        lines.append(f"| {title} | {model} | {spread(runs, model)} | | | |")
+                for model, text in MODELS.items():
+                    if cell := spread(runs_of(rows, model), model):
+                        lines.append(f"| {title} | {text} | {cell} | | | |")
                         title = ""
             shares = [100 * run["student"] / run["teacher"] for run in runs]
             low, high = runs[0]["interval"]
@@ -29,14 +36,15 @@ def table(results: Results) -> str:
 
 def summary(results: Results, names: list[str]) -> str:
     """The scores by task and row, and a row's mean retention over the tasks that it has. names: of
-    the rows."""
+    the rows that come first, in this order."""
     lines = [f"| | {' | '.join(results)} | student / teacher, % |"]
     lines.append("| --- |" + " ---: |" * (len(results) + 1))
-    for model in ("linear", "baseline", "teacher"):
-        runs = [next(iter(rows.values())).values() for rows in results.values()]
-        cells = [spread(list(r), model) if model in next(iter(r)) else "" for r in runs]
-        lines.append(f"| {model} | {' | '.join(cells)} | |")
-    for row in names:
+    for model, text in MODELS.items():
+        cells = [spread(runs_of(rows, model), model) for rows in results.values()]
+        if any(cells):
+            lines.append(f"| {text} | {' | '.join(cells)} | |")
+    others = (row for rows in results.values() for row in rows)
+    for row in dict.fromkeys((*names, *others)):
         cells, shares = [], []
         for rows in results.values():
             runs = list(rows.get(row, {}).values())
@@ -48,6 +56,19 @@ def summary(results: Results, names: list[str]) -> str:
     return "\n".join(lines)
 
 
+def runs_of(rows: dict[str, dict[str, dict]], model: str) -> list[dict]:
+    """The runs that a model beside the rows is taken from: those of `no general text`, since the
+    general student depends on the row, or else of the first row that has the model."""
+    for row in ("no general text", *rows):
+        runs = [run for run in rows.get(row, {}).values() if model in run]
+        if runs:
+            return runs
+    return []
+
+
 def spread(runs: list[dict], model: str) -> str:
+    """Mean and standard deviation over the seeds; "" without runs."""
     scores = [run[model] for run in runs]
+    if not scores:
+        return ""
     return f"{mean(scores):.1f}" + (f" ± {stdev(scores):.1f}" if len(scores) > 1 else "")

@@ -1,11 +1,16 @@
-"""Scores of baseline, teacher and student on the test split (dev where there is none)."""
+"""Scores of all models on the test split (dev where there is none)."""
+
+import sys
 
 from tinybert.evaluation.compare import compare_models
+from tinybert.evaluation.score_warnings import score_warnings
 from tinybert.pipeline import params, stage
 
 
 def main(name: str) -> None:
-    compare_models(name, params.load().encode.max_length)
+    result = compare_models(name, params.load().encode.max_length)
+    for line in score_warnings({name: result}):
+        print(line, file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -91,7 +91,7 @@ def checkpoint(tmp_path, tokenizer_of):
 @pytest.fixture(scope="session")
 def made(tmp_path_factory, tokenizer):
     """Makes, once for each set of arguments, a folder with a prepared task `mine` and its teacher,
-    student and baseline of random weights; `exported` adds what evaluate and export write."""
+    student and baselines of random weights; `exported` adds what evaluate and export write."""
     folders: dict[tuple, Path] = {}
 
     def make(kind: str, test: bool, pair: bool, exported: bool) -> Path:
@@ -127,7 +127,7 @@ def _make(folder: Path, kind: str, test: bool, pair: bool, tokenizer) -> None:
         table = {"text_a": texts, "text_b": pa.array(other, pa.string()), name: target}
         pq.write_table(pa.table(table), data / f"{split}.parquet")
     head = {"num_labels": max(1, len(labels)), "initializer_range": 0.5}
-    for seed, role in enumerate(("teacher", "student", "baseline")):
+    for seed, role in enumerate(("teacher", "student", "baseline", "finetuned_general")):
         torch.manual_seed(seed)
         names = {"id2label": dict(enumerate(labels))} if labels else {}
         model = BertForSequenceClassification(tiny_config(**head, **names))

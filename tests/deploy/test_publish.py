@@ -39,6 +39,11 @@ def test_the_card_has_scores_licence_settings_and_the_commit(project):
     [result] = [r for r in card.data.eval_results if r.metric_type == "accuracy"]
     scores = json.loads((project / "metrics/eval/mine.json").read_text())
     assert result.metric_value == scores["student"]["accuracy"]
+    assert "dev split, 19 rows, chosen on it" in card.text
+    for role in ("baseline", "finetuned_general", "teacher", "student"):
+        low, high = scores["intervals"][role]["accuracy"]
+        assert f"{low:.4g} to {high:.4g}" in card.text
+    assert "general student, labels alone" in card.text
     commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True).stdout
     assert commit.strip() in card.text and "uncommitted changes" not in card.text
     assert "someone/bert (v1)" in card.text
@@ -83,6 +88,15 @@ def test_nothing_is_overwritten_and_missing_outputs_are_named(project):
         publish.write("mine", project / "models", "mit")
     with pytest.raises(InputError, match="models/other/student.* is missing; run dvc repro"):
         publish.write("other", project / "out", "mit")
+
+
+def test_scores_of_an_earlier_version_are_named(project):
+    file = project / "metrics/eval/mine.json"
+    scores = json.loads(file.read_text())
+    del scores["intervals"]
+    file.write_text(json.dumps(scores))
+    with pytest.raises(InputError, match="mine.json was written by an earlier version; run dvc"):
+        publish.write("mine", project / "out", "mit")
 
 
 def test_outside_of_a_git_repository_the_error_says_that_a_commit_is_needed(project):

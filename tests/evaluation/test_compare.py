@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from dvc.repo.metrics.show import _extract_metrics
 from tiny import tiny_config
 from transformers import AutoTokenizer, BertForSequenceClassification
 
@@ -17,7 +18,7 @@ from tinybert.tasks.task import Task
 
 TEXTS = ["good film", "a very bad film", "dull", "the story is boring and the plot", "great"]
 TYPES = {"label": pa.int64(), "labels": pa.list_(pa.float32(), 3), "score": pa.float64()}
-MODELS = ("baseline", "teacher", "student")
+MODELS = ("baseline", "finetuned_general", "teacher", "student")
 
 
 @pytest.fixture
@@ -71,6 +72,7 @@ def test_classes_are_scored_on_test_and_on_the_mismatched_half_of_dev(evaluated)
         assert 0 < accuracy["student"] != accuracy["teacher"] > 0  # the ratio is not trivial
         retention = accuracy["student"] / accuracy["teacher"]
         assert part["retention"]["accuracy"] == pytest.approx(retention, abs=1e-4)
+    assert result["chosen_on_it"] is False and result["dev_mismatched"]["rows"] == 5
     predictions = pd.read_csv(metrics / "predictions/mine.csv")
     assert predictions["actual"].tolist() == [task.labels[i] for i in targets["test"]]
     for model in MODELS:
@@ -83,6 +85,7 @@ def test_multi_label_predictions_are_the_names_of_the_labels(evaluated):
     logits, metrics = evaluated(task, {"dev": target})
     result = json.loads((metrics / "eval/mine.json").read_text())
     assert result["split"] == "dev" and "dev_mismatched" not in result
+    assert result["chosen_on_it"] is True
     predictions = pd.read_csv(metrics / "predictions/mine.csv", keep_default_na=False)
     assert predictions["actual"].tolist() == ["fun, sad", "", "long", "fun, long, sad", "sad"]
     for model in MODELS:
@@ -105,6 +108,44 @@ def test_predicted_scores_are_the_logits(evaluated):
         np.testing.assert_allclose(predictions[model], logits[model][:, 0], rtol=1e-4, atol=1e-5)
         expected = np.corrcoef(logits[model][:, 0], target)[0, 1]
         assert result[model]["pearson"] == pytest.approx(expected, abs=2e-4)
+
+
+def test_intervals_and_differences_are_those_of_the_same_resampled_rows():
+    """Of the accuracies, each a mean of rows: normal, with the rows' standard deviations."""
+    random, target = np.random.default_rng(0), np.arange(1000) % 4
+    student = np.where(random.random(1000) < 0.8, target, (target + 1) % 4)
+    spoilt = random.random(1000) < 0.1
+    other = np.where(spoilt, (target + 2) % 4, student)
+    logits = {"baseline": np.eye(4)[other], "teacher": np.eye(4)[student]}
+    result = compare._uncertainty({**logits, "student": np.eye(4)[student]}, target, ["accuracy"])
+
+    def normal(values: np.ndarray) -> list[float]:
+        half = 1.96 * values.std() / np.sqrt(1000)
+        return [pytest.approx(values.mean() + sign * half, abs=0.003) for sign in (-1, 1)]
+
+    hits = (student == target).astype(float)
+    assert result["intervals"]["student"]["accuracy"] == normal(hits)
+    assert result["intervals"]["teacher"] == result["intervals"]["student"]
+    assert result["differences"]["baseline"] == normal(hits - (other == target))
+    assert result["differences"]["teacher"] == [0, 0]
+    assert result["near_chance"] == []
+
+
+@pytest.mark.parametrize("rows", [15, 1000])
+def test_a_student_that_guesses_is_near_chance(rows):
+    random = np.random.default_rng(0)
+    target, guessed = random.integers(0, 2, (2, rows))
+    logits = {"teacher": np.eye(2)[target], "student": np.eye(2)[guessed]}
+    assert compare._uncertainty(logits, target, ["accuracy"])["near_chance"] == ["student"]
+
+
+def test_dvc_sees_numbers_alone(evaluated):
+    """`dvc metrics diff` and `dvc exp show` would show each interval as a column."""
+    task = Task("multi_label", ["fun", "long", "sad"], False, ["f1_micro"], ["train", "dev"])
+    target = [[1, 0, 1], [0, 0, 0], [0, 1, 0], [1, 1, 1], [0, 0, 1]]
+    _, metrics = evaluated(task, {"dev": target})
+    shown = _extract_metrics(json.loads((metrics / "eval/mine.json").read_text()), "")
+    assert list(shown) == ["split", "rows", "chosen_on_it", "metric", *MODELS, "retention"]
 
 
 @pytest.fixture
@@ -135,6 +176,22 @@ def test_the_linear_model_learns_which_words_mean_which_label(tables, words):
     assert logits.shape == (4, 3)
     assert logits.argmax(1).tolist() == [0, 1, 0, 1]
     assert (logits[:, 2] == -np.inf).all()  # train has no row of class c
+
+
+def test_many_labels_leave_the_linear_model_few_features(tables, monkeypatch):
+    """With 1,000 labels and all features it would take gigabytes."""
+    monkeypatch.setattr(compare, "WEIGHTS", 30)
+    shapes = []
+
+    class Spy(compare.LogisticRegression):
+        def fit(self, inputs, target):
+            shapes.append(inputs.shape)
+            return super().fit(inputs, target)
+
+    monkeypatch.setattr(compare, "LogisticRegression", Spy)
+    rows = [(f"{filler} {'good' if i else 'bad'}", i) for filler in "klmnopqr" for i in range(2)]
+    compare.linear_model("mine", tables(train=rows, dev=rows))
+    assert {columns * 3 for _, columns in shapes} == {2 * 30}
 
 
 def test_the_linear_models_c_is_the_best_on_dev(tables, monkeypatch):

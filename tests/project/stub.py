@@ -62,7 +62,7 @@ for out in declared:
     elif path.suffix == ".csv":
         text = f"actual,student\na,a\na,{number}\n"
     elif path.suffix:
-        models = ("baseline", "teacher", "student")
+        models = ("baseline", "finetuned_general", "teacher", "student")
         text = json.dumps({model: {"accuracy": round(number, 4)} for model in models})
     else:
         path, text = path / "digest.json", json.dumps({"digest": number})

@@ -10,9 +10,11 @@ from tiny import tiny_config
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import BertModel
 
-from benchmarks import distillation, frontier, quality, schedules
+from benchmarks import distillation, frontier, quality, quality_tables, schedules
 from tinybert.models import pretrained
 from tinybert.models.tokenizer import load_tokenizer
+from tinybert.pipeline import paths
+from tinybert.pipeline.files import write_json
 
 DATA = Path(__file__).parents[3] / "shared/data"
 SST2 = DATA / "glue/SST-2/train.tsv"
@@ -61,12 +63,43 @@ def test_the_splits_of_quality_share_no_text(name, tmp_path):
         assert file.read_bytes() == (tmp_path / "b" / file.name).read_bytes()
 
 
-def test_the_interval_of_an_accuracy_is_that_of_a_binomial():
-    actual = np.array(["a"] * 1000)
-    predicted = np.where(np.arange(1000) < 800, "a", "b")
-    low, high = quality.interval(pd.DataFrame({"actual": actual, "student": predicted}), "accuracy")
-    half = 100 * 1.96 * np.sqrt(0.8 * 0.2 / 1000)
-    assert low == pytest.approx(80 - half, abs=0.4) and high == pytest.approx(80 + half, abs=0.4)
+def run(**scores: float) -> dict:
+    return {"metric": "accuracy", "rows": 500, "interval": [70.0, 80.0], "minutes": 2.0, **scores}
+
+
+def test_results_of_earlier_versions_are_read_beside_those_with_the_general_student():
+    old, new = (
+        run(baseline=60.0, teacher=80.0, student=75.0),
+        run(linear=70.0, baseline=61.0, finetuned_general=72.0, teacher=80.0, student=76.0),
+    )
+    results = {
+        "a": {"paper": {"1": old}, "labels alone": {"1": old}},
+        "b": {"default": {"1": old}, "no general text": {"1": new, "2": {**new, "student": 78.0}}},
+    }
+    lines = quality_tables.summary(results, ["paper", "default"]).splitlines()
+    assert "| general student, labels alone |  | 72.0 ± 0.0 | |" in lines
+    assert "| linear |  | 70.0 ± 0.0 | |" in lines
+    assert [line.split(" | ")[0] for line in lines[-4:]] == [
+        "| paper", "| default", "| labels alone", "| no general text",
+    ]  # fmt: skip
+    assert quality_tables.table(results).count("general student, labels alone") == 1
+
+
+def test_a_result_has_the_scores_and_the_interval_of_evaluate(tmp_path):
+    metrics = {
+        "split": "test", "rows": 500, "metric": "accuracy",
+        **{m: {"accuracy": 0.5} for m in ("baseline", "finetuned_general", "teacher")},
+        "student": {"accuracy": 0.8123}, "intervals": {"student": {"accuracy": [0.7, 0.9]}},
+    }  # fmt: skip
+    write_json(tmp_path / paths.metrics("eval", "a"), metrics)
+    for stage in ("distill_intermediate", "label", "distill_prediction"):
+        write_json(tmp_path / paths.SECONDS / stage / "a.json", {"seconds": 20})
+    workspace = quality.Workspace.__new__(quality.Workspace)
+    workspace.folder = tmp_path
+    assert workspace.result("a") == {
+        "metric": "accuracy", "rows": 500, "baseline": 50.0, "finetuned_general": 50.0,
+        "teacher": 50.0, "student": 81.23, "interval": [70.0, 90.0], "minutes": 1.0,
+    }  # fmt: skip
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="the data sets are not at hand")

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.xdist_group("real")
 
 KILLS = int(os.environ.get("TINYBERT_KILLS", "20"))
 TRAININGS = (
-    "distill_general", "finetune_teacher@mine", "finetune_baseline@mine",
+    "distill_general", "finetune_teacher@mine", "finetune_baseline@mine", "finetune_general@mine",
     "distill_intermediate@mine", "distill_prediction@mine",
 )  # fmt: skip
 INTERVAL = "0.2"  # seconds
@@ -126,7 +126,8 @@ def test_killed_runs_of_dvc_repro_end_as_an_undisturbed_one(undisturbed, tmp_pat
     check_resumed("dvc repro", clone, kill_often(clone, ["repro"], KILLS // 2, random.Random(1)))
     lock = (clone.folder / "dvc.lock").read_text()
     assert hashes(lock) == hashes((undisturbed.folder / "dvc.lock").read_text())
-    for name in ("general", "mine/teacher", "mine/baseline", "mine/intermediate", "mine/student"):
+    roles = ("teacher", "baseline", "finetuned_general", "intermediate", "student")
+    for name in ("general", *(f"mine/{role}" for role in roles)):
         files = list((undisturbed.folder / "models" / name).iterdir())
         assert len(files) > 3
         for file in files:

@@ -41,7 +41,7 @@ def test_scores_are_those_of_the_predictions(undisturbed):
     result = undisturbed.read(EVAL)
     predictions = pd.read_csv(undisturbed.folder / "metrics/predictions/mine.csv")
     assert (result["split"], result["rows"], result["metric"]) == ("dev", 20, "accuracy")
-    for model in ("baseline", "teacher", "student"):
+    for model in ("baseline", "finetuned_general", "teacher", "student"):
         right = (predictions[model] == predictions["actual"]).mean()
         assert result[model]["accuracy"] == pytest.approx(right, abs=1e-4)
     retention = result["student"]["accuracy"] / result["teacher"]["accuracy"]
@@ -56,7 +56,7 @@ def test_every_model_loads_with_plain_transformers(undisturbed):
         AutoTokenizer.from_pretrained(models / name)
         AutoModel.from_pretrained(models / name)
     labels = undisturbed.read("data/tasks/mine/task.json")["labels"]
-    for name in ("teacher", "baseline", "student"):
+    for name in ("teacher", "baseline", "finetuned_general", "student"):
         folder = models / "mine" / name
         model = AutoModelForSequenceClassification.from_pretrained(folder)
         assert model.config.id2label == dict(enumerate(labels))

@@ -1,4 +1,4 @@
-"""Fine-tuning of teacher and baseline: what is trained, saved, logged and warned about."""
+"""Fine-tuning of teacher and baselines: what is trained, saved, logged and warned about."""
 
 import json
 from dataclasses import asdict
@@ -117,7 +117,7 @@ def test_without_training_the_model_is_saved_and_scored(workspace, tokenizer, ki
     assert curve["dev"].tolist() == [pytest.approx(expected)]
 
 
-@pytest.mark.parametrize("role", ["teacher", "baseline"])
+@pytest.mark.parametrize("role", ["teacher", "baseline", "finetuned_general"])
 @pytest.mark.parametrize("kind", TASKS)
 def test_training_learns_the_labels_and_logs_its_curves(workspace, tokenizer, kind, role):
     task = TASKS[kind]
@@ -132,7 +132,8 @@ def test_training_learns_the_labels_and_logs_its_curves(workspace, tokenizer, ki
         assert ((logits > 0) == (target > 0)).mean() > 0.9
     else:
         assert np.corrcoef(logits[:, 0], target)[0, 1] > 0.8
-    log = folder / f"metrics/finetune_{role}/mine"
+    stage = {"finetuned_general": "finetune_general"}.get(role, f"finetune_{role}")
+    log = folder / f"metrics/{stage}/mine"
     dev = pd.read_csv(log / "plots/metrics/dev.tsv", sep="\t")["dev"]
     assert len(dev) == TRAINING.epochs and dev.max() > dev.iloc[0]
     assert {"loss", "lr", "dev"} <= json.loads((log / "metrics.json").read_text()).keys()
@@ -150,6 +151,27 @@ def test_a_teacher_that_learned_nothing_causes_a_warning(workspace, capsys, kind
     out, err = capsys.readouterr()
     assert "WARNING: the teacher of mine is near chance" in err and "WARNING" not in out
     assert f"{task.metric} 0." in err
+
+
+@pytest.mark.parametrize("kind", ["classification", "multi_label"])
+def test_a_given_teacher_whose_outputs_have_each_others_names_causes_a_warning(
+    workspace, tokenizer, capsys, kind
+):
+    """It has learnt the labels, then its last two outputs are exchanged."""
+    task = TASKS[kind]
+    workspace(task)
+    model = classifier(task)
+    finetune.finetune(model, "mine", "teacher", SETTINGS, TRAINING)
+    assert "WARNING" not in capsys.readouterr().err
+    order = [1, 0] if kind == "classification" else [2, 1, 0]
+    with torch.no_grad():
+        for weights in (model.classifier.weight, model.classifier.bias):
+            weights.copy_(weights[order].clone())
+    finetune.finetune(model, "mine", "teacher", SETTINGS, None)
+    err = capsys.readouterr().err
+    first, second = (task.labels[0], task.labels[-1])
+    assert "named in the wrong order" in err
+    assert f"{first!r} -> {second!r}\n  {second!r} -> {first!r}" in err
 
 
 def test_a_baseline_may_be_near_chance(workspace, capsys):

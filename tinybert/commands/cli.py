@@ -176,12 +176,13 @@ def _speed(options: argparse.Namespace) -> None:
 
 def _report(options: argparse.Namespace) -> None:
     from tinybert.evaluation.report import page, tables
+    from tinybert.evaluation.score_warnings import score_warnings
     from tinybert.pipeline import params, paths
 
     tasks = options.tasks or params.load().tasks
     page.write(tasks)
-    results = tables.read(paths.METRICS / "eval", tasks)
-    print("\n".join(["", tables.markdown(tables.scores_table(results)), *tables.warnings(results)]))
+    results = tables.read_scores(tasks)
+    print("\n".join(["", tables.markdown(tables.scores_table(results)), *score_warnings(results)]))
     measured = [task for task in tasks if (paths.SPEED / f"{task}.json").is_file()]
     if measured:
         print(f"\n{tables.markdown(tables.sizes_table(tables.read(paths.SPEED, measured)))}")

@@ -12,6 +12,7 @@ from tinybert.deploy.onnx.session import FILES, METADATA_FILE, TOKENIZER_FILE
 from tinybert.pipeline import params, paths
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.files import atomic_write, read_json
+from tinybert.tasks.task import MODELS
 
 SETTINGS = (
     "seed", "pretrained", "student", "layer_loss", "training", "general", "teacher", "augment",
@@ -65,10 +66,17 @@ def write(task: str, out: Path, licence: str) -> None:
     if out.exists():
         raise InputError(f"{out} exists; remove it, or choose another folder")
     scores, sizes = (read_json(file) for file in metrics)
+    is_current = "intervals" in scores, "interval" in sizes["int8"]
+    for file, has_intervals in zip(metrics, is_current, strict=True):
+        if not has_intervals:
+            raise InputError(f"{file} was written by an earlier version; run dvc repro")
     metadata = read_json(onnx / METADATA_FILE)
     source = read_json(paths.PRETRAINED / "source.json")
     settings = params.load(task).model_dump(exclude_unset=True)
-    rows = {model: scores[model] for model in ("baseline", "teacher", "student")}
+    rows = {
+        name: {**scores[model], "interval": scores["intervals"][model][scores["metric"]]}
+        for model, name in MODELS.items()
+    }
     rows["student, 8 bits"] = sizes["int8"]
     has_changes = _git("status", "--porcelain", "--untracked-files=no")
     text = CARD.format(

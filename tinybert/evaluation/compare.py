@@ -1,4 +1,4 @@
-"""Scores and predictions of a linear model, baseline, teacher and student."""
+"""Scores and predictions of a linear model, two baselines, teacher and student."""
 
 from collections.abc import Callable
 
@@ -14,16 +14,18 @@ from tinybert.models.folder import load_classifier
 from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline import paths
 from tinybert.pipeline.files import write_json
-from tinybert.tasks.scores import prediction, scores
-from tinybert.tasks.task import Task, load_task
+from tinybert.tasks.intervals import interval
+from tinybert.tasks.scores import METRICS, is_near_chance, prediction, scores
+from tinybert.tasks.task import CHOOSES, MODELS, Task, load_task
 
-MODELS = ("baseline", "teacher", "student")
 STRENGTHS = (0.1, 1.0, 10.0, 100.0)  # C, the inverse regularisation, of the linear model
-TFIDF = {"sublinear_tf": True, "max_features": 200_000}
+FEATURES = 200_000  # most, of words and of groups of characters each
+WEIGHTS = 2_400_000  # most for each of them, features times classes: the fit takes some 25 copies
 
 
-def compare_models(name: str, max_length: int) -> None:
-    """Writes metrics/eval/T.json and metrics/predictions/T.csv for the task T.
+def compare_models(name: str, max_length: int) -> dict:
+    """Writes metrics/eval/T.json and metrics/predictions/T.csv for the task T, and returns the
+    content of the former.
 
     max_length: tokens in a row. The models compute in float32, as they are deployed.
     """
@@ -33,7 +35,7 @@ def compare_models(name: str, max_length: int) -> None:
     tokenizer = load_tokenizer(folders["student"])
     linear = linear_model(name, task) if task.kind == "classification" else None
 
-    def score(split: str) -> tuple[Rows, dict[str, np.ndarray], dict[str, dict[str, float]]]:
+    def score(split: str) -> tuple[Rows, dict[str, np.ndarray], dict]:
         rows = read_rows(paths.tables(name) / f"{split}.parquet", tokenizer, max_length)
         logits = {
             model: predict.logits(loaded, rows, "fp32", f"{split} scores of the {model}")
@@ -41,14 +43,19 @@ def compare_models(name: str, max_length: int) -> None:
         }
         if linear is not None:
             logits = {"linear": linear(split), **logits}
-        return rows, logits, _scores(logits, rows.columns[task.target], task.metrics)
+        target = rows.columns[task.target]
+        part = {"rows": len(rows), **_scores(logits, target, task.metrics)}
+        return rows, logits, part | _uncertainty(logits, target, task.metrics)
 
     split = task.test_split
     rows, logits, result = score(split)
     if "dev_mismatched" in task.splits:
         result["dev_mismatched"] = score("dev_mismatched")[2]
-    header = {"split": split, "rows": len(rows), "metric": task.metric}
-    write_json(paths.metrics("eval", name), {**header, **result})
+    header = {
+        "split": split, "rows": len(rows), "chosen_on_it": split == CHOOSES, "metric": task.metric,
+    }  # fmt: skip
+    result = {**header, **result}
+    write_json(paths.metrics("eval", name), result)
 
     target = rows.columns[task.target]
     columns = {"actual": target, **{m: prediction(values, target) for m, values in logits.items()}}
@@ -56,6 +63,7 @@ def compare_models(name: str, max_length: int) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     names = {column: _names(values, task.labels) for column, values in columns.items()}
     pd.DataFrame(names).to_csv(file, index=False)
+    return result
 
 
 def linear_model(name: str, task: Task) -> Callable[[str], np.ndarray]:
@@ -66,9 +74,11 @@ def linear_model(name: str, task: Task) -> Callable[[str], np.ndarray]:
     Returns a function that gives its logits, (rows, classes), for a split.
     """
     train, dev = _table(name, "train"), _table(name, "dev")
+    most = max(1, min(FEATURES, WEIGHTS // len(task.labels)))
+    tfidf = {"sublinear_tf": True, "max_features": most}
     features = make_union(
-        TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"\w+|[^\w\s]", **TFIDF),
-        TfidfVectorizer(ngram_range=(2, 4), analyzer="char_wb", **TFIDF),
+        TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"\w+|[^\w\s]", **tfidf),
+        TfidfVectorizer(ngram_range=(2, 4), analyzer="char_wb", **tfidf),
     )
     inputs = features.fit_transform(_texts(train))
     target = dev["label"].to_numpy()
@@ -109,6 +119,40 @@ def _scores(
         model: {metric: round(value, 4) for metric, value in values.items()}
         for model, values in result.items()
     }
+
+
+def _uncertainty(logits: dict[str, np.ndarray], target: np.ndarray, metrics: list[str]) -> dict:
+    """How far the scores can be trusted. All intervals are of 95 %, [low, high]; DVC compares
+    numbers alone, so it leaves them out of its tables.
+
+    intervals: of the student's metrics and of the others' first. differences: of the student's
+    first metric minus that of each other model, on the same resampled rows. near_chance: which of
+    teacher and student predict no better than chance, as far as these rows can tell.
+    """
+    predicted = {model: prediction(values, target) for model, values in logits.items()}
+
+    def of_difference(metric: str, model: str) -> list[float]:
+        both = np.stack([predicted["student"], predicted[model]], axis=-1)
+        score = METRICS[metric]
+        return _interval(target, both, lambda t, p: score(t, p[..., 0]) - score(t, p[..., 1]))
+
+    return {
+        "intervals": {
+            model: {
+                metric: _interval(target, values, METRICS[metric])
+                for metric in (metrics if model == "student" else metrics[:1])
+            }
+            for model, values in predicted.items()
+        },
+        "differences": {
+            model: of_difference(metrics[0], model) for model in predicted if model != "student"
+        },
+        "near_chance": [m for m in ("teacher", "student") if is_near_chance(logits[m], target)],
+    }
+
+
+def _interval(target: np.ndarray, predicted: np.ndarray, metric: Callable) -> list[float]:
+    return [round(bound, 4) for bound in interval(target, predicted, metric)]
 
 
 def _names(values: np.ndarray, labels: list[str]) -> list:

@@ -53,7 +53,7 @@ def teacher_logits(task: str) -> Path:
 
 
 def model(task: str, role: str) -> Path:
-    """role: teacher, baseline, intermediate, student or onnx."""
+    """role: teacher, baseline, finetuned_general, intermediate, student or onnx."""
     return Path("models", task, role)
 
 

@@ -1,4 +1,4 @@
-"""Fine-tuning on gold labels: the stages of the teacher and of the baseline."""
+"""Fine-tuning on gold labels: the stages of the teacher and of the two baselines."""
 
 import sys
 
@@ -12,6 +12,7 @@ from tinybert.pipeline import distributed, params, paths, resume
 from tinybert.pipeline.schema import Params, Training
 from tinybert.tasks import scores
 from tinybert.tasks.gold import GoldLoss
+from tinybert.tasks.order import warn_order
 from tinybert.tasks.task import Task, load_task
 from tinybert.training import loop
 from tinybert.training.curve import log_once
@@ -22,9 +23,11 @@ def finetune(
 ) -> None:
     """Trains on train, keeps the best epoch on dev, and writes models/{name}/{role}.
 
-    training: None saves the model unchanged and logs its score on dev.
+    role: teacher, baseline or finetuned_general. training: None saves the model unchanged and logs
+    its score on dev.
     """
-    folder, log = paths.tables(name), paths.log(f"finetune_{role}", name)
+    stage = f"finetune_{role.removeprefix('finetuned_')}"
+    folder, log = paths.tables(name), paths.log(stage, name)
     task = load_task(folder)
     tokenizer = load_tokenizer(paths.PRETRAINED)
     rows, dev = (
@@ -38,7 +41,7 @@ def finetune(
                 GoldLoss(model),
                 rows,
                 training,
-                seed=params.derive(settings.seed, f"finetune_{role}"),
+                seed=params.derive(settings.seed, stage),
                 precision=settings.precision,
                 log=log,
                 score=score,
@@ -51,6 +54,9 @@ def finetune(
         logits = predict.logits(model, dev, settings.precision, shared=True)
         if distributed.is_main():
             warn_near_chance(name, logits, dev, task)
+            if training is None and task.labels:  # the user named the outputs
+                target = dev.columns[task.target]
+                warn_order(name, target, scores.prediction(logits, target), task)
 
 
 def warn_near_chance(name: str, logits, dev: Rows, task: Task) -> None:

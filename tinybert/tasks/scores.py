@@ -36,15 +36,19 @@ def prediction(logits: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def is_near_chance(logits: np.ndarray, target: np.ndarray) -> bool:
-    """Whether the correlation of predictions and targets is below CHANCE: Pearson's for scores,
-    Matthews's for classes, over all labels at once for multi-label tasks. False if all targets are
-    the same, since no correlation is defined."""
+    """Whether the correlation of predictions and targets is below CHANCE, or below twice its
+    standard deviation for random predictions: Pearson's for scores, Matthews's for classes, over
+    all labels at once for multi-label tasks. False if all targets are the same, since no
+    correlation is defined."""
     if np.ptp(target) == 0:
         return False
     predicted = prediction(logits, target)
     is_score = logits.shape[1] == 1
     name = "pearson" if is_score else "matthews"
-    return METRICS[name](target.ravel(), predicted.ravel()) < CHANCE
+    # Of K balanced classes: sqrt(1 / (K - 1) / n); of scores, and of two classes, sqrt(1 / n).
+    free = 1 if is_score or target.ndim == 2 else max(1, len(np.unique(target)) - 1)
+    noise = 2 / np.sqrt(target.size * free)
+    return METRICS[name](target.ravel(), predicted.ravel()) < max(CHANCE, noise)
 
 
 def scorer(

@@ -13,6 +13,14 @@ REPORTED = {
     "regression": ("pearson", "spearman"),
 }
 FILE = "task.json"
+CHOOSES = "dev"  # the split that chooses the epoch
+# That are trained and scored, and what people read.
+MODELS = {
+    "baseline": "baseline",
+    "finetuned_general": "general student, labels alone",
+    "teacher": "teacher",
+    "student": "student",
+}
 
 
 @dataclass
@@ -57,6 +65,12 @@ class Task:
 
     def save(self, folder: Path) -> None:
         write_json(folder / FILE, asdict(self))
+
+
+def scored_on(split: str, rows: int) -> str:
+    """What scores are shown with: their split and rows, and whether that split chose the epoch,
+    which makes them too high."""
+    return f"{split} split, {rows:,} rows" + (", chosen on it" if split == CHOOSES else "")
 
 
 def load_task(folder: Path) -> Task:

@@ -17,10 +17,14 @@ def test_the_card_names_labels_scores_and_length(exported, kind):
     assert shown.data.pipeline_tag == "text-classification"
     assert shown.data.library_name == "onnx"
     for values in result.values():
+        low, high = values.pop("interval")
+        assert f"{low:.4g} to {high:.4g}" in shown.text
         for value in values.values():
             assert f"{value:.4g}" in shown.text
-    assert "Scores on the 19 rows of the dev split, which also chose the best epoch:" in shown.text
-    assert "texts of at most 32 tokens" in shown.text
+    assert (
+        "dev split, 19 rows, chosen on it" in shown.text
+        and "texts of at most 32 tokens" in shown.text
+    )
     labels = f"Labels: `bad`, `{HOSTILE}`." if kind == "classification" else "It predicts a score."
     assert labels in shown.text
 
@@ -30,8 +34,14 @@ def test_a_label_with_a_line_break_stays_on_its_line():
 
 
 def test_the_table_has_the_values_that_all_models_have():
-    scores = {"PyTorch": {"f1": 0.123456, "other": 1.0}, "int8": {"f1": 0.5}}
-    basis, _, header, _, *rows = card.table("test", 7, scores).splitlines()
+    scores = {
+        "PyTorch": {"f1": 0.123456, "other": 1.0, "interval": [0.1, 0.23456]},
+        "int8": {"f1": 0.5, "interval": [0.25, 0.75]},
+    }
+    header, _, *rows = card.table("test", 7, scores).splitlines()
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in (header, *rows)]
-    assert basis == "Scores on the 7 rows of the test split:"
-    assert cells == [["model", "f1"], ["PyTorch", "0.1235"], ["int8", "0.5"]]
+    assert cells == [
+        ["test split, 7 rows", "f1", "f1, 95 %"],
+        ["PyTorch", "0.1235", "0.1 to 0.2346"],
+        ["int8", "0.5", "0.25 to 0.75"],
+    ]

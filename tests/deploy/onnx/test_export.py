@@ -117,7 +117,7 @@ def test_the_stage_writes_files_metadata_and_scores(exported, kind):
     result = json.loads((folder / "metrics/export/mine.json").read_text())
     metrics = {"accuracy", "f1_macro"} if kind == "classification" else {"pearson", "spearman"}
     assert set(result) == {"torch", "onnx", "int8"}
-    assert all(set(values) == {*metrics, "megabytes"} for values in result.values())
+    assert all(set(values) == {*metrics, "interval", "megabytes"} for values in result.values())
     evaluated = json.loads((folder / "metrics/eval/mine.json").read_text())
     for metric in metrics:
         assert result["torch"][metric] == pytest.approx(evaluated["student"][metric], abs=2e-4)
@@ -144,7 +144,7 @@ def test_scores_are_those_of_each_row_with_its_target(tokenizer):
         ids = [row[mask == 1] for row, mask in zip(*map(inputs.get, NAMES), strict=True)]
         return np.eye(2)[[target_of[tuple(row.tolist())] for row in ids]]
 
-    assert export.scores_of(run, rows, task) == {"accuracy": 1.0}
+    assert export.scores_of(run, rows, task) == {"accuracy": 1.0, "interval": [1.0, 1.0]}
 
 
 def test_a_student_that_loses_too_much_is_an_error_and_has_no_metrics(finished, monkeypatch):
@@ -154,7 +154,7 @@ def test_a_student_that_loses_too_much_is_an_error_and_has_no_metrics(finished, 
     monkeypatch.setattr(
         export,
         "scores_of",
-        lambda *words: {"accuracy": scores_of(*words)["accuracy"] - next(lower, 0)},
+        lambda *words: {**(s := scores_of(*words)), "accuracy": s["accuracy"] - next(lower, 0)},
     )
     with pytest.raises(InputError, match=r"in 8 bits the student loses .* of accuracy on dev"):
         export.export_student("mine", 32, Export(max_drop=0.5))

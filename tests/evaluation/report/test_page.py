@@ -7,6 +7,9 @@ import time
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import uvicorn
 from selenium import webdriver
@@ -20,6 +23,7 @@ from tinybert.evaluation.report import page
 from tinybert.pipeline import paths
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.files import write_json
+from tinybert.tasks.task import Task
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 KINDS = [("classification", False), ("classification", True), ("regression", False)]
@@ -111,9 +115,14 @@ def test_the_page_shows_all_parts_of_a_run_and_texts_as_text(written, kind, pair
     shown = Page(written(kind, pair))
     assert HOSTILE in shown.text  # of the environment, and as a label
     assert "img" not in shown.tags and "script" not in shown.tags
-    assert shown.tags.count("svg") == 6  # scores and latencies, four trainings of a task, general
+    assert shown.tags.count("svg") == 7  # scores and latencies, five trainings of a task, general
     rows = {row[0]: row for table in shown.tables for row in table if row}
     student = dict(zip(rows["model"], rows["student, ONNX, 8 bits"], strict=True))
+    assert " to " in student[page.INTERVAL]
+    labels_alone = rows["general student, labels alone, PyTorch"]
+    labels_alone = dict(zip(rows["model"], labels_alone, strict=True))
+    assert " to " in labels_alone[page.INTERVAL] and labels_alone["95 %"] == ""
+    assert "dev split, 19 rows, chosen on it" in shown.text
     assert (student["ms, one thread"], student["95 %"]) == ("1.25", "2.5")
     assert (student["ms, all cores"], student["rows/s, all cores"]) == ("1.25", "640.0")
     assert rows["prepare_task"][1:] == ["2.5", "train 1,234"]
@@ -130,11 +139,11 @@ def test_the_page_shows_all_parts_of_a_run_and_texts_as_text(written, kind, pair
 def test_without_timings_the_page_names_the_command_that_measures_them(written):
     shown = Page(written("classification", timed=False))
     assert "tinybert speed" in shown.text
-    assert shown.tags.count("svg") == 5  # the trainings
+    assert shown.tags.count("svg") == 6  # the trainings
     rows = {row[0]: row for table in shown.tables for row in table if row}
     assert rows["prepare_task"] == ["prepare_task", "", "train 1,234"]
     assert rows["all"][1] == ""
-    assert rows["model"] == ["model", "accuracy", "MB"]
+    assert rows["model"] == ["model", "accuracy", page.INTERVAL, "MB"]
 
 
 def test_confusion_matrices_and_disagreements_are_those_of_the_predictions(written):
@@ -154,6 +163,37 @@ def test_confusion_matrices_and_disagreements_are_those_of_the_predictions(writt
     assert len(differ) == 3 and len(listed) == 4
     expected = [[label.replace("H", HOSTILE) for label in (r[0], r[2], r[3])] for r in differ]
     assert [row[1:] for row in listed[1:]] == expected
+
+
+def test_of_many_labels_the_page_shows_the_worst_twenty(written):
+    """The student takes label 3 for label 1 ten times, and each of the last 30 for the next one."""
+    file = written("classification")
+    labels = [f"label {i}" for i in range(1000)]
+    task = Task("classification", labels, False, ["accuracy"], ["train", "dev"])
+    task.save(paths.tables("mine"))
+    pairs = [("label 3", "label 1")] * 10
+    pairs += [(f"label {i}", f"label {(i + 1) % 1000}") for i in range(970, 1000)]
+    pairs += [(label, label) for label in labels]
+    table = pd.DataFrame(pairs, columns=["actual", "student"])
+    table["teacher"] = table["actual"]
+    table.to_csv(paths.METRICS / "predictions/mine.csv", index=False)
+    write_texts(["x" * 2_000] * len(table))
+    page.write(["mine"])
+    assert file.stat().st_size < 500_000
+    shown = Page(file)
+    assert "x" * 1000 in shown.text and "x" * 1001 not in shown.text
+    assert "The 20 of 1,000 labels with the most errors of the student" in shown.text
+    teacher, student = (t for t in shown.tables if t and t[0][:3] == ["", "label 1", "label 3"])
+    assert len(student) == 1 + 20 and student[0][-1] == "other"
+    cells = {row[0]: dict(zip(student[0][1:], row[1:], strict=True)) for row in student[1:]}
+    assert (cells["label 3"]["label 1"], cells["label 3"]["label 3"]) == ("10", "1")
+    counts = [int(cell) for row in teacher[1:] for cell in row[1:]]
+    assert sum(counts) == 11 + 1 + 18 * 2  # each shown label's rows, which the teacher gets right
+
+
+def write_texts(texts: list[str]) -> None:
+    table = {"text_a": texts, "text_b": pa.nulls(len(texts), pa.string())}
+    pq.write_table(pa.table(table), paths.tables("mine") / "dev.parquet")
 
 
 QUOTED = '"' + HOSTILE.replace('"', '""') + '"'
@@ -187,7 +227,7 @@ def test_the_page_opens_without_errors_and_shows_charts(browser, written, kind, 
     assert browser.execute_script("return window.hit") is None
     assert HOSTILE in browser.find_element(By.TAG_NAME, "body").text
     charts = browser.find_elements(By.TAG_NAME, "svg")
-    assert len(charts) == 5 + timed and all(chart.size["height"] > 50 for chart in charts)
+    assert len(charts) == 6 + timed and all(chart.size["height"] > 50 for chart in charts)
 
 
 def test_the_page_can_be_read_on_a_phone_and_in_the_dark(browser, written):

@@ -11,13 +11,15 @@ from tinybert.pipeline.files import write_json
 
 EVAL = {
     "split": "test",
-    "rows": 10,
+    "rows": 1000,
+    "chosen_on_it": False,
     "metric": "accuracy",
     "linear": {"accuracy": 0.6, "f1_macro": 0.55},
     "baseline": {"accuracy": 0.5, "f1_macro": 0.4},
     "teacher": {"accuracy": 0.8, "f1_macro": 0.75},
     "student": {"accuracy": 0.78, "f1_macro": 0.75},
     "retention": {"accuracy": 0.975, "f1_macro": 1.0},
+    "intervals": {"student": {"accuracy": [0.75, 0.8], "f1_macro": [0.7, 0.79]}},
 }
 SPEED = {
     "sizes": {
@@ -35,7 +37,10 @@ SPEED = {
 
 def test_tables_show_scores_in_percent_and_the_students_size_and_speed():
     text = tables.markdown(tables.scores_table({"mine": EVAL}))
-    assert "| mine | accuracy | 60.0 | 50.0 | 80.0 | 78.0 | 97.5 % |" in re.sub(" +", " ", text)
+    row = (
+        "| mine | accuracy | test split, 1,000 rows | 60.0 | 50.0 | | 80.0 | 78.0 | 75.0 to 80.0 |"
+    )
+    assert f"{row} 97.5 % |" in re.sub(" +", " ", text)
     rows = tables.sizes_table({"mine": SPEED}).values.tolist()
     assert {row[0] for row in rows} == {"mine"}
     table = {row[1]: row[2:] for row in rows}
@@ -51,19 +56,22 @@ def test_the_mismatched_half_of_dev_has_separate_rows():
         "teacher": {"accuracy": 0.64, "f1_macro": 0.5},
         "student": {"accuracy": 0.48, "f1_macro": 0.3},
         "retention": {"accuracy": 0.75, "f1_macro": 0.6},
+        "rows": 9832,
+        "intervals": {"student": {"accuracy": [0.4, 0.5], "f1_macro": [0.2, 0.4]}},
     }
-    table = tables.scores_table({"mnli": {**EVAL, "dev_mismatched": other}, "mine": EVAL})
+    mnli = {**EVAL, "split": "dev", "chosen_on_it": True, "dev_mismatched": other}
+    table = tables.scores_table({"mnli": mnli, "mine": EVAL})
     rows = table.values.tolist()
-    assert [row[:2] for row in rows] == [
-        ["mnli", "accuracy"],
-        ["mnli", "f1_macro"],
-        ["mnli (mismatched)", "accuracy"],
-        ["mnli (mismatched)", "f1_macro"],
-        ["mine", "accuracy"],
-        ["mine", "f1_macro"],
+    assert [row[:3] for row in rows] == [
+        ["mnli", "accuracy", "dev split, 1,000 rows, chosen on it"],
+        ["mnli", "f1_macro", "dev split, 1,000 rows, chosen on it"],
+        ["mnli", "accuracy", "dev_mismatched split, 9,832 rows"],
+        ["mnli", "f1_macro", "dev_mismatched split, 9,832 rows"],
+        ["mine", "accuracy", "test split, 1,000 rows"],
+        ["mine", "f1_macro", "test split, 1,000 rows"],
     ]
-    assert rows[0][2:] == ["60.0", "50.0", "80.0", "78.0", "97.5 %"]
-    assert rows[2][2:] == ["", "25.0", "64.0", "48.0", "75.0 %"]
+    assert rows[0][3:] == ["60.0", "50.0", "", "80.0", "78.0", "75.0 to 80.0", "97.5 %"]
+    assert rows[2][3:] == ["", "25.0", "", "64.0", "48.0", "40.0 to 50.0", "75.0 %"]
     assert len({len(line) for line in tables.markdown(table).splitlines()}) == 1
 
 
@@ -82,7 +90,8 @@ def test_the_summary_has_each_tasks_first_metric_and_the_mean_retention(tmp_path
     }
     assert summary["tasks"]["b"]["student"] == 0.75
     scores = (tmp_path / "report/scores.md").read_text()
-    assert "| b | f1_macro | 55.0 | 40.0 | 75.0 | 75.0 | 100.0 % |" in re.sub(" +", " ", scores)
+    row = "| b | f1_macro | test split, 1,000 rows | 55.0 | 40.0 | | 75.0 | 75.0 | 70.0 to 79.0 |"
+    assert row in re.sub(" +", " ", scores)
 
 
 def test_missing_metrics_are_named(tmp_path):
@@ -90,21 +99,15 @@ def test_missing_metrics_are_named(tmp_path):
         tables.read(tmp_path, ["mine"])
 
 
-@pytest.mark.parametrize(
-    ("linear", "baseline", "models"),
-    [(0.77, 0.5, []), (0.78, 0.5, ["linear"]), (0.5, 0.9, ["baseline"]), (0.9, 0.9, ["l", "b"])],
-)
-def test_a_student_that_a_cheaper_model_equals_is_warned_about(linear, baseline, models):
-    result = {**EVAL, "linear": {"accuracy": linear}, "baseline": {"accuracy": baseline}}
-    lines = tables.warnings({"mine": result})
-    assert len(lines) == len(models)
-    for line in lines:
-        assert line.startswith("WARNING: mine: the student's accuracy 78.0 on test (10 rows)")
-    if models == ["linear"]:
-        assert "78.0 of a linear model" in lines[0]
+def test_scores_of_an_earlier_version_are_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    old = {key: value for key, value in EVAL.items() if key != "intervals"}
+    write_json(tmp_path / "metrics/eval/mine.json", old)
+    with pytest.raises(InputError, match=r"mine\.json was written by an earlier version; run dvc"):
+        tables.read_scores(["mine"])
 
 
 def test_a_task_without_a_linear_model_has_an_empty_cell():
     result = {key: value for key, value in EVAL.items() if key != "linear"}
     table = tables.scores_table({"mine": result})
-    assert table["linear"].tolist() == ["", ""] and tables.warnings({"mine": result}) == []
+    assert table["linear"].tolist() == ["", ""]

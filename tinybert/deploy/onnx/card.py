@@ -7,6 +7,7 @@ from huggingface_hub import ModelCard, ModelCardData
 
 from tinybert.deploy.onnx import reference
 from tinybert.deploy.onnx.session import FILES, METADATA_FILE
+from tinybert.tasks.task import scored_on
 
 CARD = """\
 ---
@@ -66,12 +67,19 @@ def labels(metadata: dict) -> str:
     return f"Labels: {names}." if names else "It predicts a score."
 
 
-def table(split: str, rows: int, scores: dict[str, dict[str, float]]) -> str:
-    """Markdown: a row for each model, a column for each value that all models have; before it, the
-    split and the number of rows that the scores are from."""
-    basis = f"Scores on the {rows} rows of the {split} split"
-    if split == "dev":
-        basis += ", which also chose the best epoch"
-    frame = pd.DataFrame.from_dict(scores, orient="index").dropna(axis="columns")
-    frame.index.name = "model"
-    return f"{basis}:\n\n{frame.to_markdown(floatfmt='.4g')}"
+def table(split: str, rows: int, scores: dict[str, dict]) -> str:
+    """Markdown: a row for each model, a column for each value that all models have.
+
+    scores: by model; the values' names and numbers, and `interval`, [low, high] of the first.
+    """
+    named = {}
+    for model, values in scores.items():
+        metric = next(iter(values))
+        low, high = values["interval"]
+        rest = {name: value for name, value in values.items() if name not in (metric, "interval")}
+        named[model] = {
+            metric: values[metric], f"{metric}, 95 %": f"{low:.4g} to {high:.4g}", **rest,
+        }  # fmt: skip
+    frame = pd.DataFrame.from_dict(named, orient="index").dropna(axis="columns")
+    frame.index.name = scored_on(split, rows)
+    return frame.to_markdown(floatfmt=".4g")

@@ -26,7 +26,8 @@ from tinybert.pipeline import paths
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.files import write_json
 from tinybert.pipeline.schema import Export
-from tinybert.tasks.scores import scores
+from tinybert.tasks.intervals import interval
+from tinybert.tasks.scores import METRICS, prediction, scores
 from tinybert.tasks.task import Task, load_task
 
 CLOSE = 1e-4  # largest difference of a float32 logit from PyTorch's
@@ -212,14 +213,20 @@ def check_drop(dev: dict[str, dict[str, float]], metric: str, max_drop: float) -
         )
 
 
-def scores_of(run: Run, rows: Rows, task: Task) -> dict[str, float]:
-    """The task's metrics; batches have rows of similar length."""
+def scores_of(run: Run, rows: Rows, task: Task) -> dict:
+    """The task's metrics, and `interval`, [low, high], the first one's 95 % interval; batches have
+    rows of similar length."""
     order = inference_batches(rows, BATCH_SIZE)
     by_length = np.concatenate([run(inputs) for inputs in batches(rows, order)])
     logits = np.empty_like(by_length)
     logits[np.concatenate(order)] = by_length
-    values = scores(logits, rows.columns[task.target], task.metrics)
-    return {metric: round(value, 4) for metric, value in values.items()}
+    target = rows.columns[task.target]
+    values = scores(logits, target, task.metrics)
+    bounds = interval(target, prediction(logits, target), METRICS[task.metric])
+    return {
+        **{metric: round(value, 4) for metric, value in values.items()},
+        "interval": [round(bound, 4) for bound in bounds],
+    }
 
 
 def megabytes(file: Path) -> float:

@@ -14,27 +14,31 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from tinybert.evaluation.report import charts, tables
+from tinybert.evaluation.score_warnings import percent, score_warnings
 from tinybert.pipeline import paths
 from tinybert.pipeline.files import read_json
-from tinybert.tasks.task import Task, load_task
+from tinybert.tasks.task import MODELS, Task, load_task, scored_on
 
 TRAININGS = (
-    "distill_general", "finetune_teacher", "finetune_baseline", "distill_intermediate",
-    "distill_prediction",
+    "distill_general", "finetune_teacher", "finetune_baseline", "finetune_general",
+    "distill_intermediate", "distill_prediction",
 )  # fmt: skip
 SHARED = ("fetch_pretrained", "prepare_corpus", "distill_general")  # by all tasks
 STAGES = (
-    *SHARED, "prepare_task", "finetune_teacher", "finetune_baseline", "augment",
+    *SHARED, "prepare_task", "finetune_teacher", "finetune_baseline", "finetune_general", "augment",
     "distill_intermediate", "label", "distill_prediction", "evaluate", "export",
 )  # fmt: skip
+INTERVAL = "95 % interval, %"
+SIZED = tables.MODELS  # by `tinybert speed`; the general student has the sizes of the student
 RUNTIMES = {"torch": "PyTorch", "onnx": "ONNX", "int8": "ONNX, 8 bits"}
-SHOWN = 20  # texts on which student and teacher disagree
+SHOWN = 20  # texts on which student and teacher disagree; and labels in confusion matrices
+MOST_CHARACTERS = 1000  # of a shown text
 
 
 def write(tasks: list[str]) -> None:
     """Writes report/index.html from the metrics of the tasks. Raises InputError if scores of a
     task are missing."""
-    results = tables.read(paths.METRICS / "eval", tasks)
+    results = tables.read_scores(tasks)
     template = files("tinybert.evaluation.report").joinpath("page.html").read_text(encoding="utf-8")
     page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(template)
     logs = [paths.log(TRAININGS[0])]
@@ -62,14 +66,15 @@ def _task(name: str, result: dict) -> dict:
         paths.METRICS / f"predictions/{name}.csv", dtype=str, keep_default_na=False
     )
     is_classification = task.kind == "classification"
-    disagreements = _disagreements(name, task, predictions) if is_classification else []
+    differ = predictions[predictions["teacher"] != predictions["student"]]
+    labels = _worst(predictions, task.labels) if is_classification else []
     return {
         "name": name,
         "rows": result["rows"],
-        "split": result["split"],
+        "scored_on": scored_on(result["split"], result["rows"]),
         "scores": _html(tables.scores_table({name: result})),
         "has_linear": "linear" in result,
-        "warnings": tables.warnings({name: result}),
+        "warnings": score_warnings({name: result}),
         "models": models,
         "scatter": scatter,
         "stages": _stages(name),
@@ -80,12 +85,14 @@ def _task(name: str, result: dict) -> dict:
         },
         "curves": {stage: _curves(paths.log(stage, name)) for stage in TRAININGS[1:]},
         "confusions": [
-            _confusion(predictions, role, task.labels) for role in ("teacher", "student")
+            _confusion(predictions, role, labels, len(task.labels))
+            for role in ("teacher", "student")
         ]
         if is_classification
         else [],
-        "disagreements": disagreements[:SHOWN],
-        "disagreement_count": len(disagreements),
+        "label_count": len(task.labels),
+        "disagreements": _texts(name, task, differ[:SHOWN]) if is_classification else [],
+        "disagreement_count": len(differ),
     }
 
 
@@ -97,22 +104,26 @@ def _models(name: str, result: dict) -> tuple[Markup, Markup]:
     """A table of each model's score, size and (after `tinybert speed`) speed, and a chart of score
     and latency, which is empty without speeds."""
     metric, exported = result["metric"], read_json(paths.metrics("export", name))
+    intervals = {model: percent(values[metric]) for model, values in result["intervals"].items()}
     file = paths.SPEED / f"{name}.json"
     speed = read_json(file) if file.is_file() else None
     rows, points = [], {}
     if "linear" in result:
-        rows.append({"model": "linear, scikit-learn", metric: result["linear"][metric]})
-    for role in ("baseline", "teacher", "student"):
+        score = {metric: result["linear"][metric], INTERVAL: intervals["linear"]}
+        rows.append({"model": "linear, scikit-learn", **score})
+    for role, title in MODELS.items():
         for kind, runtime in RUNTIMES.items():
-            if role == "baseline" and kind != "torch":
+            if role in ("baseline", "finetuned_general") and kind != "torch":
                 continue
-            row = {"model": f"{role}, {runtime}", metric: None, "MB": None}
+            row = {"model": f"{title}, {runtime}", metric: None, INTERVAL: None, "MB": None}
             if role == "student":
-                row |= {metric: exported[kind][metric], "MB": exported[kind]["megabytes"]}
+                score = exported[kind]
+                row |= {metric: score[metric], INTERVAL: percent(score["interval"])}
+                row["MB"] = score["megabytes"]
             elif kind == "torch":
-                row[metric] = result[role][metric]
-                row["MB"] = speed["sizes"][role]["megabytes"] if speed else None
-            if speed:
+                row |= {metric: result[role][metric], INTERVAL: intervals[role]}
+                row["MB"] = speed["sizes"][role]["megabytes"] if speed and role in SIZED else None
+            if speed and role in SIZED:
                 one, cores = speed["one_thread"][role][kind], speed["all_cores"][role][kind]
                 row["ms, one thread"] = one["latency_ms"]
                 row["95 %"] = one["latency_ms_p95"]
@@ -163,17 +174,35 @@ def _curves(log: Path) -> Markup:
     return charts.curves(lines, log.as_posix())
 
 
-def _confusion(predictions: pd.DataFrame, role: str, labels: list[str]) -> dict:
-    """Counts of actual (rows) and predicted (columns) labels."""
+def _worst(predictions: pd.DataFrame, labels: list[str]) -> list[str]:
+    """The SHOWN labels with the most rows that the student takes for another label, or another for
+    them; all in their order if there are no more."""
+    wrong = predictions[predictions["student"] != predictions["actual"]]
+    errors = pd.concat([wrong["actual"], wrong["student"]]).value_counts()
+    worst = set(sorted(labels, key=lambda label: -errors.get(label, 0))[:SHOWN])
+    return [label for label in labels if label in worst]
+
+
+def _confusion(predictions: pd.DataFrame, role: str, labels: list[str], label_count: int) -> dict:
+    """Counts of actual (rows) and predicted (columns) labels; if there are more labels than those
+    shown, a last column counts the predictions of the others."""
     index = {label: i for i, label in enumerate(labels)}
-    counts = np.zeros((len(labels), len(labels)), int)
-    np.add.at(counts, (predictions["actual"].map(index), predictions[role].map(index)), 1)
-    return {"role": role, "labels": labels, "counts": counts.tolist(), "max": int(counts.max())}
+    rows = predictions[predictions["actual"].isin(index)]
+    counts = np.zeros((len(labels), len(labels) + 1), int)
+    predicted = rows[role].map(index).fillna(len(labels)).astype(int)
+    np.add.at(counts, (rows["actual"].map(index), predicted), 1)
+    columns = [*labels, "other"] if len(labels) < label_count else labels
+    shown = counts[:, : len(columns)]
+    return {
+        "role": role, "labels": labels, "columns": columns, "counts": shown.tolist(),
+        "max": max(1, int(shown.max())),
+    }  # fmt: skip
 
 
-def _disagreements(name: str, task: Task, predictions: pd.DataFrame) -> list[dict[str, str]]:
+def _texts(name: str, task: Task, predictions: pd.DataFrame) -> list[dict[str, str]]:
+    """The rows of predictions with their texts, which are cut at MOST_CHARACTERS."""
     texts = pd.read_parquet(paths.tables(name) / f"{task.test_split}.parquet")
-    columns = [texts["text_a"], *([texts["text_b"]] if task.pair else [])]
-    joined = [" | ".join(row) for row in zip(*columns, strict=True)]
-    differ = predictions.assign(text=joined)[predictions["teacher"] != predictions["student"]]
-    return differ.to_dict("records")
+    texts = texts.loc[predictions.index, ["text_a", *(["text_b"] if task.pair else [])]]
+    joined = [" | ".join(row) for row in texts.itertuples(index=False)]
+    shown = [t if len(t) <= MOST_CHARACTERS else f"{t[:MOST_CHARACTERS]} …" for t in joined]
+    return predictions.assign(text=shown).to_dict("records")

@@ -4,15 +4,24 @@ from pathlib import Path
 
 import pandas as pd
 
+from tinybert.evaluation.score_warnings import percent
 from tinybert.pipeline import paths
 from tinybert.pipeline.files import read_json, write_json
+from tinybert.tasks.task import scored_on
 
-MODELS = ("baseline", "teacher", "student")
+MODELS = ("baseline", "teacher", "student")  # of sizes and speeds
 KEYS = {  # in a folder's files
     "eval": ("split", "rows", "metric", *MODELS, "retention"),
     "speed": ("sizes", "all_cores"),
 }
-ROWS = ("linear", *MODELS)  # of scores; the linear model is for classification alone
+# Of scores, and what people read; the linear model is for classification alone.
+COLUMNS = {
+    "linear": "linear",
+    "baseline": "baseline",
+    "finetuned_general": "general, labels alone",
+    "teacher": "teacher",
+    "student": "student",
+}
 
 
 def read(folder: Path, tasks: list[str]) -> dict[str, dict]:
@@ -25,42 +34,36 @@ def read(folder: Path, tasks: list[str]) -> dict[str, dict]:
     return results
 
 
+def read_scores(tasks: list[str]) -> dict[str, dict]:
+    """The content of metrics/eval of each task. Raises InputError that names a file that is missing
+    or that an earlier version wrote."""
+    results = read(paths.METRICS / "eval", tasks)
+    for task, result in results.items():
+        if "intervals" not in result:
+            file = paths.metrics("eval", task)
+            raise InputError(f"{file} was written by an earlier version; run dvc repro")
+    return results
+
+
 def scores_table(results: dict[str, dict]) -> pd.DataFrame:
-    """A row for each metric of each task, in percent. results: the content of
-    metrics/eval by task."""
+    """A row for each metric of each task, in percent; the interval is the student's. results: the
+    content of metrics/eval by task."""
     rows = []
     for task, result in results.items():
-        parts = {task: result}
+        parts = {result["split"]: result}
         if "dev_mismatched" in result:
-            parts[f"{task} (mismatched)"] = result["dev_mismatched"]
-        for name, part in parts.items():
+            parts["dev_mismatched"] = result["dev_mismatched"]
+        for split, part in parts.items():
+            where = scored_on(split, part["rows"])
             for metric in part["student"]:
                 values = [
-                    f"{100 * part[model][metric]:.1f}" if model in part else "" for model in ROWS
+                    f"{100 * part[model][metric]:.1f}" if model in part else "" for model in COLUMNS
                 ]
-                rows.append([name, metric, *values, f"{100 * part['retention'][metric]:.1f} %"])
-    return pd.DataFrame(rows, columns=["task", "metric", *ROWS, "student / teacher"])
-
-
-def warnings(results: dict[str, dict]) -> list[str]:
-    """A line for each task whose student a cheaper model beats. results: as in scores_table."""
-    lines = []
-    for task, result in results.items():
-        metric = result["metric"]
-        student = result["student"][metric]
-        cheaper = {
-            "linear": "a linear model of its words, which takes a second to train",
-            "baseline": "a model of its sizes that was trained on the labels alone",
-        }
-        for model, description in cheaper.items():
-            if model in result and result[model][metric] >= student:
-                lines.append(
-                    f"WARNING: {task}: the student's {metric} {100 * student:.1f} on "
-                    f"{result['split']} ({result['rows']} rows) is not above the "
-                    f"{100 * result[model][metric]:.1f} of {description}. Does the teacher suit "
-                    "the task, are there enough texts, did it train long enough?"
-                )
-    return lines
+                interval = percent(part["intervals"]["student"][metric])
+                ratio = f"{100 * part['retention'][metric]:.1f} %"
+                rows.append([task, metric, where, *values, interval, ratio])
+    header = ["task", "metric", "scored on", *COLUMNS.values(), "95 %", "student / teacher"]
+    return pd.DataFrame(rows, columns=header)
 
 
 def sizes_table(speeds: dict[str, dict]) -> pd.DataFrame:
@@ -89,20 +92,21 @@ def sizes_table(speeds: dict[str, dict]) -> pd.DataFrame:
 
 
 def markdown(table: pd.DataFrame) -> str:
-    """The first two columns are aligned to the left, the others to the right."""
-    align = ("left", "left", *["right"] * (len(table.columns) - 2))
+    """Names are aligned to the left, numbers to the right."""
+    names = ("task", "metric", "scored on", "")
+    align = ["left" if column in names else "right" for column in table.columns]
     return table.to_markdown(index=False, disable_numparse=True, colalign=align)
 
 
 def write_summary(tasks: list[str]) -> None:
     """Writes metrics/summary.json, with each model's score in each task's first metric and the mean
     retention over the tasks, and report/scores.md, the table of all metrics."""
-    results = read(paths.METRICS / "eval", tasks)
+    results = read_scores(tasks)
     retention = [result["retention"][result["metric"]] for result in results.values()]
     summary = {
         "mean_retention": round(sum(retention) / len(retention), 4),
         "tasks": {
-            task: {m: result[m][result["metric"]] for m in ROWS if m in result}
+            task: {m: result[m][result["metric"]] for m in COLUMNS if m in result}
             for task, result in results.items()
         },
     }
