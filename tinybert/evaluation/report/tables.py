@@ -6,6 +6,7 @@ import pandas as pd
 
 from tinybert.evaluation.score_warnings import percent
 from tinybert.pipeline import paths
+from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.files import read_json, write_json
 from tinybert.tasks.task import scored_on
 
