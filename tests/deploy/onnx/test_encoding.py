@@ -115,9 +115,9 @@ def test_the_export_fails_if_the_tokens_differ(finished, monkeypatch):
 def test_a_tokenizer_without_segment_ids_gives_a_model_without_them(finished):
     """A BERT that was trained on input_ids and attention_mask alone, such as multilingual-e5."""
     folder = finished("classification", pair=True) / "models/mine"
-    tokenizer = tiny_tokenizer()
-    tokenizer.model_input_names = ["input_ids", "attention_mask"]
-    tokenizer.save_pretrained(folder / "student")
+    file = folder / "student/tokenizer_config.json"
+    inputs = {"model_input_names": ["input_ids", "attention_mask"]}
+    file.write_text(json.dumps(json.loads(file.read_text()) | inputs))
     assert "token_type_ids" not in AutoTokenizer.from_pretrained(folder / "student")("a", "b")
     export.export_student("mine", 32, Export(max_drop=100))
     student = Classifier(folder / "onnx", "onnx")
