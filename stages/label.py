@@ -11,7 +11,8 @@ from tinybert.tasks.task import load_task
 
 def main(name: str) -> None:
     settings = params.load()
-    teacher = device.frozen(load_classifier(paths.model(name, "teacher")), settings.precision)
+    teacher = load_classifier(paths.model(name, "teacher"))
+    device.frozen(teacher, settings.precision, in_float32=device.heads(teacher))
     shards = encode.shard_files(paths.augmented(name), "parquet")
     with resume.stage_dir() as checkpoint_dir:
         label_shards(

@@ -52,7 +52,7 @@ def test_modules_scripts_and_targets_exist(page):
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in re.findall(r"^make (?!PYTHON)([\w-]+)", text, re.MULTILINE):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
-    for file in re.findall(r"(?:recipes|docs|tests|benchmarks)/[\w.-]+\.\w+", text):
+    for file in re.findall(r"(?<![\w/])(?:recipes|docs|tests|benchmarks)/[\w.-]+\.\w+", text):
         assert (ROOT / file).is_file(), file
 
 

@@ -36,10 +36,11 @@ with the pipeline tinybert, at commit `{commit}`{dirty}.
 ```python
 from transformers import pipeline
 
-pipeline("text-classification", model="{task}", truncation=True)({example})
+classify = pipeline("text-classification", model="{task}")
+classify({example}, truncation=True, max_length={max_length})
 ```
 
-It was trained on {what} of at most {max_length} tokens; `truncation=True` cuts longer ones there.
+It was trained on {what} of at most {max_length} tokens; longer ones are cut there.
 
 `{onnx}` and `{int8}` are the same model for ONNX Runtime, in float32 ({onnx_megabytes} MB) and in 8
 bits ({int8_megabytes} MB). `tinybert predict .` reads them, `tokenizer.json` and `{metadata}`;

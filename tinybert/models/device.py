@@ -1,10 +1,14 @@
 """Device and precision: Accelerate chooses the device, the hardware the precision."""
 
+import hashlib
+import json
 import platform
+from collections.abc import Sequence
 from importlib.metadata import version
 
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs, InitProcessGroupKwargs
+from torch import nn
 from transformers import PreTrainedModel
 
 from tinybert.models.attention import use_attention
@@ -22,13 +26,31 @@ def accelerator(precision: str) -> Accelerator:
     return Accelerator(mixed_precision="bf16" if bf16 else "no", kwargs_handlers=[unused, patient])
 
 
-def frozen(model: PreTrainedModel, precision: str) -> PreTrainedModel:
+def frozen(
+    model: PreTrainedModel, precision: str, in_float32: Sequence[nn.Module] = ()
+) -> PreTrainedModel:
     """Moves a model to the device, in eval mode and without gradients, with its weights in the
-    precision that it computes in: casting them at every call would take a fifth of the time."""
+    precision that it computes in: casting them at every call would take a fifth of the time.
+
+    in_float32: modules whose weights stay in float32. Buffers do, too, such as the frequencies of
+    rotary positions.
+    """
     machine = accelerator(precision)
     use_attention(model)
     dtype = torch.bfloat16 if machine.mixed_precision == "bf16" else torch.float32
-    return model.to(machine.device, dtype).eval().requires_grad_(False)
+    unchanged = {id(weight) for module in in_float32 for weight in module.parameters()}
+    model = model.to(machine.device).eval().requires_grad_(False)
+    for weight in model.parameters():
+        if id(weight) not in unchanged:
+            weight.data = weight.data.to(dtype)
+    return model
+
+
+def heads(model: PreTrainedModel) -> list[nn.Module]:
+    """What follows the encoder of a classifier: the pooler, if it has one, and the head."""
+    pooler = getattr(model.base_model, "pooler", None)
+    head = [module for module in model.children() if module is not model.base_model]
+    return head if pooler is None else [pooler, *head]
 
 
 def environment(precision: str) -> dict[str, str | int]:
@@ -45,6 +67,13 @@ def environment(precision: str) -> dict[str, str | int]:
         "threads": torch.get_num_threads(),
         "precision": "bf16" if machine.mixed_precision == "bf16" else "fp32",
     }
+
+
+def machine_kind(precision: str) -> str:
+    """A hash of the main process's `environment`. Unfinished work of another kind of machine is not
+    resumed: its sums are rounded differently."""
+    content = json.dumps(environment(precision), sort_keys=True)
+    return distributed.gather(hashlib.sha256(content.encode()).hexdigest()[:16])[0]
 
 
 def has_bf16() -> bool:

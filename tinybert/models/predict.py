@@ -1,7 +1,12 @@
 """A classifier's logits for many rows."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import torch
+from accelerate import Accelerator
+from torch import Tensor
 from tqdm import tqdm
 from transformers import PreTrainedModel
 
@@ -11,6 +16,36 @@ from tinybert.models.encode import Rows, model_inputs
 from tinybert.pipeline import distributed
 
 BATCH_SIZE = 32  # rows
+
+
+@contextmanager
+def head_in_float32(model: PreTrainedModel, machine: Accelerator) -> Iterator[None]:
+    """Within the block, the encoder computes in the machine's precision, and what follows it (the
+    pooler and the head) in float32: logits in bf16 have steps of 0.03 from 4 on, of 0.06 from 8 on,
+    and a head costs next to nothing."""
+    encoder = model.base_model
+    pooler = getattr(encoder, "pooler", None)
+
+    def encode(*inputs, **options):
+        with machine.autocast():
+            outputs = type(encoder).forward(encoder, *inputs, **options)
+        for name, value in outputs.items():
+            if torch.is_tensor(value):
+                outputs[name] = value.float()
+        return outputs
+
+    def pool(hidden_states: Tensor) -> Tensor:
+        with torch.autocast(machine.device.type, enabled=False):
+            return type(pooler).forward(pooler, hidden_states.float())
+
+    replaced = [(encoder, encode), *([(pooler, pool)] if pooler is not None else [])]
+    for module, forward in replaced:
+        module.forward = forward
+    try:
+        yield
+    finally:
+        for module, _ in replaced:
+            del module.forward
 
 
 def logits(
@@ -23,6 +58,7 @@ def logits(
     """Returns (rows, classes) in float32, in the order of the rows; (rows, 1) for regression.
 
     title: the progress bar's; None: no bar. The model runs in eval mode; its mode is restored.
+    Its head computes in float32, whatever the precision of the encoder.
     shared: all processes call this with the same rows, each computes part of the batches, and all
     get all logits.
     """
@@ -31,7 +67,7 @@ def logits(
     result = np.empty((len(rows), model.config.num_labels), dtype=np.float32)
     batches = inference_batches(rows, BATCH_SIZE)
     batches = distributed.shard(batches) if shared else batches
-    with torch.inference_mode(), machine.autocast():
+    with torch.inference_mode(), head_in_float32(model, machine):
         for indices in tqdm(batches, desc=title, unit="batch", disable=title is None):
             inputs = model_inputs(rows.batch(indices))
             inputs = {name: tensor.to(machine.device) for name, tensor in inputs.items()}

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from transformers import get_linear_schedule_with_warmup
 
 from tinybert.models.batches import training_batches
-from tinybert.models.device import accelerator
+from tinybert.models.device import accelerator, machine_kind
 from tinybert.models.dropout import set_dropout
 from tinybert.models.encode import Rows, evenly_spaced
 from tinybert.pipeline import distributed
@@ -60,8 +60,7 @@ def fit(
     )
     state = State(objective, optimizer.optimizer, schedule)
     # Another kind of machine rounds sums differently: there the training restarts from scratch.
-    kind = f"{machine.device.type}-{machine.mixed_precision}-{distributed.world_size()}"
-    snapshots = Snapshots(checkpoint_dir and checkpoint_dir / kind)
+    snapshots = Snapshots(checkpoint_dir and checkpoint_dir / machine_kind(precision))
     title = "/".join(log.parts[-2:])
 
     with (

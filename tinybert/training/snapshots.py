@@ -137,11 +137,11 @@ class Snapshots:
         try:
             with atomic_write(self.folder / "next") as temporary:
                 save_file(tensors, temporary, {"metadata": metadata})
-                with temporary.open("rb") as file:
+                with temporary.open("r+b") as file:
                     os.fsync(file.fileno())
                 progress = f"{state.step:010}-{state.epoch:05}"  # scoring adds an epoch, not a step
                 name = f"{progress}-{file_sha256(temporary)}.safetensors"
-            (self.folder / "next").rename(self.folder / name)
+            (self.folder / "next").replace(self.folder / name)
         except (OSError, SafetensorError) as error:
             last = f"of step {int(earlier[-1].name[:10])}" if earlier else "missing"
             raise InputError(

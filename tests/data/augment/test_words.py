@@ -5,6 +5,8 @@ import unicodedata
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast
 
 from tinybert.data.augment import words
 
@@ -63,3 +65,26 @@ def test_whole_words_of_a_vocabulary_are_neither_pieces_nor_stop_words(tokenizer
     known = set(words.whole_words(tokenizer, "en").values())
     assert {"good", "film", "music"} <= known
     assert not known & {"the", "a", "##s", "s", "[MASK]", "ing"}
+
+
+@pytest.mark.parametrize(
+    ("split", "decoder"),
+    [
+        (pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()),
+        (pre_tokenizers.Metaspace(), decoders.Metaspace()),
+    ],
+    ids=["byte level", "SentencePiece"],
+)
+def test_pieces_that_continue_a_word_are_not_words_with_a_space_as_mark(split, decoder):
+    core = Tokenizer(models.BPE())
+    core.pre_tokenizer, core.decoder = split, decoder
+    stems = ("walk", "talk", "bak", "mak", "tak", "sing", "bring", "read", "lead", "found")
+    texts = [f"a {stem}{end} " for stem in stems for end in ("er", "ing", "ation")]
+    core.train_from_iterator(texts, trainers.BpeTrainer(vocab_size=120, show_progress=False))
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=core)
+    known = words.whole_words(tokenizer, "en")
+    pieces = {tokenizer.convert_tokens_to_string([token]) for token in tokenizer.get_vocab()}
+    assert {"er", "ing", "ation"} <= pieces
+    assert known and {"er", "ing", "ation"}.isdisjoint(known.values())
+    for i, word in known.items():  # in a text, the token stands at a word's beginning
+        assert tokenizer.decode([0, i]).endswith(f" {word}")

@@ -1,5 +1,8 @@
 """Targets from the cache file are those that the teacher computes."""
 
+import os
+import resource
+
 import numpy as np
 import pytest
 import torch
@@ -89,3 +92,34 @@ def test_a_filled_cache_is_reused_but_for_the_last_batch(tmp_path, loss, monkeyp
     for a, b in zip(first.attention, again.attention, strict=True):
         assert torch.equal(a.query, b.query) and torch.equal(a.key, b.key)
         assert a.scaling == b.scaling
+
+
+@pytest.mark.parametrize("portable", [False, True])
+def test_reserved_bytes_are_zeros_after_what_is_there(tmp_path, monkeypatch, portable):
+    if portable:  # macOS
+        monkeypatch.delattr(os, "posix_fallocate", raising=False)
+    monkeypatch.setattr(teacher_store, "BLOCK", 1000)
+    file = tmp_path / "teacher"
+    for size in (2500, 2500, 3700):
+        teacher_store.reserve(file, size)
+        assert file.stat().st_size == size
+        assert file.read_bytes()[:4] in (b"\0" * 4, b"kept")
+        with file.open("r+b") as stream:
+            stream.write(b"kept")
+    assert not any(file.read_bytes()[4:])
+
+
+@pytest.mark.parametrize("portable", [False, True])
+def test_without_space_for_the_cache_the_error_names_the_setting(tmp_path, monkeypatch, portable):
+    if portable:
+        monkeypatch.delattr(os, "posix_fallocate", raising=False)
+    monkeypatch.setattr(teacher_store, "BLOCK", 1000)
+    file, limits = tmp_path / "teacher", resource.getrlimit(resource.RLIMIT_FSIZE)
+    file.write_bytes(b"kept")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, limits[1]))
+    try:
+        with pytest.raises(InputError, match="TINYBERT_SCRATCH_GB=0"):
+            teacher_store.reserve(file, 50_000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert file.read_bytes() == b"kept"  # and the disk is as free as before

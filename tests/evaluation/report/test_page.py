@@ -206,7 +206,7 @@ PREDICTIONS = "actual,baseline,teacher,student\n" + "\n".join(
 
 def test_missing_scores_are_named(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match=r"metrics/eval/mine\.json is missing; run dvc repro"):
+    with pytest.raises(InputError, match=r"metrics/eval/mine\.json is missing; dvc repro"):
         page.write(["mine"])
 
 

@@ -95,7 +95,7 @@ def test_the_summary_has_each_tasks_first_metric_and_the_mean_retention(tmp_path
 
 
 def test_missing_metrics_are_named(tmp_path):
-    with pytest.raises(InputError, match=r"mine\.json is missing; run dvc repro"):
+    with pytest.raises(InputError, match=r"mine\.json is missing; dvc repro"):
         tables.read(tmp_path, ["mine"])
 
 

@@ -19,6 +19,7 @@ from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM
 from tinybert.data.augment import word_vectors, words
 from tinybert.data.augment.masked_words import MaskedWords
 from tinybert.models import pretrained
+from tinybert.models.device import machine_kind
 from tinybert.models.encode import read_texts
 from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline import distributed
@@ -207,7 +208,9 @@ def augment_task(
         if table is not None
         for start in range(0, len(table), SHARD)
     ]
-    files = [checkpoint_dir / f"{i:05}.parquet" for i in range(len(shards))]
+    folder = checkpoint_dir / machine_kind(precision)
+    folder.mkdir(exist_ok=True)
+    files = [folder / f"{i:05}.parquet" for i in range(len(shards))]
     for i in distributed.shard(range(len(shards))):
         if files[i].exists():
             continue

@@ -22,6 +22,7 @@ CONTENT = "nvaijltzb"
 NEGATIONS = frozenset(
     "没有 沒有 不是 不会 不會 不能 不要 不可 不用 并非 並非 从未 從未 未必".split()
 )
+SPACES = ("Ġ", "▁")  # how byte-level BPE and SentencePiece write the space before a word
 Span = tuple[int, int]
 
 
@@ -68,12 +69,20 @@ def is_replaceable(word: str, language: str) -> bool:
 def whole_words(tokenizer: PreTrainedTokenizerBase, language: str) -> dict[int, str]:
     """The tokens that are a whole replaceable word: id -> word, ordered by id.
 
-    Without Chinese, whose words have several tokens.
+    Those that continue a word do not count: WordPiece marks them, byte-level BPE and SentencePiece
+    mark the others, by the space before them. Without Chinese, whose words have several tokens.
     """
+    vocabulary = tokenizer.get_vocab()
+    prefix = getattr(tokenizer.backend_tokenizer.model, "continuing_subword_prefix", None)
+    has_spaces = not prefix and any(token[0] in SPACES for token in vocabulary if len(token) > 1)
+
+    def begins_word(token: str) -> bool:
+        return token[0] in SPACES if has_spaces else not (prefix and token.startswith(prefix))
+
     words = {}
-    for token, i in sorted(tokenizer.get_vocab().items(), key=lambda item: item[1]):
+    for token, i in sorted(vocabulary.items(), key=lambda item: item[1]):
         word = tokenizer.convert_tokens_to_string([token]).strip()
         is_word = WORD.fullmatch(word) and not HAN.match(word) and is_replaceable(word, language)
-        if is_word and not token.startswith("##"):
+        if is_word and begins_word(token):
             words[i] = word
     return words

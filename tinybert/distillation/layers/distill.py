@@ -27,7 +27,9 @@ def distill_layers(
         curve.log_once(loop.mean_losses(loss, rows, settings), log, precision)
         return
     device.frozen(loss.teacher, precision)
-    cache_targets(loss, rows, settings.epochs, checkpoint_dir)
+    cache = checkpoint_dir / device.machine_kind(precision)
+    cache.mkdir(exist_ok=True)
+    cache_targets(loss, rows, settings.epochs, cache)
     loop.fit(
         loss, rows, settings, seed=seed, precision=precision, log=log, checkpoint_dir=checkpoint_dir
     )

@@ -28,6 +28,7 @@ from tinybert.pipeline.files import atomic_write
 from tinybert.pipeline.resume import interval
 
 BATCH = 64  # rows in a forward pass of the teacher
+BLOCK = 2**24  # bytes written at once
 DEFAULT_GB = 20.0
 
 
@@ -46,8 +47,7 @@ class Store:
         self.scalings = [1.0] * self.layers
         shape = (int(rows.starts[-1]), line_size(loss))
         if distributed.local_rank() == 0:
-            with file.open("ab") as stream:
-                os.posix_fallocate(stream.fileno(), 0, shape[0] * shape[1] * self.dtype.itemsize)
+            reserve(file, shape[0] * shape[1] * self.dtype.itemsize)
         distributed.barrier()
         kind = np.int16 if self.dtype.itemsize == 2 else np.int32  # NumPy has no bfloat16
         self.lines = np.memmap(file, kind, "r+", shape=shape)
@@ -100,6 +100,29 @@ class Store:
 
     def _integer(self) -> torch.dtype:
         return torch.int16 if self.dtype.itemsize == 2 else torch.int32
+
+
+def reserve(file: Path, size: int) -> None:
+    """Extends a file with zeros to `size` bytes that are really on the disk: a memory-mapped file
+    without them would end the process later, by a signal, when the disk is full.
+
+    Raises InputError if the disk has less; the file is then as before.
+    """
+    with file.open("ab", buffering=0) as stream:
+        before = stream.tell()
+        try:
+            if hasattr(os, "posix_fallocate"):  # not on macOS and Windows
+                os.posix_fallocate(stream.fileno(), 0, size)
+            else:
+                for start in range(before, size, BLOCK):
+                    stream.write(bytes(min(BLOCK, size - start)))
+        except OSError as error:
+            stream.truncate(before)
+            raise InputError(
+                f"{file}: {error.strerror}; the cache of the teacher's outputs needs "
+                f"{size / 1e9:.1f} GB there. Free some space, or set TINYBERT_SCRATCH_GB=0 for no "
+                "cache"
+            ) from None
 
 
 def line_size(loss: LayerLoss) -> int:

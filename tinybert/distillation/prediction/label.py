@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tinybert.models import predict
+from tinybert.models.device import machine_kind
 from tinybert.models.encode import read_rows
 from tinybert.pipeline import distributed
 from tinybert.pipeline.files import atomic_write, link_or_copy
@@ -25,7 +26,9 @@ def label_shards(
 
     The processes share the shards. checkpoint_dir: for finished shards; a rerun skips those.
     """
-    files = [checkpoint_dir / f"{shard.stem}.npy" for shard in shards]
+    folder = checkpoint_dir / machine_kind(precision)
+    folder.mkdir(exist_ok=True)
+    files = [folder / f"{shard.stem}.npy" for shard in shards]
     for i in distributed.shard(range(len(shards))):
         if files[i].exists():
             continue
