@@ -66,6 +66,7 @@ ROWS = {
     "no general text": NO_TEXT,
     "step 2": {"intermediate": {"epochs": 0}, **NO_TEXT},
     "step 2 of 5 epochs": {"prediction": {"epochs": 5}, **NO_TEXT},
+    "teacher of 10 epochs": {"teacher": {"epochs": 10}, **NO_TEXT},
     "all labels": NO_TEXT,
     "1x192": sizes(1, 192, 768, **NO_TEXT),
     "2x192": sizes(2, 192, 768, **NO_TEXT),
