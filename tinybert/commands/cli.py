@@ -4,7 +4,6 @@ tinybert predict models/pydocs/onnx texts.txt
 """
 
 import argparse
-import errno
 import os
 import sys
 from itertools import islice
@@ -267,33 +266,16 @@ def _evaluate(options: argparse.Namespace) -> None:
 def _serve(options: argparse.Namespace) -> None:
     from tinybert.deploy import serve
     from tinybert.deploy.classifier import Classifier
+    from tinybert.deploy.service import server
 
-    _check_address(options.host, options.port)
-    classify, teacher = Classifier(options.model, options.kind, options.threads), None
-    if options.teacher:
-        from tinybert.deploy.torch_classifier import TorchClassifier
+    # The port is taken before a model is loaded: an error shows at once.
+    with server.bind(options.host, options.port) as listener:
+        classify, teacher = Classifier(options.model, options.kind, options.threads), None
+        if options.teacher:
+            from tinybert.deploy.torch_classifier import TorchClassifier
 
-        teacher = TorchClassifier(options.teacher, classify)
-    serve.run(serve.create(classify, teacher), options.host, options.port)
-
-
-def _check_address(host: str, port: int) -> None:
-    """Raises InputError if the service could not listen there, before a model is loaded."""
-    import socket
-
-    if not 0 <= port <= 65535:
-        raise InputError(f"--port {port}: a port is a number from 0 to 65535")
-    try:
-        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        socket.create_server(address[:2], family=family).close()
-    except (OSError, UnicodeError) as error:
-        remedy = {
-            errno.EADDRINUSE: "another program listens there; give another --port",
-            errno.EACCES: "ports below 1024 may need rights; give another --port",
-        }.get(getattr(error, "errno", None), "give another --host or --port")
-        raise InputError(
-            f"cannot listen on {host}, port {port}: {getattr(error, 'strerror', error)}; {remedy}"
-        ) from None
+            teacher = TorchClassifier(options.teacher, classify)
+        serve.run(serve.create(classify, teacher), listener)
 
 
 if __name__ == "__main__":

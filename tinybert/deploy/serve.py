@@ -4,6 +4,7 @@ POST /predict, /compare; GET / (a page to try it), /health, /metrics (Prometheus
 """
 
 import asyncio
+import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -180,9 +181,9 @@ def create(classify: Classifier, teacher: Classify | None = None) -> FastAPI:
     return app
 
 
-def run(app: FastAPI, host: str, port: int) -> None:
-    """Serves until SIGTERM or SIGINT. Raises InputError if the port cannot be bound."""
-    with server.bind(host, port) as listener, suppress(KeyboardInterrupt):
+def run(app: FastAPI, listener: socket.socket) -> None:
+    """Serves until SIGTERM or SIGINT. listener: of server.bind."""
+    with suppress(KeyboardInterrupt):
         server.server(app).run(sockets=[listener])
 
 

@@ -196,13 +196,14 @@ SERVICE = """
 import socket, sys
 from services import FakeModel
 from tinybert.deploy import serve
-from tinybert.deploy.service import limits
+from tinybert.deploy.service import limits, server
 limits.SHUTDOWN_SECONDS, limits.SHUTDOWN_RECEIVE_SECONDS = 2, 0.3
 class Model(FakeModel):
     def __call__(self, texts):
         print("called", flush=True)
         return super().__call__(texts)
-serve.run(serve.create(Model(seconds=float(sys.argv[2]))), "127.0.0.1", int(sys.argv[1]))
+with server.bind("127.0.0.1", int(sys.argv[1])) as listener:
+    serve.run(serve.create(Model(seconds=float(sys.argv[2]))), listener)
 """
 
 
@@ -278,7 +279,7 @@ def test_a_port_in_use_is_an_error_that_says_so(host):
     except InputError:
         pytest.skip("no IPv6")
     with listener, pytest.raises(InputError, match=f"port {listener.getsockname()[1]} .* --port"):
-        serve.run(serve.create(FakeModel()), host, listener.getsockname()[1])
+        server.bind(host, listener.getsockname()[1])
 
 
 @pytest.mark.parametrize(
@@ -293,4 +294,4 @@ def test_a_port_in_use_is_an_error_that_says_so(host):
 )
 def test_an_address_that_cannot_be_bound_is_an_error(host, port):
     with pytest.raises(InputError, match="cannot listen on"):
-        serve.run(serve.create(FakeModel()), host, port)
+        server.bind(host, port)

@@ -5,6 +5,7 @@ number of connections without a request (https://github.com/Kludex/uvicorn/issue
 """
 
 import asyncio
+import errno
 import socket
 import time
 from enum import Enum
@@ -118,6 +119,8 @@ def bind(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family)
     except (OSError, OverflowError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise InputError(
-            f"cannot listen on port {port} of {host}: {reason}; choose another --port or --host"
-        ) from None
+        remedy = {
+            errno.EADDRINUSE: "another program listens there; choose another --port",
+            errno.EACCES: "ports below 1024 may need rights; choose another --port",
+        }.get(getattr(error, "errno", None), "choose another --port or --host")
+        raise InputError(f"cannot listen on port {port} of {host}: {reason}; {remedy}") from None
