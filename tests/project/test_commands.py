@@ -112,6 +112,9 @@ def test_the_documented_commands_run(page, block, with_soft, tmp_path):
     (clone.folder / "rows.tsv").write_text("\n".join(["text", *texts]) + "\n")
     rows = "".join(json.dumps({"text": text}) + "\n" for text in texts)
     (clone.folder / "rows.jsonl").write_text(rows)
+    labels = json.loads((clone.folder / "models/mine/onnx/task.json").read_text())["labels"]
+    labelled = ["text\tlabel", *(f"{text}\t{label}" for text in texts for label in labels)]
+    (clone.folder / "labelled.tsv").write_text("\n".join(labelled) + "\n", encoding="utf-8")
     if page == "docs/trouble-shooting.md":
         shutil.copy(ROOT / "data/dvc.yaml", clone.folder / "data/dvc.yaml")
         clone.commit("the default again")
