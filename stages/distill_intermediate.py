@@ -11,16 +11,19 @@ from tinybert.distillation.layers.projection import load_projection
 from tinybert.models import encode, pretrained
 from tinybert.models.folder import load_encoder, save_model
 from tinybert.models.tokenizer import load_tokenizer
+from tinybert.models.vocabulary import use_tokens_of
 from tinybert.pipeline import distributed, params, paths, resume
 
 
 def main(name: str) -> None:
     settings = params.load(name)
-    tokenizer = load_tokenizer(paths.PRETRAINED)
-    teacher = pretrained.load(AutoModel, paths.model(name, "teacher"))
-    length = settings.encode.max_length
+    source, length = paths.model(name, "general"), settings.encode.max_length
+    student, tokenizer = load_encoder(source), load_tokenizer(source)
+    projection = load_projection(paths.GENERAL)
+    folder = paths.model(name, "teacher")
+    teacher = pretrained.load(AutoModel, folder)
+    use_tokens_of(teacher, load_tokenizer(folder), tokenizer)
     rows = encode.read_rows(paths.augmented(name), tokenizer, length)
-    student, projection = load_encoder(paths.GENERAL), load_projection(paths.GENERAL)
     with resume.stage_dir() as checkpoint_dir:
         distill_layers(
             LayerLoss(student, teacher, projection, settings.layer_loss.layer_map),

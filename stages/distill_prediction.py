@@ -17,8 +17,8 @@ def main(name: str) -> None:
     tables, length = paths.tables(name), settings.encode.max_length
     seed = params.derive(settings.seed, "distill_prediction")
     task = load_task(tables)
-    tokenizer = load_tokenizer(paths.PRETRAINED)
-    student = load_classifier(paths.model(name, "intermediate"), task.head(), seed)
+    source = paths.model(name, "intermediate")
+    student, tokenizer = load_classifier(source, task.head(), seed), load_tokenizer(source)
     shards = encode.shard_files(paths.teacher_logits(name), "npy")
     logits = np.concatenate([np.load(shard) for shard in shards])
     dev = encode.read_rows(tables / "dev.parquet", tokenizer, length)

@@ -32,15 +32,14 @@ def compare_models(name: str, max_length: int) -> dict:
     folders = {model: paths.model(name, model) for model in MODELS}
     models = {model: load_classifier(folder) for model, folder in folders.items()}
     task = load_task(paths.tables(name))
-    tokenizer = load_tokenizer(folders["student"])
+    tokenizers = {model: load_tokenizer(folder) for model, folder in folders.items()}
     linear = linear_model(name, task) if task.kind == "classification" else None
 
     def score(split: str) -> tuple[Rows, dict[str, np.ndarray], dict]:
-        rows = read_rows(paths.tables(name) / f"{split}.parquet", tokenizer, max_length)
-        logits = {
-            model: predict.logits(loaded, rows, "fp32", f"{split} scores of the {model}")
-            for model, loaded in models.items()
-        }
+        file, logits = paths.tables(name) / f"{split}.parquet", {}
+        for model, loaded in models.items():
+            rows = read_rows(file, tokenizers[model], max_length)
+            logits[model] = predict.logits(loaded, rows, "fp32", f"{split} scores of the {model}")
         if linear is not None:
             logits = {"linear": linear(split), **logits}
         target = rows.columns[task.target]

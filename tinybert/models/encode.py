@@ -28,6 +28,9 @@ class Shards:
         self.files, self.starts = files, np.cumsum([0, *sizes])
         self.batches = lru_cache(OPEN)(_token_batches)
 
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (tokens for file in self.files for tokens in self.batches(file))
+
     def __getitem__(self, part: slice) -> np.ndarray:
         i = int(np.searchsorted(self.starts, part.start, side="right")) - 1
         begin, end = part.start - self.starts[i], part.stop - self.starts[i]
@@ -60,6 +63,11 @@ class Rows:
     @property
     def lengths(self) -> np.ndarray:
         return np.diff(self.starts)
+
+    def counts(self, size: int) -> np.ndarray:
+        """(size,), how often the rows have each token."""
+        parts = self.tokens if isinstance(self.tokens, Shards) else [self.tokens]
+        return sum(np.bincount(part, minlength=size) for part in parts)
 
     def batch(self, indices: list[int], pad_to: int | None = None) -> dict[str, Tensor]:
         """input_ids, attention_mask, token_type_ids: (batch, longest of these rows, rounded up to

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import torch
 from transformers import (
+    AutoConfig,
     AutoModel,
     AutoModelForSequenceClassification,
     PreTrainedModel,
@@ -45,3 +46,10 @@ def load_classifier(folder: Path, head: dict | None = None, seed: int = 0) -> Pr
         return pretrained.load(AutoModelForSequenceClassification, folder, allow_missing=())
     torch.manual_seed(seed)
     return pretrained.load(AutoModelForSequenceClassification, folder, **head)
+
+
+def random_classifier(folder: Path, head: dict, seed: int) -> PreTrainedModel:
+    """A classifier with the sizes of a saved model and random weights. head: Task.head()."""
+    torch.manual_seed(seed)
+    config = AutoConfig.from_pretrained(folder, **head)
+    return AutoModelForSequenceClassification.from_config(config)

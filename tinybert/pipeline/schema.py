@@ -178,6 +178,10 @@ class Student(Section):
     num_attention_heads: Positive
     """Must equal the teacher's: attention is compared head by head."""
     intermediate_size: Positive
+    vocabulary: Literal["full", "task"]
+    """The pretrained model's tokens, or those that a task's texts use."""
+    min_count: Positive
+    """How often a task's texts must have a token that is kept."""
 
     @property
     def is_published(self) -> bool:

@@ -1,9 +1,6 @@
 """The student's architecture: the teacher's with the student's sizes."""
 
-from pathlib import Path
-
-import torch
-from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel
+from transformers import AutoConfig
 
 from tinybert.pipeline.schema import Student
 
@@ -28,15 +25,3 @@ def student_config(teacher: AutoConfig, settings: Student, **head):
     if "hidden_dim" in inherited:  # DistilBERT's name, which transformers does not map
         sizes["hidden_dim"] = settings.intermediate_size
     return type(teacher)(**{**inherited, **sizes, **head})
-
-
-def random_classifier(
-    teacher_folder: Path, settings: Student, head: dict, seed: int
-) -> PreTrainedModel:
-    """A classifier with the student's sizes and random weights: the baseline before training.
-
-    head: Task.head().
-    """
-    torch.manual_seed(seed)
-    teacher = AutoConfig.from_pretrained(teacher_folder)
-    return AutoModelForSequenceClassification.from_config(student_config(teacher, settings, **head))

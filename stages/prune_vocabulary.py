@@ -1,0 +1,34 @@
+"""The general student with the tokens that the task's texts use (student.vocabulary: task)."""
+
+from tinybert.models.encode import read_rows, read_segments
+from tinybert.models.folder import load_encoder, save_model
+from tinybert.models.tokenizer import load_tokenizer
+from tinybert.models.vocabulary import kept_tokens, missing_share, prune_embeddings, prune_tokenizer
+from tinybert.pipeline import params, paths, stage
+from tinybert.pipeline.files import write_json
+from tinybert.tasks.task import load_task
+
+
+def main(name: str) -> None:
+    settings = params.load(name)
+    length, tables = settings.encode.max_length, paths.tables(name)
+    student, tokenizer = load_encoder(paths.GENERAL), load_tokenizer(paths.GENERAL)
+    size = len(tokenizer)
+    kept = list(range(size))
+    if settings.student.vocabulary == "task":
+        texts = [read_rows(paths.augmented(name), tokenizer, length)]
+        if settings.corpus.path:
+            texts.append(read_segments(paths.CORPUS, tokenizer.pad_token_id))
+        kept = kept_tokens(tokenizer, texts, settings.student.min_count)
+        prune_embeddings(student, kept)
+    metrics = {"tokens": len(kept), "of": size}
+    for split in ("dev", load_task(tables).test_split):
+        rows = read_rows(tables / f"{split}.parquet", tokenizer, length)
+        metrics[f"{split}_missing"] = round(missing_share(rows, kept), 4)
+    save_model(paths.model(name, "general"), student, prune_tokenizer(tokenizer, kept), length)
+    write_json(paths.metrics("vocabulary", name), metrics)
+    print(", ".join(f"{key.replace('_', ' ')}: {value}" for key, value in metrics.items()))
+
+
+if __name__ == "__main__":
+    stage.run(main)
