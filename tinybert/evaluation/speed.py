@@ -38,7 +38,8 @@ def measure(name: str, max_length: int, rows: int) -> dict:
     rows: the number of evenly spaced rows of the test split that are measured. The keys of the
     result are `sizes`, the parameters and megabytes of each model, and `one_thread` and
     `all_cores`, the timings (see `speed`). All models but the 8-bit ones compute in float32, and
-    all read the student's token ids; the baseline has no ONNX files. Raises InputError that names the models that are missing.
+    all read the student's token ids; the baseline has no ONNX files. Raises InputError that names
+    the models that are missing.
     """
     folders = {role: paths.model(name, role) for role in (*ROLES, "onnx")}
     missing = [str(folder) for folder in folders.values() if not folder.is_dir()]
