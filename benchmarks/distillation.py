@@ -8,8 +8,7 @@ much as trained ones; rows of random tokens.
 
 - `full_128`: general distillation, rows of 128 tokens. `sst2_64`: step 1 of task distillation, rows
   as long as those of SST-2. The plain recipe works as TinyBERT's reference code does: all rows are
-  padded to the maximum, float32, eager attention stores masked scores, the teacher runs under
-  autograd.
+  padded to the maximum, eager attention stores masked scores; the teacher has no gradients.
 - `prediction`: step 2, from logits that are computed already.
 - `store_64`, `store_128`: step 1 over five epochs, with and without a cache of the teacher's states
   on disk; rows as long as those of SST-2, and full ones.
@@ -126,7 +125,7 @@ def fit(objective: torch.nn.Module, rows: Rows, epochs: int = 1, batch_size: int
 
 
 class Plain(torch.nn.Module):
-    """The plain recipe: attention stores masked scores; both models run under autograd."""
+    """The plain recipe: attention stores masked scores."""
 
     def __init__(self):
         super().__init__()
@@ -149,7 +148,8 @@ class Plain(torch.nn.Module):
 
     def forward(self, inputs: dict) -> torch.Tensor:
         hidden_s, scores_s = self._states(self.student, inputs)
-        hidden_t, scores_t = self._states(self.teacher, inputs)
+        with torch.no_grad():
+            hidden_t, scores_t = self._states(self.teacher, inputs)
         step = len(scores_t) // len(scores_s)
         loss = 0.0
         for student, teacher in zip(scores_s, scores_t[step - 1 :: step], strict=True):

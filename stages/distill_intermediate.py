@@ -3,15 +3,13 @@
 With `intermediate.epochs: 0` the losses are measured alone.
 """
 
-from transformers import AutoModel
-
 from tinybert.distillation.layers.distill import distill_layers
 from tinybert.distillation.layers.loss import LayerLoss
 from tinybert.distillation.layers.projection import load_projection
-from tinybert.models import encode, pretrained
+from tinybert.models import encode
 from tinybert.models.folder import load_encoder, save_model
 from tinybert.models.tokenizer import load_tokenizer
-from tinybert.models.vocabulary import use_tokens_of
+from tinybert.models.vocabulary import load_reader
 from tinybert.pipeline import distributed, params, paths, resume
 
 
@@ -20,9 +18,7 @@ def main(name: str) -> None:
     source, length = paths.model(name, "general"), settings.encode.max_length
     student, tokenizer = load_encoder(source), load_tokenizer(source)
     projection = load_projection(paths.GENERAL)
-    folder = paths.model(name, "teacher")
-    teacher = pretrained.load(AutoModel, folder)
-    use_tokens_of(teacher, load_tokenizer(folder), tokenizer)
+    teacher = load_reader(paths.model(name, "teacher"), tokenizer)
     rows = encode.read_rows(paths.augmented(name), tokenizer, length)
     with resume.stage_dir() as checkpoint_dir:
         distill_layers(

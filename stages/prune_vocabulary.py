@@ -10,7 +10,7 @@ from tinybert.tasks.task import load_task
 
 
 def main(name: str) -> None:
-    settings = params.load(name)
+    settings = params.load()
     length, tables = settings.encode.max_length, paths.tables(name)
     student, tokenizer = load_encoder(paths.GENERAL), load_tokenizer(paths.GENERAL)
     size = len(tokenizer)

@@ -18,6 +18,7 @@ from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tinybert.models.encode import Rows
+from tinybert.models.folder import load_encoder
 from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline.errors import InputError
 
@@ -120,13 +121,13 @@ def missing_share(rows: Rows, kept: list[int]) -> float:
     return float(1 - np.isin(rows.tokens, kept).mean())
 
 
-def use_tokens_of(
-    model: PreTrainedModel, own: PreTrainedTokenizerBase, other: PreTrainedTokenizerBase
-) -> None:
-    """Lets a model read the ids of another tokenizer, whose tokens are among its own."""
-    mine, theirs = own.get_vocab(), other.get_vocab()
-    if mine != theirs:
-        prune_embeddings(model, [mine[token] for token in sorted(theirs, key=theirs.get)])
+def load_reader(folder: Path, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
+    """A model without a head that reads the ids of another tokenizer, whose tokens are among those
+    of its own."""
+    model, own = load_encoder(folder), load_tokenizer(folder).get_vocab()
+    if own != (other := tokenizer.get_vocab()):
+        prune_embeddings(model, [own[token] for token in sorted(other, key=other.get)])
+    return model
 
 
 def _json(tokenizer: PreTrainedTokenizerBase) -> dict:
