@@ -157,6 +157,19 @@ def test_a_closed_stream_is_an_error(model, closed, message):
     assert done.returncode == 1 and message in done.stderr and b"Traceback" not in done.stderr
 
 
+def test_a_closed_stderr_is_no_error(model):
+    command = f"exec {sys.executable} -m tinybert.commands.cli predict {model()} 2>&-"
+    done = subprocess.run(command, shell=True, input=b"good film\n", stdout=subprocess.PIPE)
+    assert done.returncode == 0 and b'"label"' in done.stdout
+
+
+def test_evaluate_reads_stdin(model):
+    folder = model()
+    done = run("evaluate", folder, "-", "--format", "csv", text="text,label\ngood film,bad\n")
+    assert done.returncode == 0, done.stderr
+    assert b"on stdin: 1 rows" in done.stdout
+
+
 def test_a_port_that_cannot_be_used_is_refused_before_a_model_is_loaded(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]

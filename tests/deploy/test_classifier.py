@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import onnx
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from onnx import numpy_helper
@@ -70,6 +71,18 @@ def test_what_is_not_a_text_is_an_error(folder, wrong):
         Classifier(folder)(["good film", wrong])
 
 
+def test_what_is_no_list_is_an_error(folder):
+    classify = Classifier(folder)
+    table = pd.DataFrame({"text": ["good film", "dull"]})
+    for wrong in (
+        None, 1, float("nan"), b"good film", {"text": "good film"}, {"good film"}, table,
+        np.array("good film"), np.array([["good film", "dull"]]),
+    ):  # fmt: skip
+        with pytest.raises(InputError, match="is no list of texts; give a list"):
+            classify(wrong)
+    assert classify(table["text"]) == classify(table["text"].tolist())
+
+
 def test_half_of_a_surrogate_pair_is_an_error(folder):
     with pytest.raises(InputError, match="not valid Unicode"):
         Classifier(folder)(["good \ud83d"])
@@ -90,3 +103,9 @@ def test_any_iterable_of_texts_is_taken_and_none_give_none(folder):
 def test_an_unknown_kind_is_an_error(folder):
     with pytest.raises(InputError, match="'int4' is not a kind of model; use one of onnx, int8"):
         Classifier(folder, "int4")
+
+
+@pytest.mark.parametrize("threads", [-1, 10**5])
+def test_a_number_of_threads_that_no_machine_has_is_an_error(folder, threads):
+    with pytest.raises(InputError, match=r"threads is .*; give 0 \(all cores\) to 1024"):
+        Classifier(folder, threads=threads)

@@ -17,6 +17,8 @@ BATCH = 32  # texts
 
 
 def main() -> None:
+    if sys.stderr is None:  # closed: what cannot be said is no error
+        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
     options = _parser().parse_args()
     if sys.stdout is None:
         sys.exit("error: stdout is closed; give it a file or /dev/null")
@@ -213,12 +215,7 @@ def _predict(options: argparse.Namespace) -> None:
     from tinybert.deploy.classifier import Classifier
 
     form = _form(options)
-    if options.file == "-":
-        if sys.stdin is None:
-            raise InputError("stdin is closed; give a file")
-        stream, name = sys.stdin.buffer, "stdin"
-    else:
-        stream, name = texts.open_file(options.file), options.file
+    stream, name = texts.open_file(options.file)
     with stream, tqdm(unit="text", file=sys.stderr, disable=not sys.stderr.isatty()) as bar:
         classify = Classifier(options.model, options.kind, options.threads)
         rows = texts.read(stream, name, classify.pair, form, notice=_notice)
@@ -259,6 +256,7 @@ def _evaluate(options: argparse.Namespace) -> None:
 
     form = _form(options)
     classify = Classifier(options.model, options.kind, options.threads)
+    texts.check_columns(form.columns, classify.labels)
     table = texts.labelled(options.file, classify.pair, classify.kind, form)
     print(f"{options.model} ({options.kind}) on {evaluate(classify, table)}")
 

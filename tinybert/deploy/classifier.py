@@ -5,7 +5,7 @@ classify = Classifier("models/pydocs/onnx")
 print(classify(["Draws a line between two points of the axes."]))
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,8 @@ from tinybert.deploy.onnx import reference
 from tinybert.deploy.onnx.session import FILES, METADATA_FILE, TOKENIZER_FILE, logits, session
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.files import read_json
+
+THREADS = 1024  # at most: ONNX Runtime takes gigabytes for 100,000
 
 
 class Classifier:
@@ -29,6 +31,8 @@ class Classifier:
         folder = Path(folder)
         if kind not in FILES:
             raise InputError(f"{kind!r} is not a kind of model; use one of {', '.join(FILES)}")
+        if not 0 <= threads <= THREADS:
+            raise InputError(f"threads is {threads}; give 0 (all cores) to {THREADS}")
         exported = reference.read(folder, kind)
         metadata = read_json(folder / METADATA_FILE)
         self.kind, self.labels, self.pair = (metadata[k] for k in ("kind", "labels", "pair"))
@@ -40,28 +44,37 @@ class Classifier:
         [row] = logits(self.session, [encoding])
         self.difference = reference.difference(folder, kind, exported, encoding, row)
 
-    def __call__(self, texts: Sequence[str | tuple[str, str]]) -> list[dict]:
+    def __call__(self, texts: Iterable[str | tuple[str, str]]) -> list[dict]:
         """Returns a prediction for each text, or each pair of texts if the task has pairs.
 
         The keys of a prediction are `label` and `probabilities` (by label) for classification,
         `labels` (a list) and `probabilities` for multi-label tasks, and `score` for regression.
-        Raises InputError if `texts` is one text, or if one of them is not a text (not a pair).
+        Raises InputError if `texts` is one text, a mapping, a set or a table, or if one of them is
+        not a text (not a pair).
         """
         return [decode(row, self.kind, self.labels) for row in self.logits(texts)]
 
-    def logits(self, texts: Sequence[str | tuple[str, str]]) -> np.ndarray:
+    def logits(self, texts: Iterable[str | tuple[str, str]]) -> np.ndarray:
         """(texts, classes), float32; (texts, 1) for regression. Raises InputError as a call."""
         encodings = self.encode(texts)
         if not encodings:
             return np.empty((0, max(1, len(self.labels))), np.float32)
         return logits(self.session, encodings)
 
-    def encode(self, texts: Sequence[str | tuple[str, str]]) -> list[Encoding]:
+    def encode(self, texts: Iterable[str | tuple[str, str]]) -> list[Encoding]:
         """Texts, or pairs of texts, as the tokens that training saw. Raises InputError as a
         call."""
         expected = "a pair of texts" if self.pair else "a text"
         if isinstance(texts, str):
             raise InputError(f"{texts!r:.80} is one text; give a list, in which each is {expected}")
+        # the items of tables and mappings are names, and a set has no order
+        unordered = (bytes, set, frozenset, Mapping)
+        is_list = isinstance(texts, Iterable) and not isinstance(texts, unordered)
+        if not is_list or getattr(texts, "ndim", 1) != 1:
+            raise InputError(
+                f"{type(texts).__name__} is no list of texts; give a list, in which each is "
+                f"{expected}; of a table, one column as a list"
+            )
         texts = [tuple(text) if isinstance(text, list) else text for text in texts]
         for text in texts:
             strings = text if self.pair else (text,)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinybert.data.raw.records import Records, Stream, in_params
+from tinybert.data.raw.spelling import normalised
 from tinybert.pipeline.errors import InputError
 
 PAIRS = (
@@ -81,7 +82,8 @@ def header_test(header: bool | None, columns: Columns | None) -> Callable[[list[
 
 
 def normal(name: object) -> str:
-    return str(name).strip().casefold()
+    """A column's name without what nobody sees, and without quotation marks that were not read."""
+    return normalised(str(name)).strip("\"'")
 
 
 def table(

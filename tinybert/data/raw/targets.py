@@ -146,7 +146,7 @@ def check_characters(text: str, where: str) -> None:
 def check_text(value: object, where: str, unit: str) -> str:
     """A row's text; numbers become texts. where: file, position and role, for messages, as is
     unit, "line" or "row". Raises InputError if it is missing or not a text."""
-    if isinstance(value, (int, float)) and value == value:
+    if isinstance(value, (int, float)) and abs(value) < math.inf:
         value = str(value)
     if value is None or value != value:
         raise InputError(f"{where} is missing; fill it or remove the {unit}")
@@ -157,12 +157,13 @@ def check_text(value: object, where: str, unit: str) -> str:
 
 
 def _label(value: object, where: str) -> str:
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)  # spreadsheets and pandas turn 1 into 1.0
+    if isinstance(value, (float, Decimal)) and (number := as_number(value)) is not None:
+        value = int(value) if number.is_integer() else value  # pandas turns 1 into 1.0
     if value is None or value != value or not str(value).strip():
         raise InputError(f"{where} is empty; fill it or remove the row")
-    if not isinstance(value, (str, int, float, Decimal)):
-        raise InputError(f"{where} must be a name or a number, not {value!r:.80}")
+    is_number = isinstance(value, (int, float, Decimal)) and abs(value) < math.inf
+    if not (isinstance(value, str) or is_number):
+        raise InputError(f"{where} must be a name or a number, not {value!r:.80}; correct it")
     check_characters(str(value), where)
     return str(value).strip()
 
