@@ -139,9 +139,10 @@ def test_what_is_read_and_written_is_utf_8_whatever_the_locale_says(model):
             assert done.stdout == plain.stdout
 
 
-def test_a_full_disk_at_stdout_is_one_message(model):
+@pytest.mark.parametrize("name", ["predict", "check"])
+def test_a_full_disk_at_stdout_is_one_message(model, name):
     with open("/dev/full", "w") as full:
-        command = [sys.executable, "-m", "tinybert.commands.cli", "predict", str(model())]
+        command = [sys.executable, "-m", "tinybert.commands.cli", name, str(model())]
         done = subprocess.run(
             command, input=b"good film\n", stdout=full, stderr=subprocess.PIPE, check=False
         )

@@ -50,6 +50,18 @@ def test_other_kinds_have_their_own_metrics(tmp_path):
     assert re.search(r"pearson +100\.0", report(model, rows, tmp_path))
 
 
+def test_a_correlation_with_one_target_alone_is_not_taken_for_a_score(tmp_path):
+    model = Fixed("regression", [], [1.0, 2.0, 1.0])
+    shown = report(model, "text\tscore\na\t1\nb\t1\nc\t1\n", tmp_path)
+    assert "the same score: pearson and spearman cannot be computed" in shown
+    model = Fixed("classification", ["bad", "good"], ["bad", "good"])
+    shown = report(model, "text\tlabel\na\tbad\nb\tbad\n", tmp_path)
+    assert "the same label: matthews cannot be computed" in shown
+    model = Fixed("classification", ["bad", "good"], ["bad", "good"])
+    shown = report(model, "text\tlabel\na\tbad\nb\tgood\n", tmp_path)
+    assert "cannot be computed" not in shown
+
+
 def test_labels_that_the_model_does_not_know_are_named_with_their_line(tmp_path):
     model = Fixed("classification", ["bad", "good"], [])
     rows = "text\tlabel\na\tgood\nb\tgood\u200b\nc\tgreat\nd\tgreat\n"

@@ -221,13 +221,18 @@ def _predict(options: argparse.Namespace) -> None:
         rows = texts.read(stream, name, classify.pair, form, notice=_notice)
         while batch := list(islice(rows, BATCH)):
             lines = [texts.line(prediction, options.output) for prediction in classify(batch)]
-            try:
-                print("\n".join(lines), flush=True)
-            except BrokenPipeError:
-                raise
-            except OSError as error:
-                raise OSError(error.errno, error.strerror, "stdout") from None
+            _print("\n".join(lines))
             bar.update(len(batch))
+
+
+def _print(text: str) -> None:
+    """Errors, such as of a full disk, name stdout."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, "stdout") from None
 
 
 def _notice(line: str) -> None:
@@ -241,11 +246,11 @@ def _check(options: argparse.Namespace) -> None:
 
     for kind, file in FILES.items():
         difference = Classifier(options.model, kind).difference
-        print(
+        _print(
             f"{file}: sha256 as exported; the logits of {reference.FILE}'s text differ by "
             f"{difference:.1g} of the largest, at most {reference.TOLERANCE[kind]:g} are accepted"
         )
-    print(
+    _print(
         f"{METADATA_FILE}, {TOKENIZER_FILE}: sha256 as exported; the tokens of the text are equal"
     )
 
@@ -258,7 +263,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     classify = Classifier(options.model, options.kind, options.threads)
     texts.check_columns(form.columns, classify.labels)
     table = texts.labelled(options.file, classify.pair, classify.kind, form)
-    print(f"{options.model} ({options.kind}) on {evaluate(classify, table)}")
+    _print(f"{options.model} ({options.kind}) on {evaluate(classify, table)}")
 
 
 def _serve(options: argparse.Namespace) -> None:

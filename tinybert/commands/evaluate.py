@@ -17,6 +17,7 @@ from tinybert.tasks.task import REPORTED, TARGET
 BATCH = 32  # texts
 WIDTH = 12  # labels in a confusion table; more are shown as the most frequent confusions
 SHOWN = 20  # confusions
+CORRELATIONS = ("pearson", "spearman", "matthews")  # need two different targets
 
 
 def evaluate(classify: Classifier, table: Table) -> str:
@@ -46,6 +47,12 @@ def evaluate(classify: Classifier, table: Table) -> str:
         f"{table.file}: {len(table):,} rows",
         tabulate(scores, header, colalign=("left", "right", "right"), disable_numparse=True),
     ]
+    undefined = [name for name, *_ in scores if name in CORRELATIONS]
+    if undefined and len(np.unique(target)) == 1:
+        parts.append(
+            f"All rows have the same {TARGET[classify.kind]}: {' and '.join(undefined)} "
+            "cannot be computed, and 0.0 means nothing; add other rows"
+        )
     if classify.kind == "classification":
         parts.append(confusions(target, predicted, classify.labels))
     return "\n\n".join(parts)

@@ -5,7 +5,7 @@ classify = Classifier("models/pydocs/onnx")
 print(classify(["Draws a line between two points of the axes."]))
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -36,15 +36,23 @@ class Classifier:
         exported = reference.read(folder, kind)
         metadata = read_json(folder / METADATA_FILE)
         self.kind, self.labels, self.pair = (metadata[k] for k in ("kind", "labels", "pair"))
-        # with training's truncation: its length, side and strategy
-        self.tokenizer = Tokenizer.from_file(str(folder / TOKENIZER_FILE))
-        self.session = session(folder / FILES[kind], threads)
+        try:
+            # with training's truncation: its length, side and strategy
+            self.tokenizer = Tokenizer.from_file(str(folder / TOKENIZER_FILE))
+            self.session = session(folder / FILES[kind], threads)
+        except (OSError, MemoryError):
+            raise
+        except Exception as error:  # the libraries raise no narrower one; the files are whole
+            raise InputError(
+                f"{folder} is as it was exported, and the libraries here cannot open it: install "
+                f"the versions of onnxruntime and tokenizers of constraints.txt ({error})"
+            ) from None
         self.names = [value.name for value in self.session.get_inputs()]
         encoding = self.tokenizer.encode(*exported.texts)
         [row] = logits(self.session, [encoding])
         self.difference = reference.difference(folder, kind, exported, encoding, row)
 
-    def __call__(self, texts: Iterable[str | tuple[str, str]]) -> list[dict]:
+    def __call__(self, texts: Sequence[str | tuple[str, str]]) -> list[dict]:
         """Returns a prediction for each text, or each pair of texts if the task has pairs.
 
         The keys of a prediction are `label` and `probabilities` (by label) for classification,
@@ -54,14 +62,14 @@ class Classifier:
         """
         return [decode(row, self.kind, self.labels) for row in self.logits(texts)]
 
-    def logits(self, texts: Iterable[str | tuple[str, str]]) -> np.ndarray:
+    def logits(self, texts: Sequence[str | tuple[str, str]]) -> np.ndarray:
         """(texts, classes), float32; (texts, 1) for regression. Raises InputError as a call."""
         encodings = self.encode(texts)
         if not encodings:
             return np.empty((0, max(1, len(self.labels))), np.float32)
         return logits(self.session, encodings)
 
-    def encode(self, texts: Iterable[str | tuple[str, str]]) -> list[Encoding]:
+    def encode(self, texts: Sequence[str | tuple[str, str]]) -> list[Encoding]:
         """Texts, or pairs of texts, as the tokens that training saw. Raises InputError as a
         call."""
         expected = "a pair of texts" if self.pair else "a text"

@@ -69,6 +69,13 @@ def test_a_byte_order_mark_is_no_text_in_any_encoding(tmp_path, encoding):
         assert column(tmp_path, "train", "text_a") == ["good film", "bad film"]
 
 
+def test_utf_16_without_its_mark_is_refused_with_the_encoding_that_needs_none(tmp_path):
+    files = {f"{split}__tsv": TRAIN.encode("utf-16-le") for split in ("train", "dev")}
+    message = "has no byte order mark, which UTF-16 needs; set encoding: utf-16-le under"
+    refused(tmp_path, message, {"encoding": "utf-16"}, **files)
+    prepare(tmp_path, {"encoding": "utf-16-le"}, **files)
+
+
 @pytest.mark.parametrize(
     "header",
     ["text\u200b\tlabel", "\ufeff\ufefftext\tlabel", "ｔｅｘｔ\tＬａｂｅｌ", '"text"\t"label"'],
