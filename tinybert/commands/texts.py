@@ -129,7 +129,8 @@ def read(
         table = records.rows_of_lines(text, name, ".tsv", options, look_ahead=False)
         yield from _texts(table, name, pair, form, notice)
         return
-    for line in text:
+    for number, line in enumerate(text, 1):
+        targets.check_characters(line, f"{name}, line {number}")
         yield line.rstrip("\r\n")
 
 
