@@ -182,6 +182,8 @@ def test_each_label_of_a_model_needs_its_column():
         ("a.txt", b"\xff\xfea\0", "a.txt is not UTF-8: byte 0, in line 1"),
         ("a.txt", b"good\n" * 9 + b"\xe9t\xe9\n", "a.txt is not UTF-8: byte 45, in line 10"),
         ("a.parquet", b"PAR1", "a.parquet cannot be read as Parquet"),
+        ("a.txt", b"good\n" + b"x" * 1_000_001, "a.txt, line 2 has 1,000,001 characters"),
+        ("a.csv", b"text,label\n" + b"x" * 1_000_001 + b",1\n", "line 2: text_a has 1,000,001"),
         ("a.json", b"{}", "a.json ends in none of .*--format"),
     ],
 )  # fmt: skip

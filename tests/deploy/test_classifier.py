@@ -11,6 +11,7 @@ from onnx import numpy_helper
 from sklearn.metrics import accuracy_score
 
 from tinybert.deploy.classifier import Classifier
+from tinybert.models import chunks
 from tinybert.pipeline.errors import InputError
 
 TEXTS = ["good film", "the plot is dull", "", "very " * 60 + "good", "never", "a " * 9 + "story"]
@@ -86,6 +87,19 @@ def test_what_is_no_list_is_an_error(folder):
 def test_half_of_a_surrogate_pair_is_an_error(folder):
     with pytest.raises(InputError, match="not valid Unicode"):
         Classifier(folder)(["good \ud83d"])
+
+
+def test_a_text_that_must_be_many_is_an_error(folder):
+    assert Classifier(folder)(["good " * 200_000])
+    with pytest.raises(InputError, match="has more than 1,000,000 characters; shorten it"):
+        Classifier(folder)(["dull", "good " * 200_000 + "!"])
+
+
+def test_texts_in_chunks_have_the_logits_of_all_at_once(folder, monkeypatch):
+    texts, classify = ["good film", "dull", "a long and good film"] * 2, Classifier(folder)
+    expected = classify.logits(texts)
+    monkeypatch.setattr(chunks, "CHARACTERS", 10)
+    assert np.array_equal(classify.logits(texts), expected)
 
 
 def test_any_iterable_of_texts_is_taken_and_none_give_none(folder):

@@ -6,6 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from tinybert.models import chunks as chunks_module
 from tinybert.models import encode as encode_module
 from tinybert.models.encode import (
     NO_LABEL,
@@ -88,7 +89,8 @@ def test_no_shards_are_an_error(tmp_path):
 
 
 def test_a_folder_of_shards_reads_like_one_table(tokenizer, tmp_path, monkeypatch):
-    monkeypatch.setattr(encode_module, "CHUNK", 3)
+    monkeypatch.setattr(encode_module, "ROWS", 3)
+    monkeypatch.setattr(chunks_module, "ROWS", 2)
     table = pa.table({
         "text_a": TEXTS * 3, "text_b": OTHERS * 3,
         "labels": pa.array([[0, 1], None, [1, 1], [0, 0]] * 3, pa.list_(pa.float32(), 2)),

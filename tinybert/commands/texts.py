@@ -156,7 +156,8 @@ def read(
             f"{name}: the first line, {first.strip()!r:.40}, looks like {other}, and each line is "
             f"taken for a text; --format {other} reads its columns"
         )
-    for line in text:
+    for number, line in enumerate(text, 1):
+        targets.check_characters(line, f"{name}, line {number}")
         yield line.rstrip("\r\n")
 
 

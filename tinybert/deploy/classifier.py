@@ -13,6 +13,7 @@ from tokenizers import Encoding, Tokenizer
 
 from tinybert.deploy.onnx import reference
 from tinybert.deploy.onnx.session import FILES, METADATA_FILE, TOKENIZER_FILE, logits, session
+from tinybert.models.chunks import MAX_CHARACTERS, chunks
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.files import read_json
 
@@ -64,14 +65,22 @@ class Classifier:
 
     def logits(self, texts: Sequence[str | tuple[str, str]]) -> np.ndarray:
         """(texts, classes), float32; (texts, 1) for regression. Raises InputError as a call."""
-        encodings = self.encode(texts)
-        if not encodings:
-            return np.empty((0, max(1, len(self.labels))), np.float32)
-        return logits(self.session, encodings)
+        texts = self.check(texts)
+        rows = [np.empty((0, max(1, len(self.labels))), np.float32)]
+        sides = list(zip(*texts, strict=True)) if self.pair else [texts]
+        rows += [
+            logits(self.session, self.tokenizer.encode_batch(texts[part]))
+            for part in (chunks(*sides) if texts else ())
+        ]
+        return np.concatenate(rows)
 
     def encode(self, texts: Sequence[str | tuple[str, str]]) -> list[Encoding]:
         """Texts, or pairs of texts, as the tokens that training saw. Raises InputError as a
         call."""
+        return self.tokenizer.encode_batch(self.check(texts))
+
+    def check(self, texts: Sequence[str | tuple[str, str]]) -> list[str] | list[tuple[str, str]]:
+        """The texts, or pairs of texts, as a list. Raises InputError as a call."""
         expected = "a pair of texts" if self.pair else "a text"
         if isinstance(texts, str):
             raise InputError(f"{texts!r:.80} is one text; give a list, in which each is {expected}")
@@ -97,7 +106,12 @@ class Classifier:
                 raise InputError(
                     f"{text!r:.80} is not valid Unicode: it has half of a surrogate pair"
                 ) from None
-        return self.tokenizer.encode_batch(texts)
+            if max(map(len, strings)) > MAX_CHARACTERS:
+                raise InputError(
+                    f"{text!r:.80} has more than {MAX_CHARACTERS:,} characters; shorten it, the "
+                    "model reads the first tokens only"
+                )
+        return texts
 
 
 def decode(logits: np.ndarray, kind: str, labels: list[str]) -> dict:

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
+from tinybert.models.chunks import ROWS, chunks
 from tinybert.pipeline.errors import InputError
 
-CHUNK = 10_000  # texts given to the tokenizer at once
 NO_LABEL = -100  # the class of a row without a gold label, as in torch.nn.functional
 OPEN = 256  # shards that are memory-mapped at the same time
 
@@ -106,21 +106,22 @@ def encode(
     **columns: np.ndarray,
 ) -> Rows:
     """Tokenizes texts, or pairs of texts; cuts them at max_length tokens."""
-    chunks = (
-        (first[i : i + CHUNK], None if second is None else second[i : i + CHUNK])
-        for i in range(0, len(first), CHUNK)
-    )
-    return _encode(chunks, tokenizer, max_length, columns)
+    return _encode([(first, second)], tokenizer, max_length, columns)
 
 
 def _encode(
-    chunks: Iterable[tuple[list[str], list[str] | None]],
+    tables: Iterable[tuple[list[str], list[str] | None]],
     tokenizer: PreTrainedTokenizerBase,
     max_length: int,
     columns: dict[str, np.ndarray],
 ) -> Rows:
     tokens, token_types, lengths = [], [], []
-    for first, second in chunks:
+    parts = (
+        (first[part], second and second[part])
+        for first, second in tables
+        for part in chunks(first, second)
+    )
+    for first, second in parts:
         encoded = tokenizer(first, second, truncation=True, max_length=max_length)
         lengths.append(np.array([len(ids) for ids in encoded["input_ids"]]))
         tokens.append(np.concatenate(encoded["input_ids"]).astype(np.int32))
@@ -153,16 +154,16 @@ def read_rows(
     files = [source] if source.is_file() else shard_files(source, "parquet")
     targets: dict[str, list[np.ndarray]] = {}
 
-    def chunks() -> Iterator[tuple[list[str], list[str] | None]]:
+    def tables() -> Iterator[tuple[list[str], list[str] | None]]:
         for file in files:
             with pq.ParquetFile(file) as table:
-                for batch in table.iter_batches(CHUNK):
+                for batch in table.iter_batches(ROWS):
                     chunk = pa.Table.from_batches([batch])
                     for name, values in _targets(chunk).items():
                         targets.setdefault(name, []).append(values)
                     yield read_texts(chunk)
 
-    rows = _encode(chunks(), tokenizer, max_length, columns)
+    rows = _encode(tables(), tokenizer, max_length, columns)
     rows.columns |= {name: np.concatenate(values) for name, values in targets.items()}
     return rows
 

@@ -127,6 +127,7 @@ def test_an_empty_file_is_refused(tmp_path, name, content):
         ({"train__jsonl": '"text"'}, r"train\.jsonl, line 1: must be an object"),
         ({"train__jsonl": "[" * 100_000}, r"train\.jsonl, line 1: not valid JSON"),
         ({"train__jsonl": f'{{"text": {"1" * 5000}}}'}, r"train\.jsonl, line 1: "),
+        ({"train__tsv": TRAIN + "x" * 1_000_001 + "\tpos\n"}, "line 4: text_a has 1,000,001 char"),
         ({"train__tsv": TRAIN + "a\0b\tpos\n"}, r"train\.tsv, line 4: .*NUL"),
         ({"train__csv": "text,label\na,b\0\n"}, r"train\.csv, line 2: .*NUL"),
         ({"dev__jsonl": '{"text": "a\\u0000", "label": "pos"}'}, r"dev\.jsonl, line 1: .*NUL"),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tinybert.data.raw.benchmarks import BENCHMARKS
 from tinybert.data.raw.columns import Table
 from tinybert.data.raw.spelling import normalised
+from tinybert.models.chunks import MAX_CHARACTERS
 from tinybert.pipeline.errors import InputError
 
 if TYPE_CHECKING:  # pydantic, which tinybert predict does without
@@ -131,8 +132,14 @@ def as_number(value: object) -> float | None:
 
 
 def check_characters(text: str, where: str) -> None:
-    """Raises InputError for unpaired surrogates, which UTF-8 cannot encode, and for NUL, which C
-    libraries take for the end of a text."""
+    """Raises InputError for unpaired surrogates, which UTF-8 cannot encode, for NUL, which C
+    libraries take for the end of a text, and for more than MAX_CHARACTERS."""
+    if len(text) > MAX_CHARACTERS:
+        raise InputError(
+            f"{where} has {len(text):,} characters, more than {MAX_CHARACTERS:,}; if it is several "
+            "texts, write each on a line of its own, else shorten it: a model reads only the "
+            "first encode.max_length tokens"
+        )
     try:
         text.encode()
     except UnicodeEncodeError as error:
