@@ -16,7 +16,8 @@ MAX_COMPARED_TEXTS = 16  # in a request to /compare
 MAX_COMPARISONS = 4  # requests to /compare, one of them running; those beyond get status 429
 COMPARE_BATCH_SIZE = 8  # texts that a model of /compare reads at once
 
-# Twice MAX_CONNECTIONS, and what the process has open besides, fit into 1,024 open files.
+# Twice MAX_CONNECTIONS, and what the process has open besides, fit into OPEN_FILES.
+OPEN_FILES = 1024
 MAX_CONNECTIONS = 400  # requests on connections beyond that get status 503
 MAX_IDLE = 300  # connections without a complete request; beyond that the oldest are closed
 RECEIVE_SECONDS = 20  # from a request's first byte, or a new connection, to its last byte
