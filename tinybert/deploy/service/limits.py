@@ -4,6 +4,7 @@ MAX_BYTES = 1_000_000  # in a request
 MAX_BUFFERED_BYTES = (
     64_000_000  # in all requests in progress; beyond that large ones get status 429
 )
+READ_BYTES = 8192  # read from a connection at once: in chunks of 1 byte, they take some 15 ms
 MAX_TEXTS = 64  # in a request to /predict
 MAX_CHARACTERS = 20_000  # in a text
 

@@ -33,6 +33,7 @@ class Connection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:
         super().connection_made(transport)
         self.made = time.monotonic()
+        transport.max_size = limits.READ_BYTES  # asyncio's is 256 KiB: no other client has a turn
         if len(self.connections) > 2 * limits.MAX_CONNECTIONS:
             transport.abort()
 
@@ -111,6 +112,7 @@ def server(app) -> Server:
         uvicorn.Config(
             app,
             http=Connection,
+            loop="asyncio",  # Connection sets its transport's max_size
             ws="none",
             log_level="warning",
             limit_concurrency=limits.MAX_CONNECTIONS,
