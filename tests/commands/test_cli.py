@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -181,6 +182,18 @@ def test_a_port_that_cannot_be_used_is_refused_before_a_model_is_loaded(tmp_path
         assert done.returncode == 1 and b"0-65535" in done.stderr
     done = run("serve", tmp_path, "--host", "no.such.host.invalid")
     assert done.returncode == 1 and b"choose another --port or --host" in done.stderr
+
+
+def test_serve_prints_its_address_and_refuses_an_empty_teacher(exported, monkeypatch, capsys):
+    exported("classification")
+    monkeypatch.setattr("tinybert.deploy.serve.run", lambda app, listener: None)
+    command = ["tinybert", "serve", "models/mine/onnx", "--port", "0"]
+    monkeypatch.setattr("sys.argv", command)
+    cli.main()
+    assert re.fullmatch(r"http://127\.0\.0\.1:[1-9]\d+\n", capsys.readouterr().err)
+    monkeypatch.setattr("sys.argv", [*command, "--teacher", ""])
+    with pytest.raises(SystemExit, match="--teacher:  is not a folder"):
+        cli.main()
 
 
 @pytest.mark.parametrize("command", [("report",), ("speed", "mine"), ("recipe", "x"), ("recipe",)])

@@ -274,10 +274,12 @@ def _serve(options: argparse.Namespace) -> None:
     # The port is taken before a model is loaded: an error shows at once.
     with server.bind(options.host, options.port) as listener:
         classify, teacher = Classifier(options.model, options.kind, options.threads), None
-        if options.teacher:
+        if options.teacher is not None:
             from tinybert.deploy.torch_classifier import TorchClassifier
 
-            teacher = TorchClassifier(options.teacher, classify)
+            teacher = TorchClassifier(options.teacher, classify, options.threads)
+        host, port = listener.getsockname()[:2]
+        print(f"http://{f'[{host}]' if ':' in host else host}:{port}", file=sys.stderr)
         serve.run(serve.create(classify, teacher), listener)
 
 
