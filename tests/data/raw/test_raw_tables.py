@@ -542,3 +542,8 @@ def test_trec_loses_no_question_and_counts_those_of_train(tmp_path):
     repeats = sum(text in set(train) for text in texts["test"])
     assert notices["test"]["also_in_train"] - notices["test"]["nearly_in_train"] == repeats > 0
     assert notices["dev"]["also_in_train"] == 0
+
+
+def test_a_header_inside_a_file_is_refused(tmp_path):
+    content = "text,label\na,0\nb,1\ntext,label\nc,0\n"
+    refused(tmp_path, r"train\.csv, line 4: is the header once more", train__csv=content)

@@ -108,13 +108,13 @@ def test_an_empty_file_is_refused(tmp_path, name, content):
     [
         (
             {"train__tsv": TRAIN + "one field\n"},
-            r"train\.tsv, line 4: 1 fields.* 2 \(text, label\)",
+            r"train\.tsv, line 4: 1 field, .* 2 \(text, label\)",
         ),
         ({"train__tsv": TRAIN + "a\tpos\tx\n"}, r"train\.tsv, line 4: 3 fields.* one tab"),
         ({"train__csv": "text,label\na,b,x\n"}, r"train\.csv, line 2: 3 fields.* one comma"),
         ({"train__csv": "text;label\na;b;x\n"}, r"train\.csv, line 2: 3 fields.* one semicolon"),
-        ({"train__csv": 'text,label\n"a\nb",x\nc\n'}, r"train\.csv, line 4: 1 fields"),
-        ({"train__tsv": "a\t0\nb\t1\nc\n"}, r"train\.tsv, line 3: 1 fields, the first line has 2"),
+        ({"train__csv": 'text,label\n"a\nb",x\nc\n'}, r"train\.csv, line 4: 1 field, "),
+        ({"train__tsv": "a\t0\nb\t1\nc\n"}, r"train\.tsv, line 3: 1 field, the first line has 2"),
         ({"dev__tsv": "text\tlabel\n\na\tpos\n"}, r"dev\.tsv, line 2: is empty; remove it"),
         ({"dev__csv": "text,label\na,pos\n\nb,pos\n"}, r"dev\.csv, line 3: is empty; remove it"),
         ({"dev__jsonl": '{"text": "a"}\n\n{"text": "b"}'}, r"dev\.jsonl, line 2: empty line"),

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tinybert.data.raw.decoding import lines
 from tinybert.pipeline.errors import InputError
+from tinybert.pipeline.wording import plural
 
 REMEDY = "The README's section on your own data shows the formats."
 SUFFIXES = (".tsv", ".txt", ".csv", ".jsonl", ".parquet")
@@ -234,7 +235,7 @@ def _same_width(
         if drop:
             opened.skipped += 1
             continue
-        problem = f"{len(row)} fields, the first line has {opened.width}"
+        problem = f"{plural(len(row), 'field', 'fields')}, the first line has {opened.width}"
         if opened.names is not None:
             problem = f"{problem} ({', '.join(opened.names)})"
         if row == [""]:
