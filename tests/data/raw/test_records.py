@@ -14,6 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from raw_tasks import CHANGES, TRAIN, column, labels, prepare, refused, spoiled
 
+from tinybert.data.raw.spelling import normalised
 from tinybert.pipeline.errors import InputError
 
 ROWS = [('say "so" now, he; she\tsaid', "pos"), ("bad film", "neg")]
@@ -279,7 +280,7 @@ def test_parquet_with_a_changed_byte_is_read_or_refused(tmp_path_factory, positi
         assert len(column(folder, "train", "text_a")) == len(ROWS)
 
 
-ANY = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1).filter(str.strip)
+ANY = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1).filter(normalised)
 SCRIPTS = [
     "👩\u200d👩\u200d👧🏽 family",
     "שלום \u202eעולם\u202c مرحبا",

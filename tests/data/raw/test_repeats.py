@@ -164,18 +164,24 @@ def test_pairs_overlap_only_if_both_texts_are_the_same(tmp_path):
     assert column(tmp_path, "train", "text_b") == ["a", "c"]
     assert found["dev"]["notices"]["exchanged_in_train"].replace(f"{tmp_path}/raw/", "") == (
         "1 row is also in train with text_a and text_b exchanged: dev.tsv, line 3 is train.tsv, "
-        "line 4; remove them from one of the files"
+        "line 4; if their order means nothing, remove them from one of the files"
     )
 
 
 def test_rows_that_differ_after_max_length_are_named(tmp_path, tokenizer):
-    train = tsv([("good film good film bad", 1), ("bad film", 0)])
+    train = tsv([("good film good film bad", 1), ("bad film", 0), ("good", 1)])
     files = {"train__tsv": train, "dev__tsv": tsv([("good film good film the", 1), ("great", 0)])}
     dev = marked(tmp_path, tokenizer, max_length=5, **files)["dev"]
     assert (dev["also_in_train"], dev["cut_in_train"]) == (0, 1)
     line = dev["notices"]["cut_in_train"]
     assert line.startswith("1 row is also in train as far as encode.max_length in params.yaml: ")
+    assert line.endswith(
+        "drop_overlap: true under the task's data in params.yaml removes them from train"
+    )
     assert marked(tmp_path, tokenizer, max_length=16, **files)["dev"]["cut_in_train"] == 0
+    section = TaskData(drop_overlap=True)
+    _, found = prepare_task(tmp_path / "raw", tmp_path / "out", section, tokenizer, 5)
+    assert (found["train"]["rows"], found["train"]["overlap_dropped"]) == (2, 1)
 
 
 def test_typographic_and_plain_marks_are_the_same(tmp_path):

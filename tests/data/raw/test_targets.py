@@ -188,7 +188,7 @@ def test_lists_of_labels_must_hold_names(tmp_path, value, message):
 def test_columns_of_labels_must_hold_0_or_1(tmp_path):
     section = {"columns": {"text": "text", "labels": ["a", "b", "c"]}}
     broken = COLUMNS.replace("false", "2")
-    refused(tmp_path, r"train\.csv, line 4: '2' must be 0 or 1", section, train__csv=broken)
+    refused(tmp_path, r"train\.csv, line 4: b '2' must be 0 or 1", section, train__csv=broken)
 
 
 @pytest.mark.parametrize(

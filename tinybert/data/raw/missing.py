@@ -38,7 +38,7 @@ def set_apart(
             continue
         written = ", ".join(f"{name!a:.40}" for name in sorted(set(missing.values())))
         written = f", only {written}" if any(missing.values()) else ""
-        if isinstance((section.columns or {}).get("labels"), list):
+        if section.columns is not None and isinstance(section.columns.labels, list):
             written = ", but -1 or nothing in a column"
         if len(missing) == len(table):
             article = "" if role == "labels" else "a "

@@ -26,7 +26,8 @@ def count_repeats(
     unlabeled also_in_dev_or_test; for splits of labels same_tokens: rows that only unknown tokens
     or the end after max_length tell apart from rows of another label.
 
-    drop_overlap: remove the rows that are also in a split with scores from train and unlabeled.
+    drop_overlap: remove the rows that are also in a split with scores, as far as max_length, from
+    train and unlabeled.
     Returns the tables; unlabeled is missing if no row remains. Raises InputError if no row of train
     would remain.
     """
@@ -54,7 +55,7 @@ def count_repeats(
                 f"trained on: {tables['unlabeled'].where(rows[0])} is "
                 f"{elsewhere[groups[rows[0]]]}; {DROP} unlabeled"
             )
-    return _without_overlap(tables, elsewhere, notices) if drop_overlap else tables
+    return _without_overlap(tables, scored, notices) if drop_overlap else tables
 
 
 def _count_within(table: Table, target: str | None, notices: dict) -> None:
@@ -123,30 +124,42 @@ def _count_in(table: Table, name: str, other: Table, remedy: str | None, notices
             f"{plural(len(rows), 'row is', 'rows are')} also in {name}{_spelled(len(near))}: "
             f"{table.where(row)} is {other.where(place_of[groups[row]])}; {remedy}"
         )
-    _count_alike(table, name, other, notices)
-
-
-def _count_alike(table: Table, name: str, other: Table, notices: dict) -> None:
-    """Counts the rows that are in the other split with exchanged texts, or up to max_length."""
-    same, whole = set(other.columns["same"]), set(other.columns.get("whole", ()))
-    different = [row for row, group in enumerate(table.columns["same"]) if group not in same]
-    for key, column, others, how in (
-        ("exchanged", "exchanged", "keys", "with text_a and text_b exchanged"),
-        ("cut", "tokens", "tokens", "as far as encode.max_length in params.yaml"),
-    ):
-        if column not in table.columns:
-            continue
-        values, place_of = table.columns[column], _first_rows(other.columns[others])
-        rows = [row for row in different if values[row] in place_of]
-        if key == "cut":  # not those that unknown tokens make equal
-            rows = [row for row in rows if table.columns["whole"][row] not in whole]
-        notices[f"{key}_in_{name}"] = len(rows)
-        if rows:
-            notices["notices"][f"{key}_in_{name}"] = (
-                f"{plural(len(rows), 'row is', 'rows are')} also in {name} {how}: "
-                f"{table.where(rows[0])} is {other.where(place_of[values[rows[0]]])}; remove them "
-                "from one of the files"
+    if "tokens" in table.columns:
+        cut, place_of = _cut_rows(table, [other]), _first_rows(other.columns["tokens"])
+        notices[f"cut_in_{name}"] = len(cut)
+        if cut and remedy:
+            notices["notices"][f"cut_in_{name}"] = (
+                f"{plural(len(cut), 'row is', 'rows are')} also in {name} as far as "
+                f"encode.max_length in params.yaml: {table.where(cut[0])} is "
+                f"{other.where(place_of[table.columns['tokens'][cut[0]]])}; {remedy}"
             )
+    if "exchanged" in table.columns:
+        values, place_of = table.columns["exchanged"], _first_rows(other.columns["keys"])
+        same = set(other.columns["same"])
+        rows = [r for r, group in enumerate(groups) if values[r] in place_of and group not in same]
+        notices[f"exchanged_in_{name}"] = len(rows)
+        if rows:
+            notices["notices"][f"exchanged_in_{name}"] = (
+                f"{plural(len(rows), 'row is', 'rows are')} also in {name} with text_a and text_b "
+                f"exchanged: {table.where(rows[0])} is {other.where(place_of[values[rows[0]]])}; "
+                "if their order means nothing, remove them from one of the files"
+            )
+
+
+def _cut_rows(table: Table, others: list[Table]) -> list[int]:
+    """The rows that differ from a row of the other tables only after max_length, not because of
+    unknown tokens."""
+    if "tokens" not in table.columns:
+        return []
+    tokens, groups = (
+        {value for other in others for value in other.columns[name]} for name in ("tokens", "same")
+    )
+    columns = (table.columns[name] for name in ("tokens", "same", "unknown"))
+    return [
+        row
+        for row, (cut, group, unknown) in enumerate(zip(*columns, strict=True))
+        if cut in tokens and group not in groups and not unknown
+    ]
 
 
 def _first_rows(values: list[int]) -> dict[int, int]:
@@ -162,13 +175,14 @@ def _spelled(near: int) -> str:
 
 
 def _without_overlap(
-    tables: dict[str, Table], elsewhere: dict[int, str], notices: dict[str, dict]
+    tables: dict[str, Table], scored: dict[str, Table], notices: dict[str, dict]
 ) -> dict[str, Table]:
     tables = dict(tables)
+    elsewhere = {group for table in scored.values() for group in table.columns["same"]}
     for split in [split for split in TRAINED_ON if split in tables]:
         table = tables[split]
-        groups = table.columns["same"]
-        rows = [row for row, group in enumerate(groups) if group not in elsewhere]
+        groups, cut = table.columns["same"], set(_cut_rows(table, list(scored.values())))
+        rows = [r for r, group in enumerate(groups) if group not in elsewhere and r not in cut]
         if not rows and split == "train":
             raise InputError(f"{table.file}: drop_overlap removes all rows; set it to false")
         dropped = notices[split]["overlap_dropped"] = len(table) - len(rows)

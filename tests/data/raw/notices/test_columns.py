@@ -112,7 +112,7 @@ def test_pairs_of_a_text_and_a_topic_may_have_many_labels(tmp_path):
         ("mojibake", {"text": ["\U0001f600".encode().decode("cp1252"), *TEXTS[1:]]}),
         ("mojibake", {"text": ["a \ufffd film", *TEXTS[1:]]}),
         ("mojibake", {"text": ["\u597d\u770b".encode().decode("latin-1"), *TEXTS[1:]]}),
-        ("mojibake", {"text": ["\u0444\u0438\u043b".encode().decode("cp1252"), *TEXTS[1:]]}),
+        ("mojibake", {"text": ["\u0441\u043e\u043d".encode().decode("cp1252"), *TEXTS[1:]]}),
         ("mojibake", {"text": ["\u597d\u7535\u5f71".encode("gbk").decode("latin-1"), *TEXTS[1:]]}),
     ],
 )
@@ -134,6 +134,8 @@ def test_equal_texts_of_pairs_are_named(tmp_path):
         "R&D; Q&A",
         "5 \u2264 6",
         "\u00abFIM\u00bb",
+        "well\u00b7\u00b7\u00b7\u00b7\u00b7\u00b7\u00b7",
+        "aaaa\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4h",
         "\u201call\u00e9\u2026\u201d",
         "Spa\u00df\u201c",
         "\u00c9\u2019",

@@ -18,7 +18,8 @@ SHARE = 0.005  # of the rows: fewer wrong characters change no score
 SWAPPED = 5  # so many times more labels than texts: nobody has that many classes of a text
 ENTITY = re.compile(
     r"&(?:amp|lt|gt|quot|apos|nbsp|[lr][sd]quo|[lr]aquo|[mn]dash|hellip|middot|bull|copy|reg|trade"
-    r"|euro|pound|szlig|[A-Za-z](?:acute|grave|circ|uml|tilde|cedil|ring));|&?#(?:[0-9]{2,6}|[xX][0-9a-fA-F]{2,5});"
+    r"|euro|pound|szlig|[A-Za-z](?:acute|grave|circ|uml|tilde|cedil|ring));"
+    r"|&?#(?:[0-9]{2,6}|[xX][0-9a-fA-F]{2,5});"
     r"|</?(?:br|p|div|span|li|ul|td|tr|strong|em|b|i|a)(?: [^<>]*)?/?>"
 )
 # UTF-8 read as Latin-1 or cp1252 (also after lower-casing): European letters and marks, then other
@@ -30,7 +31,8 @@ MOJIBAKE = re.compile(
     "\u00c3[\u0080-\u00ba\u0152-\u0178\u0192\u02c6\u2021\u203a\u20ac\u2122]|\u00e3[\u00a1-\u00ba]"
     "|\u00c2[\u00a0-\u00bb]"
     "|\u00e2\u20ac|\u00f0\u0178|\u00ef\u00bb\u00bf|\ufffd|\u951f\u65a4\u62f7"
-    f"|[\u00e3-\u00ed]{HALF}{{2}}|(?:[\u00ce-\u00df]{HALF}){{2}}|[\u00a1-\u00ff]{{6}}"
+    f"|[\u00e3-\u00ed]{HALF}{{2}}|(?:[\u00ce-\u00df]{HALF}){{2}}"
+    r"|(?:([\u00a1-\u00b6\u00b8-\u00ff])(?!\1)){6}"
 )
 CODE = re.compile(r"[\w.#:/-]*[0-9][\w.#:/-]*", re.ASCII)  # a number, an id, a date
 

@@ -61,7 +61,9 @@ def _unknown_words(table: Table, rows: list[int], tokenizer: PreTrainedTokenizer
     for role in ("text_a", "text_b"):
         texts = [table.columns[role][row] for row in rows] if role in table.columns else []
         for text in texts:
-            encoded = tokenizer(text, return_offsets_mapping=True, add_special_tokens=False)
+            encoded = tokenizer(
+                text, return_offsets_mapping=True, add_special_tokens=False, verbose=False
+            )
             for token, (start, end) in zip(
                 encoded["input_ids"], encoded["offset_mapping"], strict=True
             ):
