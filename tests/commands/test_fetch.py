@@ -51,7 +51,7 @@ def test_splits_and_labels_are_renamed(tmp_path):
     assert pq.read_table(raw / "train.parquet")["label"].to_pylist() == [
         "negative", "positive", "positive"
     ]  # fmt: skip
-    assert "test: 2 rows skipped, they have no labels" in report
+    assert "test: 2 rows skipped, without a label" in report
     assert f"dvc add {raw}\n" in report
     assert proposal(report) == {
         "tasks": ["mine"],

@@ -10,6 +10,7 @@ from tinybert.data.raw.columns import TEXTS, Table
 from tinybert.data.raw.targets import preview
 from tinybert.deploy.classifier import Classifier
 from tinybert.pipeline.errors import InputError
+from tinybert.pipeline.wording import plural
 from tinybert.tasks.intervals import interval
 from tinybert.tasks.scores import METRICS
 from tinybert.tasks.task import REPORTED, TARGET
@@ -44,7 +45,7 @@ def evaluate(classify: Classifier, table: Table) -> str:
         scores.append([name, f"{100 * value:.1f}", f"{100 * low:.1f} to {100 * high:.1f}"])
     header = ["metric", "score", "95 % interval"]
     parts = [
-        f"{table.file}: {len(table):,} rows",
+        f"{table.file}: {plural(len(table), 'row', 'rows')}",
         tabulate(scores, header, colalign=("left", "right", "right"), disable_numparse=True),
     ]
     undefined = [name for name, *_ in scores if name in CORRELATIONS]

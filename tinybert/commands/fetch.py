@@ -18,6 +18,7 @@ from tinybert.pipeline import errors
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.files import atomic_write
 from tinybert.pipeline.schema import NAME
+from tinybert.pipeline.wording import plural
 
 SPLITS = {  # names on the hub -> ours
     "train": "train",
@@ -56,18 +57,18 @@ def fetch(source: str, task: str, raw: Path, config: str | None, revision: str |
     lines, columns = [], []
     folder.mkdir(parents=True, exist_ok=True)
     for name, rows in dataset.items():
-        split = SPLITS.get(name)
+        split, count = SPLITS.get(name), plural(len(rows), "row", "rows")
         if split is None:
-            lines.append(f"{name}: {len(rows)} rows skipped, it is not one of {', '.join(SPLITS)}")
+            lines.append(f"{name}: {count} skipped, it is not one of {', '.join(SPLITS)}")
             continue
         rows, missing = _with_label_names(rows)
         if missing == len(rows) and split != "unlabeled":
-            lines.append(f"{name}: {len(rows)} rows skipped, they have no labels")
+            lines.append(f"{name}: {count} skipped, without a label")
             continue
         with atomic_write(folder / f"{split}.parquet") as temporary:
             rows.to_parquet(temporary)
         without = f", {missing} of them without a label" if missing else ""
-        lines.append(f"{name}: {len(rows)} rows{without} -> {folder / split}.parquet")
+        lines.append(f"{name}: {count}{without} -> {folder / split}.parquet")
         columns = rows.column_names
     return "\n".join([*lines, _next_steps(task, folder, columns)])
 

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from tinybert.pipeline.files import read_json, write_json
+from tinybert.pipeline.wording import plural
 
 TARGET = {"classification": "label", "multi_label": "labels", "regression": "score"}
 # Metrics of each kind; the first chooses the best epoch unless params.yaml names another.
@@ -70,7 +71,8 @@ class Task:
 def scored_on(split: str, rows: int) -> str:
     """What scores are shown with: their split and rows, and whether that split chose the epoch,
     which makes them too high."""
-    return f"{split} split, {rows:,} rows" + (", chosen on it" if split == CHOOSES else "")
+    chosen = ", chosen on it" if split == CHOOSES else ""
+    return f"{split} split, {plural(rows, 'row', 'rows')}{chosen}"
 
 
 def load_task(folder: Path) -> Task:

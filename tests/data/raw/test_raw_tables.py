@@ -195,3 +195,8 @@ def test_a_first_row_like_no_other_passes_with_header_false(tmp_path):
     prepared, _ = prepare(tmp_path, {"header": False}, train__tsv=content, dev__tsv="c\t0\n")
     assert prepared.labels == ["0", "1", "2"]
     assert len(column(tmp_path, "train", "label")) == 13
+
+
+def test_a_header_inside_a_file_is_refused(tmp_path):
+    content = "text,label\na,0\nb,1\ntext,label\nc,0\n"
+    refused(tmp_path, r"train\.csv, line 4: is the header once more", train__csv=content)

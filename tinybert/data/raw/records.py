@@ -16,6 +16,7 @@ from pathlib import Path
 from tinybert.data.raw import separators
 from tinybert.data.raw.decoding import lines
 from tinybert.pipeline.errors import InputError
+from tinybert.pipeline.wording import plural
 
 REMEDY = "The README's section on your own data shows the formats."
 SUFFIXES = (".tsv", ".txt", ".csv", ".jsonl", ".parquet")
@@ -200,7 +201,7 @@ def _same_width(
         if drop:
             opened.skipped += 1
             continue
-        problem = f"{len(row)} fields, the first line has {opened.width}"
+        problem = f"{plural(len(row), 'field', 'fields')}, the first line has {opened.width}"
         if opened.names is not None:
             problem = f"{problem} ({', '.join(opened.names)})"
         if row == [""]:
