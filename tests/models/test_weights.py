@@ -1,8 +1,12 @@
 """Which weights a checkpoint must have, may lack and may have beside them."""
 
+from functools import partial
+from pathlib import Path
+
 import pytest
 import torch
 from checkpoints import fetch, rewrite, same
+from damaged_models import DAMAGES
 from tiny import FAMILIES, config_of, tiny_config
 from transformers import (
     AutoConfig,
@@ -17,6 +21,8 @@ from transformers import (
 )
 
 from tinybert.models import pretrained
+from tinybert.models.checks import load_config
+from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline.errors import InputError
 
 
@@ -93,6 +99,33 @@ def test_a_weight_of_another_shape_is_an_error_that_lists_it(checkpoint, tmp_pat
         with pytest.raises(InputError, match=r"encoder\.layer\.1\.output\.dense\.bias"):
             attempt()
     assert not (tmp_path / "out").exists()
+
+
+def test_nan_in_a_part_that_is_not_loaded_is_an_error(checkpoint, tmp_path):
+    """A pooler beside a masked-language head is loaded in fine-tuning only."""
+    folder = checkpoint(BertForMaskedLM(tiny_config()))
+    pooler = {"bert.pooler.dense.weight": torch.full((8, 8), torch.nan)}
+    rewrite(folder, add={**pooler, "bert.pooler.dense.bias": torch.zeros(8)})
+    with pytest.raises(InputError, match=r"1 of its weights .* NaN .*bert\.pooler\.dense\.weight"):
+        fetch(folder, tmp_path / "out")
+
+
+@pytest.mark.parametrize("folder", ["models/pretrained", "models/mine/teacher"])
+def test_a_missing_folder_of_the_pipeline_is_not_taken_for_a_hub_id(tmp_path, monkeypatch, folder):
+    monkeypatch.chdir(tmp_path)
+    for load in (partial(pretrained.load, AutoModel), load_tokenizer, load_config):
+        with pytest.raises(InputError, match=f"^{folder} is missing; dvc repro writes it"):
+            load(Path(folder))
+
+
+@pytest.mark.parametrize("damage", ["no config.json", "half config.json", "half of the weights"])
+def test_a_stage_that_loads_a_damaged_model_names_the_file(checkpoint, damage):
+    folder = checkpoint(BertModel(tiny_config()))
+    change, message = DAMAGES[damage]
+    change(folder)
+    with pytest.raises(InputError, match=message) as caught:
+        pretrained.load(AutoModel, folder)
+    assert str(folder) in str(caught.value)
 
 
 def test_a_file_that_holds_no_weights_is_an_error(checkpoint, tmp_path):

@@ -7,6 +7,7 @@ import torch
 from teachers import NLI, fine_tuned, logits_of, task_of
 from tiny import FAMILIES, tiny_config
 from transformers import (
+    AutoModel,
     AutoModelForSequenceClassification,
     BertForSequenceClassification,
 )
@@ -148,6 +149,25 @@ def test_other_numbers_of_outputs_or_other_names_are_errors(outputs, labels, giv
         with pytest.raises(InputError, match=rf"\({outputs} outputs\)") as caught:
             teacher.label_order(config, *task_of("x", labels, kind=kind, outputs=given))
         assert ", ".join(labels) in str(caught.value)
+
+
+def test_an_output_without_a_name_is_an_error_with_the_remedy():
+    config = tiny_config(num_labels=2)
+    config.id2label = {0: "bad", 2: "good"}
+    with pytest.raises(InputError, match=r"bad, \(without a name\)\n.*\nSet teacher_labels"):
+        teacher.label_order(config, *task_of("x", ["bad", "good"]))
+    named = task_of("x", ["bad", "good"], outputs=["good", "bad"])
+    assert teacher.label_order(config, *named) == [1, 0]
+
+
+@pytest.mark.parametrize("problem", ["multi_label_classification", "single_label_classification"])
+def test_a_teacher_of_another_kind_of_task_is_warned_about(checkpoint, tmp_path, capsys, problem):
+    base = checkpoint(AutoModel.from_config(tiny_config()), "pretrained")
+    source = fine_tuned("bert", NLI)
+    source.config.problem_type = problem
+    teacher.check(*task_of(checkpoint(source), NLI), base)
+    shown = capsys.readouterr().out
+    assert shown.count("set task.<name>.data.kind") == problem.startswith("multi")
 
 
 def test_a_regression_needs_a_teacher_of_one_output():
