@@ -151,6 +151,17 @@ def test_a_hub_model_is_requested_with_its_revision(monkeypatch, tmp_path, check
         fetch("someone/some-bert", tmp_path / "out2", revision="v3")
 
 
+def test_a_hub_that_cannot_be_reached_is_not_taken_for_one_without_the_file(monkeypatch, tmp_path):
+    for place in ("huggingface_hub.constants", "transformers.utils.hub.constants"):
+        monkeypatch.setattr(f"{place}.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(
+        InputError, match=r"someone/some-bert cannot be loaded: .*connect"
+    ) as caught:
+        fetch("someone/some-bert", tmp_path / "out")
+    assert "Pickled" not in str(caught.value)
+
+
 @pytest.mark.parametrize("kind", [MPNetConfig, DebertaV2Config])
 @pytest.mark.parametrize("auto_class", [AutoModel, AutoModelForMaskedLM])
 def test_an_architecture_that_cannot_be_captured_is_refused(checkpoint, tmp_path, kind, auto_class):

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from huggingface_hub.errors import LocalEntryNotFoundError
 from safetensors import SafetensorError, safe_open
 from transformers.utils import cached_file
 
@@ -59,6 +60,11 @@ def weight_files(source: str | Path, **options) -> list[Path]:
         return [file]
     index = find(source, INDEX, **options)
     if index is None:
+        try:  # find does not tell a hub that cannot be reached from a missing file
+            cached_file(source, WEIGHTS, **options)
+        except OSError as error:
+            if isinstance(error.__cause__, LocalEntryNotFoundError):
+                raise
         pickled = [name for name in PICKLES if find(source, name, **options)]
         raise InputError(
             f"{source} has no {WEIGHTS}"

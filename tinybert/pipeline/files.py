@@ -2,12 +2,15 @@
 
 import errno
 import hashlib
+import io
 import json
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import numpy as np
 
 from tinybert.pipeline.errors import InputError, refused
 
@@ -109,3 +112,11 @@ def write_json(file: Path, content: dict) -> None:
     text = json.dumps(content, ensure_ascii=False, indent=2)
     with atomic_write(file) as temporary:
         temporary.write_text(f"{text}\n", encoding="utf-8")
+
+
+def write_array(file: Path, values: np.ndarray) -> None:
+    """Writes a .npy file. The error of a full disk has its number, which that of np.save lacks."""
+    buffer = io.BytesIO()
+    np.save(buffer, values)
+    with atomic_write(file) as temporary:
+        temporary.write_bytes(buffer.getbuffer())
