@@ -118,5 +118,4 @@ def write_array(file: Path, values: np.ndarray) -> None:
     """Writes a .npy file. The error of a full disk has its number, which that of np.save lacks."""
     buffer = io.BytesIO()
     np.save(buffer, values)
-    with atomic_write(file) as temporary:
-        temporary.write_bytes(buffer.getbuffer())
+    file.write_bytes(buffer.getbuffer())

@@ -110,7 +110,8 @@ def _load(name: Path, what: str) -> np.ndarray:
 
 
 def _save(name: Path, what: str, values: np.ndarray) -> None:
-    write_array(_file(name, what), values)
+    with atomic_write(_file(name, what)) as file:
+        write_array(file, values)
 
 
 def _tokenise(shard: list[Piece], name: Path, tokenizer: PreTrainedTokenizerBase) -> None:

@@ -10,7 +10,7 @@ from tinybert.models import predict
 from tinybert.models.device import machine_kind
 from tinybert.models.encode import read_rows, shard_files
 from tinybert.pipeline import distributed
-from tinybert.pipeline.files import link_or_copy, reading, write_array
+from tinybert.pipeline.files import atomic_write, link_or_copy, reading, write_array
 
 
 def label_shards(
@@ -34,7 +34,8 @@ def label_shards(
             continue
         rows = read_rows(shards[i], tokenizer, max_length)
         logits = predict.logits(teacher, rows, precision, f"label {shards[i].stem}")
-        write_array(files[i], logits)
+        with atomic_write(files[i]) as file:
+            write_array(file, logits)
     distributed.barrier()
     if distributed.is_main():
         link_or_copy(files, out)
