@@ -1,7 +1,10 @@
 """Scores of an exported model on a labelled file."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -107,3 +110,19 @@ def test_the_scores_are_those_of_the_stage_that_exported_the_model(exported, mon
     ]
     assert re.search(rf"accuracy +{100 * np.mean(correct):.1f} ", shown)
     assert "bad" in shown and HOSTILE.split()[0] in shown
+
+
+def test_neither_torch_nor_transformers_nor_dvc_is_imported(exported):
+    """It runs where the model is deployed."""
+    folder = exported("classification")
+    (folder / "rows.tsv").write_text("text\tlabel\ngood film\tbad\n")
+    heavy = ("torch", "transformers", "dvc", "datasets", "fastapi", "matplotlib")
+    code = (
+        "import sys\nfrom tinybert.commands import cli\ncli.main()\n"
+        f"print([name for name in {heavy} if name in sys.modules])"
+    )
+    command = [sys.executable, "-c", code, "evaluate", "models/mine/onnx", "rows.tsv"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, map(str, sys.path)))}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    assert "rows.tsv: 1 rows" in done.stdout
+    assert done.stdout.splitlines()[-1] == "[]"

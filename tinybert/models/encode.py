@@ -14,6 +14,7 @@ from transformers import PreTrainedTokenizerBase
 
 from tinybert.models.chunks import ROWS, chunks
 from tinybert.pipeline.errors import InputError
+from tinybert.pipeline.files import reading
 
 NO_LABEL = -100  # the class of a row without a gold label, as in torch.nn.functional
 OPEN = 256  # shards that are memory-mapped at the same time
@@ -149,14 +150,15 @@ def read_rows(
     """A canonical table as Rows, with its label (NO_LABEL for null), labels or score (NaN).
 
     source: a file, or a folder of shards. The texts are streamed; only their tokens stay in memory.
-    columns: added to the table's own.
+    columns: added to the table's own. Raises InputError that names a file that is missing or
+    damaged.
     """
-    files = [source] if source.is_file() else shard_files(source, "parquet")
+    files = [source] if source.suffix == ".parquet" else shard_files(source, "parquet")
     targets: dict[str, list[np.ndarray]] = {}
 
     def tables() -> Iterator[tuple[list[str], list[str] | None]]:
         for file in files:
-            with pq.ParquetFile(file) as table:
+            with reading(file), pq.ParquetFile(file) as table:
                 for batch in table.iter_batches(ROWS):
                     chunk = pa.Table.from_batches([batch])
                     for name, values in _targets(chunk).items():
@@ -192,10 +194,11 @@ def shard_files(folder: Path, suffix: str) -> list[Path]:
 
 
 def read_segments(folder: Path, padding_id: int) -> Rows:
-    """The segments of prepare_corpus. Only their starts are in memory; tokens stay in the files."""
+    """The segments of prepare_corpus. Only their starts are in memory; tokens stay in the files.
+    Raises InputError that names a file that is missing or damaged."""
     files, sizes, lengths, shards = shard_files(folder, "arrow"), [], [], [0]
     for file in files:
-        with pa.memory_map(str(file)) as source:
+        with reading(file), pa.memory_map(str(file)) as source:
             reader = pa.ipc.open_file(source)
             batches = [reader.get_batch(i).column(0) for i in range(reader.num_record_batches)]
             counts = [np.diff(batch.offsets.to_numpy()) for batch in batches]

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from tinybert.pipeline.files import read_json, write_json
+from tinybert.pipeline.files import read_json, reading, write_json
 from tinybert.pipeline.wording import plural
 
 TARGET = {"classification": "label", "multi_label": "labels", "regression": "score"}
@@ -79,4 +79,7 @@ def load_task(folder: Path) -> Task:
     """Raises InputError if task.json is missing or damaged."""
     names = [field.name for field in fields(Task)]
     content = read_json(folder / FILE, *names)
-    return Task(**{name: content[name] for name in names})
+    with reading(folder / FILE):
+        task = Task(**{name: content[name] for name in names})
+        task.head()  # an unknown kind, or labels that are no list
+    return task

@@ -3,12 +3,13 @@
 from pathlib import Path
 
 import torch
-from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel
+from transformers import AutoModelForSequenceClassification, PreTrainedConfig, PreTrainedModel
 
+from tinybert.models.checks import load_config
 from tinybert.pipeline.schema import Student
 
 
-def student_config(teacher: AutoConfig, settings: Student, **head):
+def student_config(teacher: PreTrainedConfig, settings: Student, **head):
     """The teacher's config with the sizes of `settings`. head: Task.head().
 
     The student's embeddings are as wide as its layers, even if the teacher's are not (ELECTRA).
@@ -38,5 +39,5 @@ def random_classifier(
     head: Task.head().
     """
     torch.manual_seed(seed)
-    teacher = AutoConfig.from_pretrained(teacher_folder)
+    teacher = load_config(teacher_folder)
     return AutoModelForSequenceClassification.from_config(student_config(teacher, settings, **head))
