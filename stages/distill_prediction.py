@@ -1,7 +1,6 @@
 """Task distillation, step 2: the student learns the teacher's predictions (paper eq. 10)."""
 
-import numpy as np
-
+from tinybert.distillation.prediction.label import read_logits
 from tinybert.distillation.prediction.loss import PredictionLoss
 from tinybert.models import encode
 from tinybert.models.folder import load_classifier, save_model
@@ -19,8 +18,7 @@ def main(name: str) -> None:
     task = load_task(tables)
     source = paths.model(name, "intermediate")
     student, tokenizer = load_classifier(source, task.head(), seed), load_tokenizer(source)
-    shards = encode.shard_files(paths.teacher_logits(name), "npy")
-    logits = np.concatenate([np.load(shard) for shard in shards])
+    logits = read_logits(paths.teacher_logits(name))
     dev = encode.read_rows(tables / "dev.parquet", tokenizer, length)
     with resume.stage_dir() as checkpoint_dir:
         loop.fit(

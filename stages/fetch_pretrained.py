@@ -5,7 +5,7 @@ A student that could not learn from this teacher is refused here, before anythin
 
 from transformers import AutoConfig
 
-from tinybert.distillation.layers import layer_map, parts
+from tinybert.distillation.layers import layer_map, parts, published
 from tinybert.models import pretrained
 from tinybert.pipeline import params, paths, stage
 
@@ -21,7 +21,10 @@ def main() -> None:
     layer_map.check(teacher, settings.student, settings.layer_loss.layer_map)
     if settings.student.init == "projection":
         parts.check_projection(teacher, settings.student.hidden_size)
-    pretrained.fetch_student(settings.student, paths.PRETRAINED, paths.PUBLISHED_STUDENT, lengths)
+    student, folder = settings.student, paths.PUBLISHED_STUDENT
+    pretrained.fetch_student(student, paths.PRETRAINED, folder, lengths)
+    if student.is_published:
+        published.read_maps(student, folder, teacher.hidden_size, settings.layer_loss)
 
 
 if __name__ == "__main__":

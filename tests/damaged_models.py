@@ -108,6 +108,40 @@ def point_outside(folder: Path) -> None:
     )
 
 
+def list_numbers(folder: Path) -> None:
+    shard(folder)
+    write(f"{WEIGHTS}.index.json", '{"weight_map": {"a": 1}}')(folder)
+
+
+def list_pickles(folder: Path) -> None:
+    index = {"weight_map": {"a": "pytorch_model.bin"}}
+    (folder / WEIGHTS).rename(folder / "pytorch_model.bin")
+    write(f"{WEIGHTS}.index.json", json.dumps(index))(folder)
+
+
+def half_a_shard(folder: Path) -> None:
+    cut(shard(folder)[1], 0.5)(folder)
+
+
+def a_weight_in_two_shards(folder: Path) -> None:
+    first, second = (folder / name for name in shard(folder))
+    name, weight = next(iter(load_file(first).items()))
+    save_file({**load_file(second), name: weight + 1}, second, metadata={"format": "pt"})
+
+
+def round_weights(folder: Path) -> None:
+    """As a model that was saved in 8 bits."""
+    weights = {name: (10 * w).to(torch.int8) for name, w in load_file(folder / WEIGHTS).items()}
+    save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
+
+
+def finish_with_zeros(folder: Path) -> None:
+    """As a download that reserved the space and did not finish."""
+    content = (folder / WEIGHTS).read_bytes()
+    half = len(content) // 2
+    (folder / WEIGHTS).write_bytes(content[:half] + bytes(len(content) - half))
+
+
 def half_an_index(folder: Path) -> None:
     shard(folder)
     cut(f"{WEIGHTS}.index.json", 0.5)(folder)
@@ -157,6 +191,21 @@ DAMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
     "a missing shard": (lose_a_shard, r"lists 2 files, and model-00002\S* is missing"),
     "an index that points outside": (point_outside, r"index\.json lists no files beside it"),
     "half an index": (half_an_index, r"index\.json cannot be read"),
+    "numbers in an index": (list_numbers, r"index\.json cannot be read"),
+    "pickles in an index": (list_pickles, r"lists no files beside it that are safetensors"),
+    "half a shard": (half_a_shard, r"model-00002\S* cannot be read"),
+    "a weight in two shards": (
+        a_weight_in_two_shards, r"the weight \S+ is in model-00001\S+ and in model-00002",
+    ),
+    "weights in 8 bits": (round_weights, r"of the type torch\.int8: it is quantised"),
+    "zeros": (finish_with_zeros, r"linear layers are 0, such as those of .*Download it again"),
+    "quantised": (
+        edit("config.json", quantization_config={"quant_method": "bitsandbytes"}),
+        r"is quantised \(quantization_config in config\.json\)",
+    ),
+    "images": (
+        write("config.json", '{"model_type": "vit"}'), r"config\.json .* has no vocab_size",
+    ),
 }  # fmt: skip
 
 

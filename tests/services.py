@@ -1,5 +1,6 @@
 """A model that needs no file, and a server of it on a free port of the loopback interface."""
 
+import json
 import socket
 import threading
 import time
@@ -41,6 +42,13 @@ def running(app) -> Iterator[tuple[str, int]]:
         finally:
             instance.should_exit = True
             thread.join()
+
+
+def post(body: dict, path: str = "/predict") -> bytes:
+    """A request to post, as bytes."""
+    content = json.dumps(body).encode()
+    head = f"POST {path} HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n"
+    return f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content
 
 
 def closed_after(connection: socket.socket, timeout: float = 5.0) -> float:

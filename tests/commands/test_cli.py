@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -139,9 +140,10 @@ def test_what_is_read_and_written_is_utf_8_whatever_the_locale_says(model):
             assert done.stdout == plain.stdout
 
 
-def test_a_full_disk_at_stdout_is_one_message(model):
+@pytest.mark.parametrize("name", ["predict", "check"])
+def test_a_full_disk_at_stdout_is_one_message(model, name):
     with open("/dev/full", "w") as full:
-        command = [sys.executable, "-m", "tinybert.commands.cli", "predict", str(model())]
+        command = [sys.executable, "-m", "tinybert.commands.cli", name, str(model())]
         done = subprocess.run(
             command, input=b"good film\n", stdout=full, stderr=subprocess.PIPE, check=False
         )
@@ -157,6 +159,19 @@ def test_a_closed_stream_is_an_error(model, closed, message):
     assert done.returncode == 1 and message in done.stderr and b"Traceback" not in done.stderr
 
 
+def test_a_closed_stderr_is_no_error(model):
+    command = f"exec {sys.executable} -m tinybert.commands.cli predict {model()} 2>&-"
+    done = subprocess.run(command, shell=True, input=b"good film\n", stdout=subprocess.PIPE)
+    assert done.returncode == 0 and b'"label"' in done.stdout
+
+
+def test_evaluate_reads_stdin(model):
+    folder = model()
+    done = run("evaluate", folder, "-", "--format", "csv", text="text,label\ngood film,bad\n")
+    assert done.returncode == 0, done.stderr
+    assert b"on stdin: 1 rows" in done.stdout
+
+
 def test_a_port_that_cannot_be_used_is_refused_before_a_model_is_loaded(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
@@ -167,6 +182,18 @@ def test_a_port_that_cannot_be_used_is_refused_before_a_model_is_loaded(tmp_path
         assert done.returncode == 1 and b"0-65535" in done.stderr
     done = run("serve", tmp_path, "--host", "no.such.host.invalid")
     assert done.returncode == 1 and b"choose another --port or --host" in done.stderr
+
+
+def test_serve_prints_its_address_and_refuses_an_empty_teacher(exported, monkeypatch, capsys):
+    exported("classification")
+    monkeypatch.setattr("tinybert.deploy.serve.run", lambda app, listener: None)
+    command = ["tinybert", "serve", "models/mine/onnx", "--port", "0"]
+    monkeypatch.setattr("sys.argv", command)
+    cli.main()
+    assert re.fullmatch(r"http://127\.0\.0\.1:[1-9]\d+\n", capsys.readouterr().err)
+    monkeypatch.setattr("sys.argv", [*command, "--teacher", ""])
+    with pytest.raises(SystemExit, match="--teacher:  is not a folder"):
+        cli.main()
 
 
 @pytest.mark.parametrize("command", [("report",), ("speed", "mine"), ("recipe", "x"), ("recipe",)])

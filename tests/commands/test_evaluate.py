@@ -1,7 +1,10 @@
 """Scores of an exported model on a labelled file."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -50,6 +53,18 @@ def test_other_kinds_have_their_own_metrics(tmp_path):
     assert re.search(r"pearson +100\.0", report(model, rows, tmp_path))
 
 
+def test_a_correlation_with_one_target_alone_is_not_taken_for_a_score(tmp_path):
+    model = Fixed("regression", [], [1.0, 2.0, 1.0])
+    shown = report(model, "text\tscore\na\t1\nb\t1\nc\t1\n", tmp_path)
+    assert "the same score: pearson and spearman cannot be computed" in shown
+    model = Fixed("classification", ["bad", "good"], ["bad", "good"])
+    shown = report(model, "text\tlabel\na\tbad\nb\tbad\n", tmp_path)
+    assert "the same label: matthews cannot be computed" in shown
+    model = Fixed("classification", ["bad", "good"], ["bad", "good"])
+    shown = report(model, "text\tlabel\na\tbad\nb\tgood\n", tmp_path)
+    assert "cannot be computed" not in shown
+
+
 def test_labels_that_the_model_does_not_know_are_named_with_their_line(tmp_path):
     model = Fixed("classification", ["bad", "good"], [])
     rows = "text\tlabel\na\tgood\nb\tgood\u200b\nc\tgreat\nd\tgreat\n"
@@ -95,3 +110,19 @@ def test_the_scores_are_those_of_the_stage_that_exported_the_model(exported, mon
     ]
     assert re.search(rf"accuracy +{100 * np.mean(correct):.1f} ", shown)
     assert "bad" in shown and HOSTILE.split()[0] in shown
+
+
+def test_neither_torch_nor_transformers_nor_dvc_is_imported(exported):
+    """It runs where the model is deployed."""
+    folder = exported("classification")
+    (folder / "rows.tsv").write_text("text\tlabel\ngood film\tbad\n")
+    heavy = ("torch", "transformers", "dvc", "datasets", "fastapi", "matplotlib")
+    code = (
+        "import sys\nfrom tinybert.commands import cli\ncli.main()\n"
+        f"print([name for name in {heavy} if name in sys.modules])"
+    )
+    command = [sys.executable, "-c", code, "evaluate", "models/mine/onnx", "rows.tsv"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, map(str, sys.path)))}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    assert "rows.tsv: 1 rows" in done.stdout
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -1,14 +1,18 @@
 """Hub data sets as raw files. A folder replaces the hub: `datasets` reads both."""
 
+import errno
 import re
 
 import pyarrow.parquet as pq
 import pytest
 from datasets import ClassLabel, Dataset, Features, Sequence, Value
+from datasets.exceptions import DatasetGenerationError
 from ruamel.yaml import YAML
 
 from tinybert.commands import fetch
 from tinybert.data.raw.prepare import prepare_task
+from tinybert.pipeline import errors
+from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.schema import Columns, Task, TaskData
 
 NAMES = ["negative", "positive"]
@@ -51,7 +55,7 @@ def test_splits_and_labels_are_renamed(tmp_path):
     assert pq.read_table(raw / "train.parquet")["label"].to_pylist() == [
         "negative", "positive", "positive"
     ]  # fmt: skip
-    assert "test: 2 rows skipped, they have no labels" in report
+    assert "test: 2 rows skipped, without a label" in report
     assert f"dvc add {raw}\n" in report
     assert proposal(report) == {
         "tasks": ["mine"],
@@ -106,4 +110,57 @@ def test_a_missing_data_set_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", True)
     with pytest.raises(ValueError, match="nobody/nothing cannot be loaded; check its name"):
         fetch.fetch("nobody/nothing", "mine", tmp_path / "raw", None, None)
+    assert not (tmp_path / "raw/mine").exists()
+
+
+def test_a_full_disk_leaves_no_half_data_set(tmp_path, monkeypatch):
+    """Its folder would be taken for a whole one."""
+    source = source_of(tmp_path, ClassLabel(names=NAMES), train=[0, 1], validation=[1, 0])
+    write = Dataset.to_parquet
+
+    def refuse(self, file, **options):
+        if file.name == "dev.parquet":
+            file.write_bytes(b"half")
+            raise OSError(errno.ENOSPC, "No space left on device", str(file))
+        return write(self, file, **options)
+
+    monkeypatch.setattr(Dataset, "to_parquet", refuse)
+    with pytest.raises(SystemExit, match=r"dev\.parquet: the disk is full; free some space"):
+        errors.run(fetch.fetch, source, "mine", tmp_path / "raw", None, None)
+    assert list((tmp_path / "raw").iterdir()) == []
+    monkeypatch.setattr(Dataset, "to_parquet", write)
+    fetch.fetch(source, "mine", tmp_path / "raw", None, None)
+    assert len(list((tmp_path / "raw/mine").iterdir())) == 2
+
+
+def test_a_full_disk_while_datasets_prepares_its_cache_is_not_blamed_on_the_name(
+    tmp_path, monkeypatch
+):
+    def load(*arguments, **options):
+        try:
+            raise OSError(errno.ENOSPC, "No space left on device", "cache/x.arrow")
+        except OSError as error:
+            raise DatasetGenerationError("An error occurred") from error
+
+    monkeypatch.setattr(fetch, "load_dataset", load)
+    with pytest.raises(SystemExit, match=r"cache/x\.arrow: the disk is full"):
+        errors.run(fetch.fetch, "someone/some", "mine", tmp_path / "raw", None, None)
+
+
+def test_a_data_set_without_a_split_to_use_is_an_error(tmp_path):
+    source = source_of(tmp_path, ClassLabel(names=NAMES), test=[-1, -1])
+    with pytest.raises(InputError, match=r"no split that can be used:\n  test: 2 rows skipped"):
+        fetch.fetch(source, "mine", tmp_path / "raw", None, None)
+    assert not (tmp_path / "raw/mine").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [(b"", "train.parquet"), (b"PAR1half", "train.parquet"), (b'{"text": "a', "train.jsonl")],
+)
+def test_a_damaged_data_set_is_one_message(tmp_path, content, name):
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / name).write_bytes(content)
+    with pytest.raises(InputError, match="source cannot be loaded"):
+        fetch.fetch(str(tmp_path / "source"), "mine", tmp_path / "raw", None, None)
     assert not (tmp_path / "raw/mine").exists()

@@ -1,5 +1,6 @@
 """Recipes: they compose to valid params, repeat nothing, and keep the comments of params.yaml."""
 
+import errno
 import re
 import shutil
 from pathlib import Path
@@ -184,3 +185,43 @@ def test_the_command_prints_each_changed_value_and_lists_the_recipes(project, mo
     monkeypatch.setattr("sys.argv", ["tinybert", "recipe", "none"])
     with pytest.raises(SystemExit, match="error: there is no recipe 'none'"):
         cli.main()
+
+
+DAMAGED = {
+    "seed: [1": r"recipes/mine\.yaml is not valid YAML",
+    "seed: 1\nseed: 2": r"recipes/mine\.yaml is not valid YAML",
+    "general:\n\tepochs: 1": r"recipes/mine\.yaml is not valid YAML",
+    "pretrained: {revision: 2024-13-01}": r"recipes/mine\.yaml is not valid YAML",
+    "- seed: 1": r"recipes/mine\.yaml must be a mapping",
+    "": r"recipes/mine\.yaml must be a mapping",
+    "extends: [smoke]": r"there is no recipe \['smoke'\]",
+    "extends: mine": r"recipes/mine\.yaml: extends: mine leads back to itself",
+    "sead: 2": r"recipes/mine\.yaml does not fit: with it, params\.yaml .*sead: unknown key",
+    "general: 5": r"recipes/mine\.yaml does not fit: with it, .*general",
+    "general: {epochs: many}": r"recipes/mine\.yaml does not fit: .*general\.epochs",
+}
+
+
+@pytest.mark.parametrize("text", DAMAGED)
+def test_a_damaged_recipe_is_named_and_nothing_is_written(project, text):
+    file = project / "params.yaml"
+    before = file.read_bytes()
+    (project / "recipes/mine.yaml").write_text(text)
+    with pytest.raises(InputError, match=f"(?s){DAMAGED[text]}"):
+        recipe.apply("mine")
+    assert file.read_bytes() == before
+
+
+def test_params_on_a_full_disk_stay_whole(project, monkeypatch):
+    before = (project / "params.yaml").read_bytes()
+
+    def refuse(self, *arguments, **options):
+        self.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device", str(self))
+
+    monkeypatch.setattr(Path, "write_text", refuse)
+    monkeypatch.setattr("sys.argv", ["tinybert", "recipe", "smoke"])
+    with pytest.raises(SystemExit, match=r"params\.yaml: the disk is full"):
+        cli.main()
+    assert (project / "params.yaml").read_bytes() == before
+    assert not list(project.glob("unfinished-*"))

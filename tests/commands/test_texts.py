@@ -83,6 +83,45 @@ def test_what_may_be_meant_is_said():
     assert read("text\ngood\n", "a.txt", input_format="text") == (["text", "good"], [])
 
 
+@pytest.mark.parametrize(
+    ("content", "shown"),
+    [
+        ('{"text": "good"}\n{"text": "bad"}\n', "jsonl"),
+        ("text,label\ngood,pos\n", "csv"),
+        ("id;sentence\n1;good\n", "csv"),
+        ("good film, bad text\nbad\n", None),
+        ('{"good": 1}\n', None),
+        ("{}\n", None),
+    ],
+)
+def test_lines_that_look_like_another_format_are_named(content, shown):
+    for name in ("stdin", "a.txt"):
+        rows, notices = read(content, name)
+        assert rows == content.splitlines()
+        assert [f"looks like {shown}" in notice for notice in notices] == [True] * bool(shown)
+    assert read(content, "stdin", input_format="text")[1] == []
+
+
+def test_names_in_quotation_marks_are_named():
+    content = '"text"\t"label"\n"a"\t"pos"\n'
+    rows, [notice] = read(content, "a.tsv")
+    assert rows == ['"a"'] and "give --quoted" in notice
+    assert read(content, "a.tsv", quoted=True) == (["a"], [])
+    assert read(content.replace("\t", ","), "a.csv") == (["a"], [])
+
+
+@pytest.mark.parametrize("name", ["stdin", "a.txt", "a.tsv", "a.jsonl"])
+def test_a_stream_that_is_no_text_is_named(name):
+    refused(PARQUET.getvalue(), name, "is Parquet; .*--format parquet")
+    refused(b"\x1f\x8b\x08", name, "compressed with gzip")
+    refused("good\rbad\rso so", name, r"no line end but \\r")
+
+
+def test_a_label_cannot_break_a_line_of_tsv():
+    prediction = {"label": "a\tb\nc", "probabilities": {"a\tb\nc": 1.0}}
+    assert texts.line(prediction, "tsv") == "a\\tb\\nc\t1.000000"
+
+
 def test_pairs_have_two_columns_and_perhaps_a_label():
     expected = [("a", "b"), ("c", "d")]
     for content, name in (
@@ -114,6 +153,14 @@ def test_columns_header_quotes_and_encoding_can_be_given():
             texts.parse_encoding(wrong)
 
 
+def test_each_label_of_a_model_needs_its_column():
+    for columns in (None, {"text": 1, "label": 2}, {"text": 1, "labels": ["b", "a"]}):
+        texts.check_columns(columns, ["a", "b"])
+    for names in (["a", "c"], [2, 3]):
+        with pytest.raises(InputError, match="there is no column for .*b; give one for each"):
+            texts.check_columns({"text": 1, "labels": names}, ["a", "b"])
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
@@ -135,6 +182,8 @@ def test_columns_header_quotes_and_encoding_can_be_given():
         ("a.txt", b"\xff\xfea\0", "a.txt is not UTF-8: byte 0, in line 1"),
         ("a.txt", b"good\n" * 9 + b"\xe9t\xe9\n", "a.txt is not UTF-8: byte 45, in line 10"),
         ("a.parquet", b"PAR1", "a.parquet cannot be read as Parquet"),
+        ("a.txt", b"good\n" + b"x" * 1_000_001, "a.txt, line 2 has 1,000,001 characters"),
+        ("a.csv", b"text,label\n" + b"x" * 1_000_001 + b",1\n", "line 2: text_a has 1,000,001"),
         ("a.json", b"{}", "a.json ends in none of .*--format"),
     ],
 )  # fmt: skip

@@ -4,12 +4,14 @@ import json
 
 import numpy as np
 import onnx
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from onnx import numpy_helper
 from sklearn.metrics import accuracy_score
 
 from tinybert.deploy.classifier import Classifier
+from tinybert.models import chunks
 from tinybert.pipeline.errors import InputError
 
 TEXTS = ["good film", "the plot is dull", "", "very " * 60 + "good", "never", "a " * 9 + "story"]
@@ -70,9 +72,34 @@ def test_what_is_not_a_text_is_an_error(folder, wrong):
         Classifier(folder)(["good film", wrong])
 
 
+def test_what_is_no_list_is_an_error(folder):
+    classify = Classifier(folder)
+    table = pd.DataFrame({"text": ["good film", "dull"]})
+    for wrong in (
+        None, 1, float("nan"), b"good film", {"text": "good film"}, {"good film"}, table,
+        np.array("good film"), np.array([["good film", "dull"]]),
+    ):  # fmt: skip
+        with pytest.raises(InputError, match="is no list of texts; give a list"):
+            classify(wrong)
+    assert classify(table["text"]) == classify(table["text"].tolist())
+
+
 def test_half_of_a_surrogate_pair_is_an_error(folder):
     with pytest.raises(InputError, match="not valid Unicode"):
         Classifier(folder)(["good \ud83d"])
+
+
+def test_a_text_that_must_be_many_is_an_error(folder):
+    assert Classifier(folder)(["good " * 200_000])
+    with pytest.raises(InputError, match="has more than 1,000,000 characters; shorten it"):
+        Classifier(folder)(["dull", "good " * 200_000 + "!"])
+
+
+def test_texts_in_chunks_have_the_logits_of_all_at_once(folder, monkeypatch):
+    texts, classify = ["good film", "dull", "a long and good film"] * 2, Classifier(folder)
+    expected = classify.logits(texts)
+    monkeypatch.setattr(chunks, "CHARACTERS", 10)
+    assert np.array_equal(classify.logits(texts), expected)
 
 
 def test_any_iterable_of_texts_is_taken_and_none_give_none(folder):
@@ -90,3 +117,9 @@ def test_any_iterable_of_texts_is_taken_and_none_give_none(folder):
 def test_an_unknown_kind_is_an_error(folder):
     with pytest.raises(InputError, match="'int4' is not a kind of model; use one of onnx, int8"):
         Classifier(folder, "int4")
+
+
+@pytest.mark.parametrize("threads", [-1, 10**5])
+def test_a_number_of_threads_that_no_machine_has_is_an_error(folder, threads):
+    with pytest.raises(InputError, match=r"threads is .*; give 0 \(all cores\) to 1024"):
+        Classifier(folder, threads=threads)

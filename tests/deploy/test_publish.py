@@ -1,6 +1,9 @@
 """A published folder is a repository for the hub, whose card names the student's origin."""
 
+import errno
 import json
+import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -11,6 +14,7 @@ from transformers import pipeline
 
 from tinybert.deploy import publish
 from tinybert.deploy.classifier import Classifier
+from tinybert.pipeline import errors
 from tinybert.pipeline.errors import InputError
 
 
@@ -102,5 +106,59 @@ def test_scores_of_an_earlier_version_are_named(project):
 def test_outside_of_a_git_repository_the_error_says_that_a_commit_is_needed(project):
     (project / ".git").rename(project / "git")
     with pytest.raises(InputError, match="must name a commit, but git failed: .*repository"):
+        publish.write("mine", project / "out", "mit")
+    assert not (project / "out").exists()
+
+
+def test_a_full_disk_leaves_no_half_repository(project, monkeypatch):
+    copy = shutil.copyfile
+
+    def refuse(source, out):
+        if Path(out).name == "model.onnx":
+            Path(out).write_bytes(b"half")
+            raise OSError(errno.ENOSPC, "No space left on device", str(source), None, str(out))
+        return copy(source, out)
+
+    monkeypatch.setattr(shutil, "copyfile", refuse)
+    with pytest.raises(SystemExit, match=r"out/model\.onnx: the disk is full; free some space"):
+        errors.run(publish.write, "mine", project / "out", "mit")
+    assert not list(project.glob("*out*"))
+    monkeypatch.setattr(shutil, "copyfile", copy)
+    publish.write("mine", project / "out", "mit")
+
+
+def test_a_read_only_folder_is_one_message(project, monkeypatch):
+    def refuse(self, *arguments, **options):
+        raise OSError(errno.EROFS, "Read-only file system", str(self))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(
+        SystemExit, match=r"unfinished-out: the disk is read-only; make it writable"
+    ):
+        errors.run(publish.write, "mine", project / "out", "mit")
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("models/mine/student/model.safetensors", None),
+        ("models/mine/student/model.safetensors", "half"),
+        ("models/mine/student/config.json", "{"),
+        ("models/mine/onnx/model.onnx", "half"),
+        ("models/mine/onnx/task.json", "{}"),
+        ("models/pretrained/source.json", "{}"),
+        ("metrics/eval/mine.json", "[]"),
+        ("metrics/eval/mine.json", '{"intervals": {}, "student": {}}'),
+        ("metrics/export/mine.json", '{"int8": {"interval": [0, 1]}}'),
+        ("metrics/export/mine.json", '{"int8": 5}'),
+    ],
+)
+def test_a_damaged_file_is_named_and_nothing_is_published(project, file, content):
+    if content is None:
+        (project / file).unlink()
+    else:
+        (project / file).write_text(content)
+    name = re.escape(file.rpartition("/")[2])
+    with pytest.raises(InputError, match=name):
         publish.write("mine", project / "out", "mit")
     assert not (project / "out").exists()

@@ -1,6 +1,7 @@
 """The service: its responses, and the requests that it refuses."""
 
 import asyncio
+import gzip
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -192,3 +193,37 @@ def test_requests_are_counted_whatever_became_of_them(client):
     assert metrics.headers["content-type"].startswith("text/plain")
     for status in (404, 413):
         assert f'tinybert_requests_total{{path="other",status="{status}"}} 1.0' in metrics.text
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "status", "hint"),
+    [
+        (gzip.compress(b'{"texts": ["a"]}'), {"Content-Encoding": "gzip"}, 400, "compressed"),
+        ('{"texts": ["é"]}'.encode("latin-1"), {}, 400, "UTF-8"),
+        (b"[" * 100_000, {}, 400, "nested"),
+        (b'{"texts": ["a"]}', {"Content-Type": "application/x-www-form-urlencoded"}, 422, "JSON"),
+        (b'{"texts": ["a"]}', {"Content-Type": "text/plain"}, 422, "Content-Type"),
+        (b'["a"]', {}, 422, "JSON object"),
+    ],
+    ids=["gzip", "latin-1", "nested", "form", "text", "list"],
+)
+def test_a_body_that_is_not_plain_json_is_refused_with_a_hint(
+    client, content, headers, status, hint
+):
+    headers = {"Content-Type": "application/json"} | headers
+    response = client.post("/predict", content=content, headers=headers)
+    assert response.status_code == status and hint in response.text
+
+
+def test_many_unknown_keys_are_one_mistake(client):
+    body = {"texts": ["a"]} | dict.fromkeys(map(str, range(50_000)), 0)
+    for path in ("/predict", "/compare"):
+        response = client.post(path, json=body)
+        assert response.status_code == 422
+        (mistake,) = response.json()["detail"]
+        assert "50,001 keys" in mistake["msg"]
+
+
+def test_a_path_with_a_slash_is_not_redirected_to_a_host_that_the_client_names(client):
+    response = client.get("/health/", headers={"Host": "evil.example"}, follow_redirects=False)
+    assert response.status_code == 404 and "location" not in response.headers

@@ -73,7 +73,7 @@ def test_a_teacher_with_another_vocabulary_is_refused(folder, byte_tokenizer):
         TorchClassifier(folder / "teacher", Classifier(folder / "onnx"))
 
 
-@pytest.mark.parametrize("name", ["/wrong", "models/mine/teach", "someone/teacher"])
+@pytest.mark.parametrize("name", ["", "/wrong", "models/mine/teach", "someone/teacher"])
 def test_a_folder_that_does_not_exist_is_named(folder, name):
     with pytest.raises(InputError, match=f"--teacher: {name} is not a folder"):
         TorchClassifier(name, Classifier(folder / "onnx"))
@@ -90,6 +90,34 @@ def test_a_missing_or_damaged_file_of_the_teacher_is_an_error(folder, name, size
         file.write_bytes(content[:size])
     with pytest.raises(InputError, match="models/mine/teacher"):
         TorchClassifier("models/mine/teacher", Classifier(folder / "onnx"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"max_position_embeddings": 16}, r"longest row, \d\d tokens with"),
+        ({}, "NaN"),
+    ],
+)
+def test_a_teacher_that_fails_on_the_longest_row_is_refused(folder, changes, message):
+    student = Classifier(folder / "onnx")
+    config = BertForSequenceClassification.from_pretrained(folder / "teacher").config
+    model = BertForSequenceClassification(type(config)(**(config.to_dict() | changes)))
+    if message == "NaN":
+        with torch.no_grad():
+            model.classifier.weight.fill_(float("nan"))
+    model.save_pretrained(folder / "teacher")
+    with pytest.raises(InputError, match=f"--teacher: .*{message}"):
+        TorchClassifier(folder / "teacher", student)
+
+
+def test_the_teacher_uses_as_many_threads_as_the_student(folder):
+    before = torch.get_num_threads()
+    try:
+        TorchClassifier(folder / "teacher", Classifier(folder / "onnx"), threads=before + 1)
+        assert torch.get_num_threads() == before + 1
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_each_text_has_one_answer(folder):

@@ -93,3 +93,11 @@ def test_missing_models_are_named(finished):
     (folder / "models/mine/baseline").rename(folder / "models/mine/other")
     with pytest.raises(InputError, match=r"models/mine/baseline, models/mine/onnx is missing; run"):
         speed.measure("mine", 32, rows=2)
+
+
+@pytest.mark.parametrize("name", ["onnx/model_int8.onnx", "onnx/task.json", "teacher/config.json"])
+def test_a_damaged_model_is_named(exported, name):
+    folder = exported("classification")
+    (folder / "models/mine" / name).write_text("{")
+    with pytest.raises(InputError, match=name.rpartition("/")[2]):
+        speed.measure("mine", 32, rows=2)

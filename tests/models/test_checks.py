@@ -121,6 +121,18 @@ def test_a_tokenizer_without_a_token_for_unknown_words_is_refused(tmp_path):
             fetch(folder, tmp_path / "out")
 
 
+def test_a_tokenizer_that_drops_some_unknown_characters_is_refused(tmp_path):
+    """It knows the others."""
+    words = {word: i for i, word in enumerate(VOCABULARY) if word != "[UNK]"}
+    words |= {"한": 1, "ก": len(VOCABULARY)}
+    core = without("[UNK]")
+    core.model = models.BPE(words, [])
+    tokens = {key: token for key, token in TOKENS.items() if key != "unk_token"}
+    folder = save(tmp_path / "in", core, len(VOCABULARY) + 1, **tokens)
+    with pytest.raises(InputError, match=r"no token for what is not in its vocabulary"):
+        fetch(folder, tmp_path / "out")
+
+
 def test_a_tokenizer_that_adds_no_special_tokens_is_refused(tmp_path):
     core = without("")
     core.post_processor = None

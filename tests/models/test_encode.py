@@ -6,6 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from tinybert.models import chunks as chunks_module
 from tinybert.models import encode as encode_module
 from tinybert.models.encode import (
     NO_LABEL,
@@ -14,6 +15,7 @@ from tinybert.models.encode import (
     read_rows,
     read_segments,
 )
+from tinybert.pipeline.errors import InputError
 
 TEXTS = ["good film", "the plot is very dull and boring", "never", "a great story again"]
 OTHERS = ["bad", "good", "the music was terrible", "one two three"]
@@ -88,7 +90,8 @@ def test_no_shards_are_an_error(tmp_path):
 
 
 def test_a_folder_of_shards_reads_like_one_table(tokenizer, tmp_path, monkeypatch):
-    monkeypatch.setattr(encode_module, "CHUNK", 3)
+    monkeypatch.setattr(encode_module, "ROWS", 3)
+    monkeypatch.setattr(chunks_module, "ROWS", 2)
     table = pa.table({
         "text_a": TEXTS * 3, "text_b": OTHERS * 3,
         "labels": pa.array([[0, 1], None, [1, 1], [0, 0]] * 3, pa.list_(pa.float32(), 2)),
@@ -113,3 +116,24 @@ def test_a_folder_of_shards_reads_like_one_table(tokenizer, tmp_path, monkeypatc
         )
         np.testing.assert_array_equal(rows.columns["teacher_logits"], logits)
     assert parts.tokens.dtype == np.int32 and parts.token_types.dtype == np.int8
+
+
+@pytest.mark.parametrize("content", [None, b"", b"PAR1", b"text_a\ttext_b\n"])
+def test_a_missing_or_damaged_table_is_named(tokenizer, tmp_path, content):
+    file = tmp_path / "dev.parquet"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(InputError, match=rf"^{file} is (missing|damaged)"):
+        read_rows(file, tokenizer, 16)
+
+
+def test_a_table_without_a_column_is_named(tokenizer, tmp_path):
+    pq.write_table(pa.table({"text": TEXTS}), tmp_path / "00000.parquet")
+    with pytest.raises(InputError, match=r"00000\.parquet is damaged .*text_b"):
+        read_rows(tmp_path, tokenizer, 16)
+
+
+def test_a_damaged_part_of_the_corpus_is_named(tmp_path):
+    (tmp_path / "00000.arrow").write_bytes(b"ARROW1")
+    with pytest.raises(InputError, match=r"00000\.arrow is damaged"):
+        read_segments(tmp_path, 0)

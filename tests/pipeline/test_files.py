@@ -6,6 +6,7 @@ import os
 import pytest
 
 from tinybert.pipeline import files
+from tinybert.pipeline.errors import InputError
 
 
 def test_a_file_gets_its_name_once_it_is_whole(tmp_path):
@@ -67,3 +68,28 @@ def test_the_hash_is_sha256_of_the_content(tmp_path):
     (tmp_path / "file").write_bytes(b"abc")  # the example of FIPS 180-2, appendix B.1
     expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert files.file_sha256(tmp_path / "file") == expected
+
+
+def test_what_a_killed_run_left_is_no_obstacle(tmp_path):
+    (tmp_path / "unfinished-out").mkdir()
+    (tmp_path / "unfinished-out/half").write_text("")
+    with files.atomic_write(tmp_path / "out") as temporary:
+        temporary.mkdir()
+    assert [file.name for file in tmp_path.rglob("*")] == ["out"]
+
+
+@pytest.mark.parametrize("error", [KeyError("rows"), TypeError("x"), ValueError("x"), OSError("x")])
+def test_content_that_cannot_be_used_is_an_error_that_names_the_file(tmp_path, error):
+    file = tmp_path / "a.json"
+    with pytest.raises(InputError, match=f"^{file} is damaged .*dvc checkout"), files.reading(file):
+        raise error
+
+
+def test_other_errors_are_not_blamed_on_the_file(tmp_path):
+    full = OSError(files.errno.ENOSPC, "full", "other")
+    for error in (full, InputError("other"), RuntimeError("a defect")):
+        with pytest.raises(type(error)) as caught, files.reading(tmp_path / "a.json"):
+            raise error
+        assert caught.value is error
+    with pytest.raises(InputError, match="is missing"), files.reading(tmp_path / "a.json"):
+        (tmp_path / "a.json").read_text()

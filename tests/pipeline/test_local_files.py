@@ -82,3 +82,11 @@ def test_word_vectors_in_data_vectors_are_accepted(tmp_path, key):
     old, new = VECTORS[key]
     file = edited(tmp_path, (old, new.format("data/vectors/glove/6B.txt")))
     assert params.load("pydocs", path=file).augment.word_vectors == "data/vectors/glove/6B.txt"
+
+
+@pytest.mark.parametrize("key", MODELS)
+def test_an_address_of_the_hub_is_not_taken_for_a_path(tmp_path, key):
+    address = "https://huggingface.co/google-bert/bert-base-uncased"
+    old, new = MODELS[key]
+    [line] = mistakes(edited(tmp_path, (old, new.format(address))))
+    assert line == f"{key}: {address} is an address; write the hub id alone, OWNER/NAME"

@@ -176,6 +176,8 @@ def test_a_missing_file_is_an_error_with_a_remedy(tmp_path):
         (b"- tasks", "must be a mapping of sections"),
         (b"tasks: [\xff]", "is not UTF-8"),
         (b"tasks: [a", "is not valid YAML"),
+        (b"seed: 2024-13-01", "is not valid YAML: month must be in 1..12"),
+        (b"tasks:\n\t- a", "is not valid YAML"),
         (b"seed: 1\nseed: 2", "is not valid YAML"),
     ],
 )

@@ -229,7 +229,7 @@ def test_many_runs_of_one_stage_take_turns(project):
     assert list((project / ".checkpoints/label@mine").iterdir()) == []
 
 
-@pytest.mark.parametrize("setting", ["often", ""])
+@pytest.mark.parametrize("setting", ["often", "", "nan", "-1"])
 def test_an_interval_that_is_not_a_number_is_an_error(monkeypatch, setting):
     monkeypatch.setenv("TINYBERT_CHECKPOINT_SECONDS", setting)
     message = f"TINYBERT_CHECKPOINT_SECONDS: {setting!r} is not a number"

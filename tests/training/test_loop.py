@@ -13,6 +13,7 @@ from transformers import BertForSequenceClassification
 
 from tinybert.models.batches import training_batches
 from tinybert.models.encode import encode
+from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.schema import Training
 from tinybert.tasks.gold import GoldLoss
 from tinybert.training import curve as curve_module
@@ -252,9 +253,7 @@ class Broken(nn.Module):
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_loss_that_is_not_finite_stops_the_run_and_is_located(rows, tmp_path, value):
-    with pytest.raises(
-        FloatingPointError, match=r"epoch 1, step 3 of 36, lr .*rows \[\d+(, \d+)+\]"
-    ):
+    with pytest.raises(InputError, match=r"epoch 1, step 3 of 36, lr .*rows \[\d+(, \d+)+\]"):
         fit(Broken(value), rows, tmp_path)
 
 

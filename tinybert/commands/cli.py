@@ -17,6 +17,8 @@ BATCH = 32  # texts
 
 
 def main() -> None:
+    if sys.stderr is None:  # closed: what cannot be said is no error
+        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
     options = _parser().parse_args()
     if sys.stdout is None:
         sys.exit("error: stdout is closed; give it a file or /dev/null")
@@ -184,7 +186,7 @@ def _report(options: argparse.Namespace) -> None:
     print("\n".join(["", tables.markdown(tables.scores_table(results)), *score_warnings(results)]))
     measured = [task for task in tasks if (paths.SPEED / f"{task}.json").is_file()]
     if measured:
-        print(f"\n{tables.markdown(tables.sizes_table(tables.read(paths.SPEED, measured)))}")
+        print(f"\n{tables.markdown(tables.sizes_table(tables.read_speeds(measured)))}")
     else:
         print("\nfor sizes and speeds: tinybert speed")
     print(f"\nthe page: {paths.PAGE}")
@@ -213,24 +215,24 @@ def _predict(options: argparse.Namespace) -> None:
     from tinybert.deploy.classifier import Classifier
 
     form = _form(options)
-    if options.file == "-":
-        if sys.stdin is None:
-            raise InputError("stdin is closed; give a file")
-        stream, name = sys.stdin.buffer, "stdin"
-    else:
-        stream, name = texts.open_file(options.file), options.file
+    stream, name = texts.open_file(options.file)
     with stream, tqdm(unit="text", file=sys.stderr, disable=not sys.stderr.isatty()) as bar:
         classify = Classifier(options.model, options.kind, options.threads)
         rows = texts.read(stream, name, classify.pair, form, notice=_notice)
         while batch := list(islice(rows, BATCH)):
             lines = [texts.line(prediction, options.output) for prediction in classify(batch)]
-            try:
-                print("\n".join(lines), flush=True)
-            except BrokenPipeError:
-                raise
-            except OSError as error:
-                raise OSError(error.errno, error.strerror, "stdout") from None
+            _print("\n".join(lines))
             bar.update(len(batch))
+
+
+def _print(text: str) -> None:
+    """Errors, such as of a full disk, name stdout."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, "stdout") from None
 
 
 def _notice(line: str) -> None:
@@ -244,11 +246,11 @@ def _check(options: argparse.Namespace) -> None:
 
     for kind, file in FILES.items():
         difference = Classifier(options.model, kind).difference
-        print(
+        _print(
             f"{file}: sha256 as exported; the logits of {reference.FILE}'s text differ by "
             f"{difference:.1g} of the largest, at most {reference.TOLERANCE[kind]:g} are accepted"
         )
-    print(
+    _print(
         f"{METADATA_FILE}, {TOKENIZER_FILE}: sha256 as exported; the tokens of the text are equal"
     )
 
@@ -259,8 +261,9 @@ def _evaluate(options: argparse.Namespace) -> None:
 
     form = _form(options)
     classify = Classifier(options.model, options.kind, options.threads)
+    texts.check_columns(form.columns, classify.labels)
     table = texts.labelled(options.file, classify.pair, classify.kind, form)
-    print(f"{options.model} ({options.kind}) on {evaluate(classify, table)}")
+    _print(f"{options.model} ({options.kind}) on {evaluate(classify, table)}")
 
 
 def _serve(options: argparse.Namespace) -> None:
@@ -271,10 +274,12 @@ def _serve(options: argparse.Namespace) -> None:
     # The port is taken before a model is loaded: an error shows at once.
     with server.bind(options.host, options.port) as listener:
         classify, teacher = Classifier(options.model, options.kind, options.threads), None
-        if options.teacher:
+        if options.teacher is not None:
             from tinybert.deploy.torch_classifier import TorchClassifier
 
-            teacher = TorchClassifier(options.teacher, classify)
+            teacher = TorchClassifier(options.teacher, classify, options.threads)
+        host, port = listener.getsockname()[:2]
+        print(f"http://{f'[{host}]' if ':' in host else host}:{port}", file=sys.stderr)
         serve.run(serve.create(classify, teacher), listener)
 
 

@@ -10,6 +10,7 @@ from tinybert.data.raw.columns import TEXTS, Table
 from tinybert.data.raw.targets import preview
 from tinybert.deploy.classifier import Classifier
 from tinybert.pipeline.errors import InputError
+from tinybert.pipeline.wording import plural
 from tinybert.tasks.intervals import interval
 from tinybert.tasks.scores import METRICS
 from tinybert.tasks.task import REPORTED, TARGET
@@ -17,6 +18,7 @@ from tinybert.tasks.task import REPORTED, TARGET
 BATCH = 32  # texts
 WIDTH = 12  # labels in a confusion table; more are shown as the most frequent confusions
 SHOWN = 20  # confusions
+CORRELATIONS = ("pearson", "spearman", "matthews")  # need two different targets
 
 
 def evaluate(classify: Classifier, table: Table) -> str:
@@ -43,9 +45,15 @@ def evaluate(classify: Classifier, table: Table) -> str:
         scores.append([name, f"{100 * value:.1f}", f"{100 * low:.1f} to {100 * high:.1f}"])
     header = ["metric", "score", "95 % interval"]
     parts = [
-        f"{table.file}: {len(table):,} rows",
+        f"{table.file}: {plural(len(table), 'row', 'rows')}",
         tabulate(scores, header, colalign=("left", "right", "right"), disable_numparse=True),
     ]
+    undefined = [name for name, *_ in scores if name in CORRELATIONS]
+    if undefined and len(np.unique(target)) == 1:
+        parts.append(
+            f"All rows have the same {TARGET[classify.kind]}: {' and '.join(undefined)} "
+            "cannot be computed, and 0.0 means nothing; add other rows"
+        )
     if classify.kind == "classification":
         parts.append(confusions(target, predicted, classify.labels))
     return "\n\n".join(parts)

@@ -18,6 +18,7 @@ from tinybert.pipeline import errors
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.files import atomic_write
 from tinybert.pipeline.schema import NAME
+from tinybert.pipeline.wording import plural
 
 SPLITS = {  # names on the hub -> ours
     "train": "train",
@@ -35,8 +36,9 @@ def fetch(source: str, task: str, raw: Path, config: str | None, revision: str |
     """Writes raw/TASK/SPLIT.parquet for each labelled split and for the unlabelled ones of SPLITS.
 
     source: a hub id, or a folder of files that `datasets` reads. config: the hub's name of one of
-    several configurations. Returns a report and the next steps. Raises InputError if the task's
-    name is invalid, its folder holds files already, or the data set cannot be loaded.
+    several configurations. Returns a report and the next steps. Raises InputError, and writes
+    nothing, if the task's name is invalid, its folder holds files already, or the data set cannot
+    be loaded or has no split to use.
     """
     if not re.fullmatch(NAME, task):
         raise InputError(f"the task's name {task!r} must consist of letters, digits, - and _")
@@ -54,21 +56,27 @@ def fetch(source: str, task: str, raw: Path, config: str | None, revision: str |
         ) from error
     assert isinstance(dataset, DatasetDict)
     lines, columns = [], []
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, rows in dataset.items():
-        split = SPLITS.get(name)
-        if split is None:
-            lines.append(f"{name}: {len(rows)} rows skipped, it is not one of {', '.join(SPLITS)}")
-            continue
-        rows, missing = _with_label_names(rows)
-        if missing == len(rows) and split != "unlabeled":
-            lines.append(f"{name}: {len(rows)} rows skipped, they have no labels")
-            continue
-        with atomic_write(folder / f"{split}.parquet") as temporary:
-            rows.to_parquet(temporary)
-        without = f", {missing} of them without a label" if missing else ""
-        lines.append(f"{name}: {len(rows)} rows{without} -> {folder / split}.parquet")
-        columns = rows.column_names
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(folder) as temporary:  # all splits or none
+        temporary.mkdir()
+        for name, rows in dataset.items():
+            split, count = SPLITS.get(name), plural(len(rows), "row", "rows")
+            if split is None:
+                lines.append(f"{name}: {count} skipped, it is not one of {', '.join(SPLITS)}")
+                continue
+            try:
+                rows, missing = _with_label_names(rows)
+            except (TypeError, ValueError) as error:  # a number without a name
+                raise InputError(f"{source}: the labels of {name} are damaged: {error}") from error
+            if missing == len(rows) and split != "unlabeled":
+                lines.append(f"{name}: {count} skipped, without a label")
+                continue
+            rows.to_parquet(temporary / f"{split}.parquet")
+            without = f", {missing} of them without a label" if missing else ""
+            lines.append(f"{name}: {count}{without} -> {folder / split}.parquet")
+            columns = rows.column_names
+        if not columns:
+            raise InputError("\n  ".join([f"{source} has no split that can be used:", *lines]))
     return "\n".join([*lines, _next_steps(task, folder, columns)])
 
 

@@ -35,7 +35,10 @@ def apply(name: str, file: Path = params.FILE) -> list[str]:
     stream = io.StringIO()
     yaml.dump(values, stream)
     text = stream.getvalue()
-    params.parse(text, file)
+    try:
+        params.parse(text, file)
+    except InputError as error:
+        raise InputError(f"{FOLDER / name}.yaml does not fit: with it, {error}") from None
     if others := sorted(set(APPLIED.findall(text)) - {name}):
         lines.insert(
             0,
@@ -57,7 +60,7 @@ def overlay(name: str, bases: tuple[str, ...] = ()) -> dict:
     file = FOLDER / f"{name}.yaml"
     try:
         values = _yaml().load(file.read_text(encoding="utf-8"))
-    except (YAMLError, UnicodeDecodeError) as error:
+    except (YAMLError, ValueError, RecursionError) as error:
         raise InputError(f"{file} is not valid YAML: {error}; git checkout {file}") from None
     if not isinstance(values, dict):
         raise InputError(f"{file} must be a mapping of sections; git checkout {file}")

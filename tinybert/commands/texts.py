@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BufferedIOBase
@@ -9,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 
 from tinybert.data.raw import columns as roles_of
-from tinybert.data.raw import records, targets
+from tinybert.data.raw import records, separators, targets
 from tinybert.data.raw.columns import TARGETS, TEXTS, Columns, Table
 from tinybert.data.raw.decoding import lines
 from tinybert.data.raw.records import SUFFIXES, Options, Stream
@@ -17,6 +18,11 @@ from tinybert.pipeline.errors import InputError
 from tinybert.tasks.task import TARGET
 
 INPUT_FORMATS = ("text", "tsv", "csv", "jsonl", "parquet")
+
+NAME = re.compile(r"\s*([\"']?)\w+\1\s*")  # of a column
+QUOTED = re.compile(r'\s*"(?:[^"]|"")*"\s*')
+
+ESCAPES = str.maketrans({"\t": "\\t", "\n": "\\n", "\r": "\\r"})  # of labels in a line of TSV
 
 Text = str | tuple[str, str]
 
@@ -82,6 +88,17 @@ def parse_columns(words: list[str] | None) -> dict[str, str | int | list] | None
     return columns
 
 
+def check_columns(columns: Columns | None, labels: list[str]) -> None:
+    """Raises InputError if there are columns of 0 and 1, and not one for each of a model's labels:
+    a label without a column would be taken for one that never applies."""
+    names = columns.get("labels") if columns else None
+    if isinstance(names, list) and (missing := sorted(set(labels) - set(map(str, names)))):
+        raise InputError(
+            f"--columns labels={','.join(map(str, names))}: there is no column for "
+            f"{targets.preview(missing)}; give one for each of the model's labels, by its name"
+        )
+
+
 def parse_encoding(name: str) -> str:
     """Raises InputError if Python has no such encoding of text."""
     try:
@@ -94,10 +111,15 @@ def parse_encoding(name: str) -> str:
     return name
 
 
-def open_file(name: str) -> BufferedIOBase:
-    """A file's bytes. Raises InputError if it cannot be read."""
+def open_file(name: str) -> tuple[BufferedIOBase, str]:
+    """A file's bytes, or those of stdin (-), and its name for messages. Raises InputError if it
+    cannot be read."""
+    if name == "-":
+        if sys.stdin is None:
+            raise InputError("stdin is closed; give a file")
+        return sys.stdin.buffer, "stdin"
     try:
-        return open(name, "rb")
+        return open(name, "rb"), name
     except OSError as error:
         raise InputError(f"{name} cannot be read: {error.strerror}") from None
 
@@ -129,8 +151,28 @@ def read(
         table = records.rows_of_lines(text, name, ".tsv", options, look_ahead=False)
         yield from _texts(table, name, pair, form, notice)
         return
-    for line in text:
+    if form.input_format is None and (other := _other_format(first, options)):
+        notice(
+            f"{name}: the first line, {first.strip()!r:.40}, looks like {other}, and each line is "
+            f"taken for a text; --format {other} reads its columns"
+        )
+    for number, line in enumerate(text, 1):
+        targets.check_characters(line, f"{name}, line {number}")
         yield line.rstrip("\r\n")
+
+
+def _other_format(line: str, options: Options) -> str | None:
+    """The format that a first line of texts looks like."""
+    if line.startswith("{"):
+        try:
+            return "jsonl" if options.is_header(list(json.loads(line))) else None
+        except (ValueError, RecursionError):
+            return None
+
+    def is_header(cells: list[str]) -> bool:
+        return options.is_header(cells) and all(map(NAME.fullmatch, cells))
+
+    return "csv" if separators.of_header(line, is_header) else None
 
 
 def _texts(
@@ -146,6 +188,11 @@ def _texts(
             )
         roles = [*roles, "label"]
     places = roles_of.find(name, table, form.columns, roles, as_option)
+    if table.names and all(map(QUOTED.fullmatch, table.names)):
+        notice(
+            f"{name}: the names of the columns are in quotation marks, which are taken for text, "
+            "there and in the rows; give --quoted if training read them so (quoted: true)"
+        )
     for number, row in table.rows:
         texts = tuple(
             targets.check_text(
@@ -157,15 +204,15 @@ def _texts(
 
 
 def labelled(name: str, pair: bool, kind: str, form: Form) -> Table:
-    """The texts and targets of a file: text_a, text_b (of pairs), and label, labels or score.
+    """The texts and targets of a file, or of stdin (-): text_a, text_b (of pairs), and label,
+    labels or score.
 
     pair, kind: the model's. Raises InputError that names the line of what is not valid.
     """
-    file, suffix = Path(name), form.suffix(name) or ".txt"
-    try:
-        content = records.read(file, form.options(), suffix)
-    except OSError as error:
-        raise InputError(f"{name} cannot be read: {error.strerror}") from None
+    stream, name = open_file(name)
+    with stream:
+        suffix = form.suffix(name) or ".txt"
+        content = records.read_rows(stream, name, suffix, form.options())
     if form.columns is not None:
         present = [role for role in TARGETS if role in form.columns]
     elif content.names is not None:
@@ -179,7 +226,7 @@ def labelled(name: str, pair: bool, kind: str, form: Form) -> Table:
             f"column must have the targets: {as_option('columns', '{text: ..., label: ...}')}"
         )
     roles = [*TEXTS[pair], *present]
-    table = roles_of.table(file, content, form.columns, roles, as_option)
+    table = roles_of.table(Path(name), content, form.columns, roles, as_option)
     for role in TEXTS[pair]:
         table.columns[role] = [
             targets.check_text(value, f"{table.where(row)}: {role}", table.unit)
@@ -196,4 +243,5 @@ def line(prediction: dict, output: str) -> str:
     if "score" in prediction:
         return f"{prediction['score']:.6g}"
     label = prediction["label"] if "label" in prediction else ",".join(prediction["labels"])
+    label = label.translate(ESCAPES)
     return "\t".join([label, *(f"{p:.6f}" for p in prediction["probabilities"].values())])

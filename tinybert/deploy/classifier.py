@@ -5,7 +5,7 @@ classify = Classifier("models/pydocs/onnx")
 print(classify(["Draws a line between two points of the axes."]))
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +13,11 @@ from tokenizers import Encoding, Tokenizer
 
 from tinybert.deploy.onnx import reference
 from tinybert.deploy.onnx.session import FILES, METADATA_FILE, TOKENIZER_FILE, logits, session
+from tinybert.models.chunks import MAX_CHARACTERS, chunks
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.files import read_json
+
+THREADS = 1024  # at most: ONNX Runtime takes gigabytes for 100,000
 
 
 class Classifier:
@@ -29,12 +32,22 @@ class Classifier:
         folder = Path(folder)
         if kind not in FILES:
             raise InputError(f"{kind!r} is not a kind of model; use one of {', '.join(FILES)}")
+        if not 0 <= threads <= THREADS:
+            raise InputError(f"threads is {threads}; give 0 (all cores) to {THREADS}")
         exported = reference.read(folder, kind)
         metadata = read_json(folder / METADATA_FILE)
         self.kind, self.labels, self.pair = (metadata[k] for k in ("kind", "labels", "pair"))
-        # with training's truncation: its length, side and strategy
-        self.tokenizer = Tokenizer.from_file(str(folder / TOKENIZER_FILE))
-        self.session = session(folder / FILES[kind], threads)
+        try:
+            # with training's truncation: its length, side and strategy
+            self.tokenizer = Tokenizer.from_file(str(folder / TOKENIZER_FILE))
+            self.session = session(folder / FILES[kind], threads)
+        except (OSError, MemoryError):
+            raise
+        except Exception as error:  # the libraries raise no narrower one; the files are whole
+            raise InputError(
+                f"{folder} is as it was exported, and the libraries here cannot open it: install "
+                f"the versions of onnxruntime and tokenizers of constraints.txt ({error})"
+            ) from None
         self.names = [value.name for value in self.session.get_inputs()]
         encoding = self.tokenizer.encode(*exported.texts)
         [row] = logits(self.session, [encoding])
@@ -45,23 +58,40 @@ class Classifier:
 
         The keys of a prediction are `label` and `probabilities` (by label) for classification,
         `labels` (a list) and `probabilities` for multi-label tasks, and `score` for regression.
-        Raises InputError if `texts` is one text, or if one of them is not a text (not a pair).
+        Raises InputError if `texts` is one text, a mapping, a set or a table, or if one of them is
+        not a text (not a pair).
         """
         return [decode(row, self.kind, self.labels) for row in self.logits(texts)]
 
     def logits(self, texts: Sequence[str | tuple[str, str]]) -> np.ndarray:
         """(texts, classes), float32; (texts, 1) for regression. Raises InputError as a call."""
-        encodings = self.encode(texts)
-        if not encodings:
-            return np.empty((0, max(1, len(self.labels))), np.float32)
-        return logits(self.session, encodings)
+        texts = self.check(texts)
+        rows = [np.empty((0, max(1, len(self.labels))), np.float32)]
+        sides = list(zip(*texts, strict=True)) if self.pair else [texts]
+        rows += [
+            logits(self.session, self.tokenizer.encode_batch(texts[part]))
+            for part in (chunks(*sides) if texts else ())
+        ]
+        return np.concatenate(rows)
 
     def encode(self, texts: Sequence[str | tuple[str, str]]) -> list[Encoding]:
         """Texts, or pairs of texts, as the tokens that training saw. Raises InputError as a
         call."""
+        return self.tokenizer.encode_batch(self.check(texts))
+
+    def check(self, texts: Sequence[str | tuple[str, str]]) -> list[str] | list[tuple[str, str]]:
+        """The texts, or pairs of texts, as a list. Raises InputError as a call."""
         expected = "a pair of texts" if self.pair else "a text"
         if isinstance(texts, str):
             raise InputError(f"{texts!r:.80} is one text; give a list, in which each is {expected}")
+        # the items of tables and mappings are names, and a set has no order
+        unordered = (bytes, set, frozenset, Mapping)
+        is_list = isinstance(texts, Iterable) and not isinstance(texts, unordered)
+        if not is_list or getattr(texts, "ndim", 1) != 1:
+            raise InputError(
+                f"{type(texts).__name__} is no list of texts; give a list, in which each is "
+                f"{expected}; of a table, one column as a list"
+            )
         texts = [tuple(text) if isinstance(text, list) else text for text in texts]
         for text in texts:
             strings = text if self.pair else (text,)
@@ -76,7 +106,12 @@ class Classifier:
                 raise InputError(
                     f"{text!r:.80} is not valid Unicode: it has half of a surrogate pair"
                 ) from None
-        return self.tokenizer.encode_batch(texts)
+            if max(map(len, strings)) > MAX_CHARACTERS:
+                raise InputError(
+                    f"{text!r:.80} has more than {MAX_CHARACTERS:,} characters; shorten it, the "
+                    "model reads the first tokens only"
+                )
+        return texts
 
 
 def decode(logits: np.ndarray, kind: str, labels: list[str]) -> dict:

@@ -7,11 +7,13 @@ from pathlib import Path
 import yaml
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
+from tinybert.deploy.classifier import Classifier
 from tinybert.deploy.onnx import card, reference
 from tinybert.deploy.onnx.session import FILES, METADATA_FILE, TOKENIZER_FILE
+from tinybert.models import pretrained
 from tinybert.pipeline import params, paths
 from tinybert.pipeline.errors import InputError
-from tinybert.pipeline.files import atomic_write, read_json
+from tinybert.pipeline.files import atomic_write, read_json, reading
 from tinybert.tasks.task import MODELS
 
 SETTINGS = (
@@ -57,7 +59,7 @@ def write(task: str, out: Path, licence: str) -> None:
     """Writes the repository of the task's student to `out`.
 
     licence: the teacher's, as an identifier of the hub. Raises InputError if outputs of the
-    pipeline are missing, if `out` exists, or outside of a git repository.
+    pipeline are missing or damaged, if `out` exists, or outside of a git repository.
     """
     student, onnx = paths.model(task, "student"), paths.model(task, "onnx")
     metrics = [paths.metrics(kind, task) for kind in ("eval", "export")]
@@ -66,19 +68,13 @@ def write(task: str, out: Path, licence: str) -> None:
         raise InputError(f"{', '.join(missing)} is missing; run dvc repro, or dvc pull")
     if out.exists():
         raise InputError(f"{out} exists; remove it, or choose another folder")
-    scores, sizes = (read_json(file) for file in metrics)
-    is_current = "intervals" in scores, "interval" in sizes["int8"]
-    for file, has_intervals in zip(metrics, is_current, strict=True):
-        if not has_intervals:
-            raise InputError(f"{file} was written by an earlier version; run dvc repro")
+    pretrained.read_config(str(student), None, task)
+    for kind in FILES:
+        Classifier(onnx, kind)
+    rows, scores, sizes = _scores(*metrics)
     metadata = read_json(onnx / METADATA_FILE)
-    source = read_json(paths.PRETRAINED / "source.json")
+    source = read_json(paths.PRETRAINED / "source.json", "model", "revision")
     settings = params.load(task).model_dump(exclude_unset=True)
-    rows = {
-        name: {**scores[model], "interval": scores["intervals"][model][scores["metric"]]}
-        for model, name in MODELS.items()
-    }
-    rows["student, 8 bits"] = sizes["int8"]
     has_changes = _git("status", "--porcelain", "--untracked-files=no")
     text = CARD.format(
         card_data=_card_data(task, licence, scores).to_yaml(),
@@ -93,17 +89,39 @@ def write(task: str, out: Path, licence: str) -> None:
         labels=card.labels(metadata),
         table=card.table(scores["split"], scores["rows"], rows),
         **FILES,
-        onnx_megabytes=sizes["onnx"]["megabytes"],
-        int8_megabytes=sizes["int8"]["megabytes"],
+        **sizes,
         metadata=METADATA_FILE,
         reference=reference.FILE,
         settings=yaml.safe_dump({key: settings[key] for key in SETTINGS}, sort_keys=False),
     )
     with atomic_write(out) as folder:
-        shutil.copytree(student, folder)
-        for name in (*FILES.values(), METADATA_FILE, TOKENIZER_FILE, reference.FILE):
-            shutil.copyfile(onnx / name, folder / name)
+        folder.mkdir(parents=True)
+        names = (*FILES.values(), METADATA_FILE, TOKENIZER_FILE, reference.FILE)
+        for file in (*sorted(student.iterdir()), *(onnx / name for name in names)):
+            shutil.copyfile(file, folder / file.name)
         ModelCard(text).save(folder / "README.md")
+
+
+def _scores(evaluated: Path, exported: Path) -> tuple[dict[str, dict], dict, dict]:
+    """The rows of the card's table, the content of `evaluated`, and the sizes of the ONNX files in
+    MB. Raises InputError that names a file that is damaged or that an earlier version wrote."""
+    scores, sizes = read_json(evaluated), read_json(exported)
+    with reading(exported):
+        is_current = "intervals" in scores, "interval" in sizes["int8"]
+    for file, has_intervals in zip((evaluated, exported), is_current, strict=True):
+        if not has_intervals:
+            raise InputError(f"{file} was written by an earlier version; run dvc repro")
+    with reading(evaluated):
+        rows = {
+            name: {**scores[model], "interval": scores["intervals"][model][scores["metric"]]}
+            for model, name in MODELS.items()
+        }
+        card.table(scores["split"], scores["rows"], rows)
+    with reading(exported):
+        rows["student, 8 bits"] = sizes["int8"]
+        card.table(scores["split"], scores["rows"], rows)
+        megabytes = {f"{kind}_megabytes": sizes[kind]["megabytes"] for kind in FILES}
+    return rows, scores, megabytes
 
 
 def _card_data(task: str, licence: str, scores: dict) -> ModelCardData:

@@ -4,6 +4,7 @@ POST /predict, /compare; GET / (a page to try it), /health, /metrics (Prometheus
 """
 
 import asyncio
+import signal
 import socket
 import time
 from collections.abc import AsyncIterator
@@ -21,13 +22,17 @@ from prometheus_client import (
     Histogram,
     generate_latest,
 )
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from tinybert.deploy.classifier import Classifier
 from tinybert.deploy.service import api_page, limits, server
 from tinybert.deploy.service.batcher import Batcher, Classify
 from tinybert.deploy.service.comparison import Comparison
 from tinybert.deploy.service.middleware import Requests
+
+MAX_KEYS = 10  # of a body, above which they are not named in the error
+NOT_AN_OBJECT = "expected a JSON object, with the header Content-Type: application/json"
+NOT_PARSED = "the body must be JSON in UTF-8, neither compressed nor nested deeply"
 
 
 def _check_text(text: str) -> str:
@@ -44,13 +49,23 @@ Text = Annotated[str, Field(max_length=limits.MAX_CHARACTERS), AfterValidator(_c
 Texts = list[Text | tuple[Text, Text]]
 
 
-class PredictRequest(BaseModel):
+class Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_keys(cls, body: object) -> object:
+        # Each unknown key is a mistake of its own, and 100,000 of them keep the service busy.
+        if isinstance(body, dict) and len(body) > MAX_KEYS:
+            raise ValueError(f"it has {len(body):,} keys; the only one is texts")
+        return body
+
+
+class PredictRequest(Body):
     texts: Annotated[Texts, Field(min_length=1, max_length=limits.MAX_TEXTS)]
 
 
-class CompareRequest(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class CompareRequest(Body):
     texts: Annotated[Texts, Field(min_length=1, max_length=limits.MAX_COMPARED_TEXTS)]
 
 
@@ -69,23 +84,22 @@ class ErrorResponse(BaseModel):
     detail: str
 
 
-# 422 is FastAPI's HTTPValidationError, see `refuse`.
-ERRORS = {
-    status: {"model": ErrorResponse, "description": description}
-    for status, description in (
-        (400, "The body cannot be parsed, for instance because it is nested too deeply"),
-        (413, f"More than {limits.MAX_BYTES:,} bytes"),
-        (429, "Too many texts, or comparisons, are waiting; try again later"),
-        (500, "The model failed"),
-    )
-} | {
-    503: {
-        "description": "Too many connections, or the service is stopping",
-        "content": {
-            "text/plain": {"schema": {"type": "string"}},
-            "application/json": {"schema": {"$ref": "#/components/schemas/ErrorResponse"}},
-        },
+def _error(description: str, *media_types: str) -> dict:
+    schema = {"$ref": "#/components/schemas/ErrorResponse"}
+    return {
+        "description": description,
+        "content": {"application/json": {"schema": schema}}
+        | {media_type: {"schema": {"type": "string"}} for media_type in media_types},
     }
+
+
+# Of all routes. 422 is FastAPI's HTTPValidationError, see `refuse`.
+ERRORS = {
+    400: _error("The request is not HTTP, or its body cannot be parsed", "text/plain"),
+    413: _error(f"More than {limits.MAX_BYTES:,} bytes"),
+    429: _error("Too many texts, bytes, or comparisons are waiting; try again later"),
+    500: _error("The model failed"),
+    503: _error("Too many connections, or the service is stopping", "text/plain"),
 }
 
 
@@ -109,7 +123,11 @@ def create(classify: Classifier, teacher: Classify | None = None) -> FastAPI:
         with suppress(asyncio.CancelledError):
             await worker
 
-    app = FastAPI(title="tinybert", lifespan=lifespan, docs_url=None, redoc_url=None)
+    # A redirect to the path without a slash would name the host that the client gave.
+    app = FastAPI(
+        title="tinybert", lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False,
+        responses=ERRORS,
+    )  # fmt: skip
     app.add_middleware(Requests, requests=requests, seconds=seconds)
 
     @app.exception_handler(RequestValidationError)
@@ -120,7 +138,14 @@ def create(classify: Classifier, teacher: Classify | None = None) -> FastAPI:
             {"loc": [_short(part) for part in e["loc"]], "msg": _short(e["msg"]), "type": e["type"]}
             for e in error.errors()[:10]
         ]
+        for mistake in mistakes:
+            if mistake["type"] == "model_attributes_type":  # pydantic speaks of classes
+                mistake["msg"] = NOT_AN_OBJECT
         return JSONResponse({"detail": mistakes}, 422)
+
+    @app.exception_handler(400)
+    async def refuse_unparsed(request: Request, error: Exception) -> JSONResponse:
+        return JSONResponse({"detail": NOT_PARSED}, 400)
 
     @app.exception_handler(Exception)
     async def fail(request: Request, error: Exception) -> JSONResponse:
@@ -140,7 +165,8 @@ def create(classify: Classifier, teacher: Classify | None = None) -> FastAPI:
         if mistakes:
             raise RequestValidationError(mistakes)
 
-    @app.post("/predict", responses=ERRORS)
+    # One route must name the model of the errors: this puts it into the schemas.
+    @app.post("/predict", responses={500: ERRORS[500] | {"model": ErrorResponse}})
     async def predict(request: PredictRequest) -> PredictResponse:
         """Labels and probabilities of texts (or of pairs of texts, if the task has pairs)."""
         check(request.texts)
@@ -148,7 +174,7 @@ def create(classify: Classifier, teacher: Classify | None = None) -> FastAPI:
         results = await batcher.predict(request.texts)
         return PredictResponse(results=results, milliseconds=1000 * (time.perf_counter() - start))
 
-    @app.post("/compare", responses=ERRORS)
+    @app.post("/compare")
     async def compare(request: CompareRequest) -> dict[str, PredictResponse]:
         """The student's predictions, and the teacher's, if the service has one. One request at a
         time, in small batches."""
@@ -183,8 +209,10 @@ def create(classify: Classifier, teacher: Classify | None = None) -> FastAPI:
 
 def run(app: FastAPI, listener: socket.socket) -> None:
     """Serves until SIGTERM or SIGINT. listener: of server.bind."""
-    with suppress(KeyboardInterrupt):
-        server.server(app).run(sockets=[listener])
+    # As SIGTERM does, Ctrl-C ends the process once the server has stopped. KeyboardInterrupt would
+    # wait for a model that still computes.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    server.server(app).run(sockets=[listener])
 
 
 def _short(part: str | int) -> str | int:

@@ -1,9 +1,12 @@
 """A PyTorch model with the interface of Classifier: the teacher, to compare a student with."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
+from tokenizers import Encoding
 from transformers import AutoModelForSequenceClassification, PreTrainedConfig
 
 from tinybert.deploy.classifier import Classifier, decode
@@ -16,12 +19,13 @@ from tinybert.tasks.task import Task
 class TorchClassifier:
     """The teacher of a student, which gets the student's tokens and predicts the student's labels.
 
-    folder: models/T/teacher. student: of the same task. Raises InputError if the folder holds no
-    model with the student's kind, labels (in any order) and vocabulary.
+    folder: models/T/teacher. student: of the same task. threads: of the process; 0 uses all cores.
+    Raises InputError if the folder holds no model with the student's kind, labels (in any order)
+    and vocabulary, or one that cannot read the student's longest rows.
     """
 
-    def __init__(self, folder: str | Path, student: Classifier):
-        if not Path(folder).is_dir():
+    def __init__(self, folder: str | Path, student: Classifier, threads: int = 0):
+        if not os.path.isdir(folder):
             raise InputError(f"--teacher: {folder} is not a folder; give models/<task>/teacher")
         config, tokenizer = pretrained.read_config(str(folder), None, "--teacher")
         self.order, self.student = _label_order(config, folder, student), student
@@ -30,21 +34,41 @@ class TorchClassifier:
                 f"--teacher: {folder} splits texts into other tokens than the student; give the "
                 "teacher that it was distilled from, models/<task>/teacher"
             )
+        if threads:
+            torch.set_num_threads(threads)
         self.model = pretrained.load(
             AutoModelForSequenceClassification, folder, allow_missing=()
         ).eval()
+        self._check_longest(folder)
 
     def __call__(self, texts: Sequence[str | tuple[str, str]]) -> list[dict]:
         """As Classifier: each text runs alone."""
-        predictions = []
-        for encoding in self.student.encode(texts):
-            inputs = {
-                name: torch.tensor([getattr(encoding, INPUTS[name])]) for name in self.student.names
-            }
-            with torch.inference_mode():
-                logits = self.model(**inputs).logits[0].numpy()
-            predictions.append(decode(logits[self.order], self.student.kind, self.student.labels))
-        return predictions
+        kind, labels = self.student.kind, self.student.labels
+        return [decode(self._logits(row), kind, labels) for row in self.student.encode(texts)]
+
+    def _logits(self, encoding: Encoding) -> np.ndarray:
+        """(outputs,), in the order of the student's labels."""
+        inputs = {
+            name: torch.tensor([getattr(encoding, INPUTS[name])]) for name in self.student.names
+        }
+        with torch.inference_mode():
+            return self.model(**inputs).logits[0].numpy()[self.order]
+
+    def _check_longest(self, folder: str | Path) -> None:
+        text = "a " * self.student.tokenizer.truncation["max_length"]
+        [row] = self.student.encode([(text, text) if self.student.pair else text])
+        try:
+            logits = self._logits(row)
+        except (IndexError, RuntimeError, TypeError) as error:
+            raise InputError(
+                f"--teacher: {folder} cannot read the student's longest row, {len(row.ids)} tokens "
+                f"with {', '.join(self.student.names)}: {error}; give the teacher that it was "
+                "distilled from, models/<task>/teacher"
+            ) from error
+        if not np.isfinite(logits).all():
+            raise InputError(
+                f"--teacher: {folder} computes NaN or infinite values; get it again with dvc pull"
+            )
 
 
 def _label_order(config: PreTrainedConfig, folder: str | Path, student: Classifier) -> list[int]:

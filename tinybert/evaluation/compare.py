@@ -13,7 +13,7 @@ from tinybert.models.encode import Rows, read_rows
 from tinybert.models.folder import load_classifier
 from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline import paths
-from tinybert.pipeline.files import write_json
+from tinybert.pipeline.files import atomic_write, reading, write_json
 from tinybert.tasks.intervals import interval
 from tinybert.tasks.scores import METRICS, is_near_chance, prediction, scores
 from tinybert.tasks.task import CHOOSES, MODELS, Task, load_task
@@ -61,7 +61,8 @@ def compare_models(name: str, max_length: int) -> dict:
     file = paths.METRICS / "predictions" / f"{name}.csv"
     file.parent.mkdir(parents=True, exist_ok=True)
     names = {column: _names(values, task.labels) for column, values in columns.items()}
-    pd.DataFrame(names).to_csv(file, index=False)
+    with atomic_write(file) as temporary:
+        pd.DataFrame(names).to_csv(temporary, index=False)
     return result
 
 
@@ -96,7 +97,9 @@ def linear_model(name: str, task: Task) -> Callable[[str], np.ndarray]:
 
 
 def _table(name: str, split: str) -> pd.DataFrame:
-    return pd.read_parquet(paths.tables(name) / f"{split}.parquet")
+    file = paths.tables(name) / f"{split}.parquet"
+    with reading(file):
+        return pd.read_parquet(file)
 
 
 def _texts(table: pd.DataFrame) -> list[str]:

@@ -1,5 +1,6 @@
 """What must be known to read a task's scores: chance, cheaper models, noise and few rows."""
 
+from tinybert.pipeline.wording import plural
 from tinybert.tasks.task import scored_on
 
 FEW = 100  # rows; with fewer, one row is more than a point of accuracy
@@ -37,7 +38,8 @@ def _few_rows(task: str, result: dict) -> list[str]:
     chosen = ", which also chose the epochs: they are too high" if result["chosen_on_it"] else ""
     metric = result["metric"]
     return [
-        f"WARNING: {task}: the scores are those of {result['rows']} rows of {result['split']}"
+        f"WARNING: {task}: the scores are those of {plural(result['rows'], 'row', 'rows')} of "
+        f"{result['split']}"
         f"{chosen}. The student's {metric} {_score(result, 'student')} may be anything from "
         f"{percent(result['intervals']['student'][metric])}. Add a test file of some hundred rows"
     ]

@@ -15,6 +15,7 @@ import torch
 from tqdm import tqdm
 from transformers import PreTrainedModel
 
+from tinybert.deploy.classifier import Classifier
 from tinybert.deploy.onnx import export
 from tinybert.deploy.onnx.session import FILES
 from tinybert.models import pretrained
@@ -39,12 +40,14 @@ def measure(name: str, max_length: int, rows: int) -> dict:
     result are `sizes`, the parameters and megabytes of each model, and `one_thread` and
     `all_cores`, the timings (see `speed`). All models but the 8-bit ones compute in float32, and
     all read the student's token ids; the baseline has no ONNX files. Raises InputError that names
-    the models that are missing.
+    the models that are missing or damaged.
     """
     folders = {role: paths.model(name, role) for role in (*ROLES, "onnx")}
     missing = [str(folder) for folder in folders.values() if not folder.is_dir()]
     if missing:
         raise InputError(f"{', '.join(missing)} is missing; run dvc repro")
+    for kind in FILES:
+        Classifier(folders["onnx"], kind)
     split = paths.tables(name) / f"{load_task(paths.tables(name)).test_split}.parquet"
     table = read_rows(split, load_tokenizer(folders["student"]), max_length)
     models = {role: _load(folders[role]) for role in ROLES}

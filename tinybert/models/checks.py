@@ -5,12 +5,11 @@ import math
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
 from torch import nn
 from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from tinybert.models.attention import capture
-from tinybert.models.source import WEIGHTS, find, weight_files
+from tinybert.models.source import WEIGHTS, find, open_weights, weight_files
 from tinybert.pipeline.errors import InputError
 
 # No model's config has greater values. Below them, the number of parameters can be computed.
@@ -19,7 +18,10 @@ ROOM = 10**7  # parameters of heads that a checkpoint may lack
 # Of the embedding table's rows, the share that the tokenizer must know: tables are rounded up to
 # multiples of up to 128, and a few tokens of multilingual models are not in use.
 KNOWN = 0.9
-RARE = "ꙮ 한 ع ก 𒀀"  # characters that no vocabulary of words or pieces has in full
+SAMPLE = "Café, ÄB 42 naïve 中文 — ok"  # most tokenizers with the same vocabulary differ on it
+RARE = "ꙮ한عก𒀀"  # characters that no vocabulary of words or pieces has in full
+# Of a config; the names of some architectures are mapped to these.
+NEEDED = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads")
 FIX_TOKENIZER = "use the tokenizer that belongs to the weights"
 FIX_CONFIG = "use the config.json that belongs to the weights"
 
@@ -28,11 +30,53 @@ def load_config(source: str | Path, **options) -> PreTrainedConfig:
     """A model's config. source, options: as source.locate returns them. Raises InputError if it is
     missing or damaged."""
     if find(source, "config.json", **options) is None:
-        raise InputError("it has no config.json")
+        raise InputError(f"{source} has no config.json; {FIX_CONFIG}")
     try:
-        return AutoConfig.from_pretrained(source, **options)
+        config = AutoConfig.from_pretrained(source, **options)
     except Exception as error:  # of many kinds: what is damaged is used before it is checked
-        raise InputError(f"its config.json cannot be read ({error}); {FIX_CONFIG}") from error
+        raise InputError(
+            f"config.json of {source} cannot be read ({error}); {FIX_CONFIG}"
+        ) from error
+    if getattr(config, "quantization_config", None):
+        raise InputError(
+            f"{source} is quantised (quantization_config in config.json); use the model that it "
+            "was made from"
+        )
+    if missing := [name for name in NEEDED if not isinstance(getattr(config, name, None), int)]:
+        raise InputError(
+            f"config.json of {source} has no {', '.join(missing)}: it describes no text encoder "
+            f"such as BERT, or a part of it is missing; {FIX_CONFIG}"
+        )
+    return config
+
+
+def check_weights(source: str | Path, **options) -> None:
+    """Raises InputError if weights, those of unused heads too, are not finite floating-point
+    numbers, or are in two files. source, options: as source.locate returns them."""
+    broken, places = [], {}
+    for file in weight_files(source, **options):
+        with open_weights(file) as weights:
+            for key in weights.keys():  # noqa: SIM118
+                if key in places:
+                    raise InputError(
+                        f"{source}: the weight {key} is in {places[key]} and in {file.name}; "
+                        "download it again"
+                    )
+                places[key] = file.name
+                weight = weights.get_tensor(key)
+                is_number = weight.is_floating_point() and weight.itemsize > 1
+                if not is_number and not key.endswith("_ids"):  # position_ids
+                    raise InputError(
+                        f"{source}: the weight {key} is of the type {weight.dtype}: it is "
+                        "quantised; use the model that it was made from"
+                    )
+                if not weight.float().isfinite().all():
+                    broken.append(key)
+    if broken:
+        raise InputError(
+            f"{source}: {len(broken)} of its weights have values that are NaN or infinite, such as "
+            f"{broken[0]}; download it again, or use another checkpoint"
+        )
 
 
 def check_tokenizer(
@@ -57,7 +101,7 @@ def check_tokenizer(
             f"pad token {tokenizer.pad_token} has the id {tokenizer.pad_token_id}; correct the one "
             "that is wrong: rows would be padded with a token that the model reads"
         )
-    size, ids = config.vocab_size, tokenizer.get_vocab().values()
+    size, ids = config.vocab_size, set(tokenizer.get_vocab().values())
     if max(ids) >= size:
         raise InputError(
             f"{name}: its tokenizer has ids up to {max(ids)}, and the embedding table has {size} "
@@ -74,7 +118,7 @@ def check_tokenizer(
             f"[CLS] and [SEP] (cls_token, sep_token); {FIX_TOKENIZER}"
         )
     try:
-        is_known = bool(tokenizer(RARE, add_special_tokens=False)["input_ids"])
+        is_known = all(_keeps(tokenizer, character) for character in RARE)
     except Exception:  # the library tokenizers raises no narrower one
         is_known = False
     if not is_known:
@@ -82,6 +126,18 @@ def check_tokenizer(
             f"{name}: its tokenizer has no token for what is not in its vocabulary; name it in "
             "tokenizer_config.json and tokenizer.json: unk_token"
         )
+
+
+def _keeps(tokenizer: PreTrainedTokenizerBase, character: str) -> bool:
+    """Whether a character is in the tokens of a word, unknown or not."""
+    texts = [f"a{character}a", "aa"]
+    word, rest = tokenizer(texts, add_special_tokens=False)["input_ids"]
+    return word != rest or tokenizer.unk_token_id in word
+
+
+def is_same_tokenizer(one: PreTrainedTokenizerBase, other: PreTrainedTokenizerBase) -> bool:
+    """Whether both split texts into the same tokens: by their vocabularies and a sample."""
+    return one.get_vocab() == other.get_vocab() and one.encode(SAMPLE) == other.encode(SAMPLE)
 
 
 def check_mask(tokenizer: PreTrainedTokenizerBase, name: str) -> None:
@@ -113,16 +169,16 @@ def check(
 ) -> None:
     """Raises InputError if a model cannot be distilled on rows of these lengths.
 
-    That is: with another model's tokenizer, with weights that are not numbers, with too few
+    That is: with another model's tokenizer, with layers whose weights are all 0, with too few
     positions, or if its architecture does not expose its queries and keys. lengths: tokens, by the
     setting of params.yaml. name: of the model, for errors.
     """
     check_tokenizer(model.config, tokenizer, name)
-    broken = [key for key, weight in model.named_parameters() if not weight.isfinite().all()]
-    if broken:
+    linear = [(key, m) for key, m in model.named_modules() if isinstance(m, nn.Linear)]
+    if empty := [key for key, module in linear if not module.weight.any()]:
         raise InputError(
-            f"{name}: {len(broken)} of its weights have values that are NaN or infinite, such as "
-            f"{broken[0]}; download it again, or use another checkpoint"
+            f"{name}: all weights of {len(empty)} of its {len(linear)} linear layers are 0, such "
+            f"as those of {empty[0]}: was the download not finished? Download it again"
         )
     limit = _positions(model.base_model)
     if longer := [f"{key} is {n}" for key, n in lengths.items() if limit and n > limit]:
@@ -164,11 +220,12 @@ def _positions(encoder: PreTrainedModel) -> int | None:
 def check_size(auto_class: type, folder: str | Path, **options) -> None:
     """Raises InputError if the config describes no model, or a much larger one than the files hold:
     to build it could exhaust the memory. Nothing of that size is built here."""
-    config = AutoConfig.from_pretrained(folder, **options)
     revision = {key: value for key, value in options.items() if key == "revision"}
+    load_config(folder, **revision)
+    config = AutoConfig.from_pretrained(folder, **options)
     count = 0
     for file in weight_files(folder, **revision):
-        with safe_open(file, "pt") as weights:
+        with open_weights(file) as weights:
             shapes = [weights.get_slice(key).get_shape() for key in weights.keys()]  # noqa: SIM118
         count += sum(map(math.prod, shapes))
     sizes = {key: value for key, value in config.to_dict().items() if type(value) is int}

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
+from tinybert.models.chunks import ROWS, chunks
 from tinybert.pipeline.errors import InputError
+from tinybert.pipeline.files import reading
 
-CHUNK = 10_000  # texts given to the tokenizer at once
 NO_LABEL = -100  # the class of a row without a gold label, as in torch.nn.functional
 OPEN = 256  # shards that are memory-mapped at the same time
 
@@ -114,21 +115,22 @@ def encode(
     **columns: np.ndarray,
 ) -> Rows:
     """Tokenizes texts, or pairs of texts; cuts them at max_length tokens."""
-    chunks = (
-        (first[i : i + CHUNK], None if second is None else second[i : i + CHUNK])
-        for i in range(0, len(first), CHUNK)
-    )
-    return _encode(chunks, tokenizer, max_length, columns)
+    return _encode([(first, second)], tokenizer, max_length, columns)
 
 
 def _encode(
-    chunks: Iterable[tuple[list[str], list[str] | None]],
+    tables: Iterable[tuple[list[str], list[str] | None]],
     tokenizer: PreTrainedTokenizerBase,
     max_length: int,
     columns: dict[str, np.ndarray],
 ) -> Rows:
     tokens, token_types, lengths = [], [], []
-    for first, second in chunks:
+    parts = (
+        (first[part], second and second[part])
+        for first, second in tables
+        for part in chunks(first, second)
+    )
+    for first, second in parts:
         encoded = tokenizer(first, second, truncation=True, max_length=max_length)
         lengths.append(np.array([len(ids) for ids in encoded["input_ids"]]))
         tokens.append(np.concatenate(encoded["input_ids"]).astype(np.int32))
@@ -156,21 +158,22 @@ def read_rows(
     """A canonical table as Rows, with its label (NO_LABEL for null), labels or score (NaN).
 
     source: a file, or a folder of shards. The texts are streamed; only their tokens stay in memory.
-    columns: added to the table's own.
+    columns: added to the table's own. Raises InputError that names a file that is missing or
+    damaged.
     """
-    files = [source] if source.is_file() else shard_files(source, "parquet")
+    files = [source] if source.suffix == ".parquet" else shard_files(source, "parquet")
     targets: dict[str, list[np.ndarray]] = {}
 
-    def chunks() -> Iterator[tuple[list[str], list[str] | None]]:
+    def tables() -> Iterator[tuple[list[str], list[str] | None]]:
         for file in files:
-            with pq.ParquetFile(file) as table:
-                for batch in table.iter_batches(CHUNK):
+            with reading(file), pq.ParquetFile(file) as table:
+                for batch in table.iter_batches(ROWS):
                     chunk = pa.Table.from_batches([batch])
                     for name, values in _targets(chunk).items():
                         targets.setdefault(name, []).append(values)
                     yield read_texts(chunk)
 
-    rows = _encode(chunks(), tokenizer, max_length, columns)
+    rows = _encode(tables(), tokenizer, max_length, columns)
     rows.columns |= {name: np.concatenate(values) for name, values in targets.items()}
     return rows
 
@@ -199,10 +202,11 @@ def shard_files(folder: Path, suffix: str) -> list[Path]:
 
 
 def read_segments(folder: Path, padding_id: int) -> Rows:
-    """The segments of prepare_corpus. Only their starts are in memory; tokens stay in the files."""
+    """The segments of prepare_corpus. Only their starts are in memory; tokens stay in the files.
+    Raises InputError that names a file that is missing or damaged."""
     files, sizes, lengths, shards = shard_files(folder, "arrow"), [], [], [0]
     for file in files:
-        with pa.memory_map(str(file)) as source:
+        with reading(file), pa.memory_map(str(file)) as source:
             reader = pa.ipc.open_file(source)
             batches = [reader.get_batch(i).column(0) for i in range(reader.num_record_batches)]
             counts = [np.diff(batch.offsets.to_numpy()) for batch in batches]

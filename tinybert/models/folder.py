@@ -4,7 +4,6 @@ from pathlib import Path
 
 import torch
 from transformers import (
-    AutoConfig,
     AutoModel,
     AutoModelForSequenceClassification,
     PreTrainedModel,
@@ -12,6 +11,7 @@ from transformers import (
 )
 
 from tinybert.models import pretrained
+from tinybert.models.checks import load_config
 from tinybert.models.tokenizer import save_tokenizer
 from tinybert.pipeline import distributed
 from tinybert.pipeline.files import set_default_mode
@@ -51,5 +51,5 @@ def load_classifier(folder: Path, head: dict | None = None, seed: int = 0) -> Pr
 def random_classifier(folder: Path, head: dict, seed: int) -> PreTrainedModel:
     """A classifier with the sizes of a saved model and random weights. head: Task.head()."""
     torch.manual_seed(seed)
-    config = AutoConfig.from_pretrained(folder, **head)
+    config = load_config(folder, **head)
     return AutoModelForSequenceClassification.from_config(config)

@@ -4,8 +4,7 @@ import shutil
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from transformers import (
     AutoModel,
     AutoModelForMaskedLM,
@@ -16,9 +15,9 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from tinybert.models import checks
-from tinybert.models.source import WEIGHTS, locate, weight_files
+from tinybert.models.source import WEIGHTS, locate, read_weights, weight_files
 from tinybert.models.tokenizer import load_tokenizer, save_tokenizer
-from tinybert.pipeline.errors import InputError
+from tinybert.pipeline.errors import InputError, refused
 from tinybert.pipeline.files import file_sha256, set_default_mode, write_json
 from tinybert.pipeline.schema import Pretrained, Student
 
@@ -88,19 +87,19 @@ def fetch_student(settings: Student, base: Path, out: Path, lengths: dict[str, i
     if model:
         config, tokenizer = read_config(model, settings.revision, key)
         wrong = [
-            f"{size} {getattr(config, size)} (not {getattr(settings, size)})"
-            for size in SIZES
-            if getattr(config, size) != getattr(settings, size)
+            f"{size} {actual} (not {getattr(settings, size)})"
+            for size, actual in sizes(config).items()
+            if actual != getattr(settings, size)
         ]
         if wrong:
             raise InputError(
                 f"{key}: {model} has {', '.join(wrong)}. Set the section student to its sizes"
             )
         expected = load_tokenizer(base)
-        if tokenizer.get_vocab() != expected.get_vocab():
+        if not checks.is_same_tokenizer(tokenizer, expected):
             raise InputError(
-                f"{key}: {model} has another vocabulary than the teacher. Set pretrained.model to "
-                "a model with its vocabulary"
+                f"{key}: {model} has another vocabulary than the teacher, or splits texts into "
+                "other tokens. Set pretrained.model to a model with its tokenizer"
             )
         source, options = locate(model, settings.revision, key)
         student = load(AutoModel, source, allow_unexpected=PUBLISHED_IGNORED, **options)
@@ -124,8 +123,7 @@ def copy(
     if len(files) == 1:
         shutil.copyfile(files[0], out / WEIGHTS)
     else:
-        weights = {name: weight for file in files for name, weight in load_file(file).items()}
-        save_file(weights, out / WEIGHTS, metadata={"format": "pt"})
+        save_file(read_weights(*files), out / WEIGHTS, metadata={"format": "pt"})
         set_default_mode(out / WEIGHTS)
     config.save_pretrained(out)
     save_tokenizer(out, tokenizer)
@@ -133,20 +131,32 @@ def copy(
 
 def has_masked_head(config: PreTrainedConfig) -> bool:
     """Whether the checkpoint holds a masked-language-model head."""
-    return any("ForMaskedLM" in name or name in TWO_HEADED for name in config.architectures or [])
+    names = [str(name) for name in config.architectures or []]
+    return any("ForMaskedLM" in name or name in TWO_HEADED for name in names)
+
+
+def sizes(config: PreTrainedConfig) -> dict[str, int | None]:
+    """A model's SIZES. DistilBERT calls one of them hidden_dim, which transformers does not map."""
+    inner = getattr(config, "hidden_dim", None)
+    return {name: getattr(config, name, inner) for name in SIZES}
 
 
 def read_config(
     model: str, revision: str | None, key: str
 ) -> tuple[PreTrainedConfig, PreTrainedTokenizerBase]:
     """A model's config and tokenizer. key: names the setting in errors. Raises InputError if one of
-    them, or the weights, are missing or damaged."""
+    them, or the weights, are missing, damaged or quantised."""
     source, options = locate(model, revision, key)
     try:
         weight_files(source, **options)
         config = checks.load_config(source, **options)
         tokenizer = load_tokenizer(source, **options)
+        checks.check_weights(source, **options)
+    except InputError as error:
+        raise InputError(f"{key}: {model} cannot be loaded: {error}") from error
     except (OSError, ValueError) as error:
+        if refused(error):
+            raise
         raise InputError(
             f"{key}: {model} cannot be loaded: {error}\nIt must be a hub id, a folder in "
             f"data/models or package:NAME, with config.json, {WEIGHTS} and a tokenizer"
@@ -165,24 +175,18 @@ def load(
 
     allow_missing: parts that a checkpoint may lack; they are initialised at random, so seed before.
     allow_unexpected: parts that are ignored if the model has no place for them. Raises InputError
-    that lists all other missing, unexpected or misshapen weights, and for a config that describes a
-    much larger model than the file holds.
+    that lists all other missing, unexpected or misshapen weights, for a file that is missing or
+    damaged, and for a config that describes a much larger model than the weights are.
     """
-    try:
-        checks.check_size(auto_class, folder, **options)
-        model, info = auto_class.from_pretrained(
-            folder,
-            use_safetensors=True,
-            dtype=torch.float32,
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,  # they are listed below
-            **options,
-        )
-    except SafetensorError as error:
-        raise InputError(
-            f"{folder}: {WEIGHTS} cannot be read ({error}); is it incomplete, or a git "
-            "LFS pointer (then run git lfs pull)?"
-        ) from None
+    checks.check_size(auto_class, folder, **options)
+    model, info = auto_class.from_pretrained(
+        folder,
+        use_safetensors=True,
+        dtype=torch.float32,
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,  # they are listed below
+        **options,
+    )
     wrong = {
         "lacks": [key for key in info["missing_keys"] if not _is_part(key, allow_missing)],
         "has unexpected": [

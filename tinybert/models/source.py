@@ -1,13 +1,21 @@
 """Where a model's files are: in a folder, in an installed Python package, or on the hub."""
 
 import importlib.util
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from huggingface_hub.errors import LocalEntryNotFoundError
+from safetensors import SafetensorError, safe_open
 from transformers.utils import cached_file
 
 from tinybert.pipeline.errors import InputError
-from tinybert.pipeline.files import read_json
 from tinybert.pipeline.paths import LOCAL_MODELS, is_path
+
+if TYPE_CHECKING:  # torch takes seconds to import, and not every stage needs it
+    from torch import Tensor
 
 WEIGHTS = "model.safetensors"
 INDEX = f"{WEIGHTS}.index.json"  # of weights in several files: the file of each weight
@@ -34,8 +42,11 @@ def locate(model: str, revision: str | None, key: str) -> tuple[str, dict[str, s
 
 
 def find(source: str | Path, name: str, **options) -> Path | None:
-    """One of a model's files, or None. source, options: as locate returns them. Raises OSError if
-    the hub has no such model or cannot be reached."""
+    """One of a model's files, or None. source, options: as locate returns them, or a folder of the
+    pipeline. Raises InputError if that is missing, OSError if the hub has no such model or cannot
+    be reached."""
+    if isinstance(source, Path) and not source.is_dir():  # else it would be taken for a hub id
+        raise InputError(f"{source} is missing; dvc repro writes it, dvc checkout restores it")
     file = cached_file(source, name, _raise_exceptions_for_missing_entries=False, **options)
     return Path(file) if file else None
 
@@ -49,20 +60,28 @@ def weight_files(source: str | Path, **options) -> list[Path]:
         return [file]
     index = find(source, INDEX, **options)
     if index is None:
+        try:  # find does not tell a hub that cannot be reached from a missing file
+            cached_file(source, WEIGHTS, **options)
+        except OSError as error:
+            if isinstance(error.__cause__, LocalEntryNotFoundError):
+                raise
         pickled = [name for name in PICKLES if find(source, name, **options)]
         raise InputError(
-            f"it has no {WEIGHTS}"
+            f"{source} has no {WEIGHTS}"
             + (f", only {pickled[0]}" if pickled else "")
             + ". Pickled weights (pytorch_model.bin) are never opened, since they can run code: if "
             "you trust them, load them once with transformers and save_pretrained, which writes "
             "safetensors"
         )
     try:
-        names = sorted(set(read_json(index)["weight_map"].values()))
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        names = sorted(set(json.loads(index.read_bytes())["weight_map"].values()))
+        is_beside = [Path(name).name == name and name.endswith(".safetensors") for name in names]
+    except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
         raise InputError(f"{INDEX} cannot be read ({error!r}); download it again") from None
-    if not names or any(Path(name).name != name for name in names):
-        raise InputError(f"{INDEX} lists no files beside it; download it again")
+    if not names or not all(is_beside):
+        raise InputError(
+            f"{INDEX} lists no files beside it that are safetensors; download it again"
+        )
     files = {name: find(source, name, **options) for name in names}
     if missing := [name for name, file in files.items() if file is None]:
         raise InputError(
@@ -70,6 +89,28 @@ def weight_files(source: str | Path, **options) -> list[Path]:
             "them"
         )
     return [file for file in files.values() if file]
+
+
+@contextmanager
+def open_weights(file: Path) -> Iterator[safe_open]:
+    """A file of safetensors. Raises InputError that names it if it is missing or damaged."""
+    try:
+        with safe_open(file, "pt") as weights:
+            yield weights
+    except (FileNotFoundError, SafetensorError) as error:
+        raise InputError(
+            f"{file} cannot be read ({error}); is it incomplete, or a git LFS pointer (then run "
+            "git lfs pull)?"
+        ) from None
+
+
+def read_weights(*files: Path) -> dict[str, "Tensor"]:
+    """The weights of a model's files, by name. Raises InputError if one is missing or damaged."""
+    weights = {}
+    for file in files:
+        with open_weights(file) as part:
+            weights |= {name: part.get_tensor(name) for name in part.keys()}  # noqa: SIM118
+    return weights
 
 
 def _package_folder(model: str, key: str) -> Path:

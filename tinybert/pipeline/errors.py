@@ -48,15 +48,17 @@ def run(main: Callable[..., None], *arguments: object) -> None:
         sys.exit(f"error: {message}; rerun the same command then")
 
 
-def refused(error: Exception) -> str | None:
-    """What the machine refused, with the file and the remedy; None if `error` is something else."""
+def refused(error: BaseException) -> str | None:
+    """What the machine refused, with the file and the remedy; None if neither `error` nor what
+    caused it is that."""
     number = error.errno if isinstance(error, OSError) else None
     if number is None and (match := NUMBER.search(str(error))):
         number = int(match[1])
     if number not in REMEDIES:
-        return None
+        return refused(error.__cause__) if error.__cause__ else None
     problem, remedy = REMEDIES[number]
-    file = getattr(error, "filename", None)
+    # Of a copy, the second is the one that was to be written.
+    file = getattr(error, "filename2", None) or getattr(error, "filename", None)
     where = os.fsdecode(file) if isinstance(file, (str, bytes, os.PathLike)) else str(error)
     return f"{where}: {problem}; {remedy}"
 

@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -9,7 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tinybert.pipeline.errors import InputError
+import numpy as np
+
+from tinybert.pipeline.errors import InputError, refused
 
 
 def file_sha256(*files: Path) -> str:
@@ -27,6 +30,7 @@ def atomic_write(file: Path) -> Iterator[Path]:
     block ends well. An OSError names the file."""
     temporary = file.with_name(f"unfinished-{file.name}")
     try:
+        _remove(temporary)  # a folder of a run that was killed
         yield temporary
         temporary.replace(file)
     except BaseException as error:
@@ -67,26 +71,38 @@ def link_or_copy(files: list[Path], out: Path) -> None:
             shutil.copyfile(file, out / file.name)
 
 
-def read_json(file: Path, *keys: str) -> dict:
-    """An object. Raises InputError that names the file if it is missing or damaged, or lacks one of
-    the keys."""
+@contextmanager
+def reading(file: Path) -> Iterator[None]:
+    """For a block that reads a file of the pipeline and uses its content. Raises InputError that
+    names the file if it is missing, or if its content is not what the pipeline writes."""
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        yield
+    except InputError:
+        raise
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(
             f"{file} is missing; dvc repro writes it, dvc checkout restores it"
         ) from None
-    except (ValueError, RecursionError) as error:
+    except (ArithmeticError, AttributeError, EOFError, LookupError, OSError, RecursionError,
+            TypeError, ValueError) as error:  # fmt: skip
+        if refused(error):
+            raise
+        problem = f"no {error}" if isinstance(error, KeyError) else error
         raise InputError(
-            f"{file} is damaged ({error}); remove it, then restore it with dvc checkout or git "
+            f"{file} is damaged ({problem}); remove it, then restore it with dvc checkout or git "
             "checkout, or write it anew with dvc repro"
-        ) from None
-    missing = [key for key in keys if not isinstance(content, dict) or key not in content]
-    if missing or not isinstance(content, dict):
-        raise InputError(
-            f"{file} is damaged: it must be an object{' with ' + ', '.join(keys) if keys else ''}; "
-            "remove it, then restore it with dvc checkout or write it anew with dvc repro"
-        )
+        ) from error
+
+
+def read_json(file: Path, *keys: str) -> dict:
+    """An object. Raises InputError that names the file if it is missing or damaged, or lacks one of
+    the keys."""
+    with reading(file):
+        content = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(content, dict):
+            raise ValueError("it is not an object")
+        if missing := [key for key in keys if key not in content]:
+            raise ValueError(f"it has no {', '.join(missing)}")
     return content
 
 
@@ -96,3 +112,10 @@ def write_json(file: Path, content: dict) -> None:
     text = json.dumps(content, ensure_ascii=False, indent=2)
     with atomic_write(file) as temporary:
         temporary.write_text(f"{text}\n", encoding="utf-8")
+
+
+def write_array(file: Path, values: np.ndarray) -> None:
+    """Writes a .npy file. The error of a full disk has its number, which that of np.save lacks."""
+    buffer = io.BytesIO()
+    np.save(buffer, values)
+    file.write_bytes(buffer.getbuffer())

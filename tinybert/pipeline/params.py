@@ -49,7 +49,11 @@ def parse(text: str, path: Path, task: str | None = None) -> Params:
     """As `load`, for the text of a params file. path: for messages."""
     try:
         values = YAML(typ="safe", pure=True).load(text)
-    except YAMLError as error:
+    except (
+        YAMLError,
+        ValueError,
+        RecursionError,
+    ) as error:  # ValueError: a date such as 2024-13-01
         raise InputError(f"{path} is not valid YAML: {error}") from None
     if not isinstance(values, dict):
         raise InputError(f"{path} must be a mapping of sections; restore it: git checkout {path}")
@@ -123,7 +127,9 @@ def _misplaced(params: Params, merged: dict[str, Params]) -> list[str]:
             vectors[f"task.{name}.augment.word_vectors"] = merged[name].augment.word_vectors
     mistakes = []
     for key, value in models.items():
-        if value and is_path(value) and not _is_inside(value, LOCAL_MODELS):
+        if value and "://" in value:
+            mistakes.append(f"{key}: {value} is an address; write the hub id alone, OWNER/NAME")
+        elif value and is_path(value) and not _is_inside(value, LOCAL_MODELS):
             exists = Path(value).expanduser().exists()
             mistakes.append(
                 f"{key}: {value} is a local path; copy the model to {LOCAL_MODELS}/NAME and write "

@@ -14,6 +14,7 @@ where writing them would take more than a hundredth of the time.
 
 import hashlib
 import json
+import math
 import os
 import re
 import shutil
@@ -155,9 +156,17 @@ def _read(file: Path) -> str:
 
 
 def interval() -> float:
-    """Seconds between checkpoints. Raises InputError if VARIABLE is not a number."""
-    setting = os.environ.get(VARIABLE, "60")
+    """Seconds between checkpoints. Raises InputError if VARIABLE is not a number, 0 or more."""
+    return number(VARIABLE, "60")
+
+
+def number(variable: str, default: str) -> float:
+    """A setting of this machine. Raises InputError if it is not a number, 0 or more."""
+    setting = os.environ.get(variable, default)
     try:
-        return float(setting)
+        value = float(setting)
     except ValueError:
-        raise InputError(f"{VARIABLE}: {setting!r} is not a number") from None
+        value = math.nan
+    if not value >= 0:  # NaN too
+        raise InputError(f"{variable}: {setting!r} is not a number, 0 or more, such as {default}")
+    return value

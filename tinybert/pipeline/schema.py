@@ -92,7 +92,7 @@ class TaskData(Section):
     """The task's labels in the order of the teacher's outputs, if its config does not name them."""
     missing_labels: list[Label] | None = None
     """Labels that mean that a row has none: rows of train become unlabeled, others are left out.
-    null: -, ?, nan, null, None, NA, N/A, and -1 beside the numbers of classes."""
+    null: -, ?, nan, null, None, NA, N/A, and -1 beside the numbers of classes, or 0 and 1."""
     drop_overlap: bool = False
     """Remove rows from train and unlabeled that are also in dev or test."""
     drop_broken: bool = False

@@ -3,7 +3,8 @@
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from tinybert.pipeline.files import read_json, write_json
+from tinybert.pipeline.files import read_json, reading, write_json
+from tinybert.pipeline.wording import plural
 
 TARGET = {"classification": "label", "multi_label": "labels", "regression": "score"}
 # Metrics of each kind; the first chooses the best epoch unless params.yaml names another.
@@ -70,11 +71,15 @@ class Task:
 def scored_on(split: str, rows: int) -> str:
     """What scores are shown with: their split and rows, and whether that split chose the epoch,
     which makes them too high."""
-    return f"{split} split, {rows:,} rows" + (", chosen on it" if split == CHOOSES else "")
+    chosen = ", chosen on it" if split == CHOOSES else ""
+    return f"{split} split, {plural(rows, 'row', 'rows')}{chosen}"
 
 
 def load_task(folder: Path) -> Task:
     """Raises InputError if task.json is missing or damaged."""
     names = [field.name for field in fields(Task)]
     content = read_json(folder / FILE, *names)
-    return Task(**{name: content[name] for name in names})
+    with reading(folder / FILE):
+        task = Task(**{name: content[name] for name in names})
+        task.head()  # an unknown kind, or labels that are no list
+    return task

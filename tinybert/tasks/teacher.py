@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 from torch import nn
-from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel
+from transformers import AutoModelForSequenceClassification, PreTrainedConfig, PreTrainedModel
 
 from tinybert.models import checks, pretrained
 from tinybert.models.folder import save_model
@@ -15,7 +15,6 @@ from tinybert.tasks.task import Task
 
 KEY = "task.<name>.data.teacher"  # of params.yaml, for errors
 SHAPE = ("model_type", "num_hidden_layers", "num_attention_heads", "hidden_size", "vocab_size")
-SAMPLE = "Café, ÄB 42 naïve 中文 — ok"  # most tokenizers with the same vocabulary differ on it
 
 
 def fetch_teacher(source: TaskData, task: Task, base: Path, out: Path, max_length: int) -> None:
@@ -35,7 +34,7 @@ def check(source: TaskData, task: Task, base: Path) -> None:
     """Raises InputError if the teacher does not fit the task's labels or the pretrained model."""
     name = source.teacher
     config, tokenizer = pretrained.read_config(name, source.teacher_revision, KEY)
-    base_config = AutoConfig.from_pretrained(base)
+    base_config = checks.load_config(base)
     differences = [
         f"{part} {getattr(config, part)} (not {getattr(base_config, part)})"
         for part in SHAPE
@@ -47,17 +46,22 @@ def check(source: TaskData, task: Task, base: Path) -> None:
             "fine-tuned version of pretrained.model. Set pretrained.model to the model that it was "
             "fine-tuned from"
         )
-    expected = load_tokenizer(base)
-    same_vocabulary = tokenizer.get_vocab() == expected.get_vocab()
-    if not same_vocabulary or tokenizer.encode(SAMPLE) != expected.encode(SAMPLE):
+    if not checks.is_same_tokenizer(tokenizer, load_tokenizer(base)):
         raise InputError(
             f"params.yaml: the teacher {name} splits texts into other tokens than "
             "pretrained.model. Set pretrained.model to the model that it was fine-tuned from"
         )
     label_order(config, source, task)
+    expected = task.head()["problem_type"]
+    if config.problem_type not in (None, expected):
+        print(
+            f"warning: {KEY}: {name} was trained for {config.problem_type} (problem_type in its "
+            f"config.json), and the task is {task.kind}: its logits mean something else. Use "
+            "another teacher, or set task.<name>.data.kind"
+        )
 
 
-def label_order(config: AutoConfig, source: TaskData, task: Task) -> list[int]:
+def label_order(config: PreTrainedConfig, source: TaskData, task: Task) -> list[int]:
     """The index of the teacher's output for each label of the task.
 
     Names are compared without regard to case, spaces, - and _. Raises InputError with both lists if
@@ -70,7 +74,8 @@ def label_order(config: AutoConfig, source: TaskData, task: Task) -> list[int]:
                 "regression needs one"
             )
         return [0]
-    outputs = source.teacher_labels or [config.id2label[i] for i in range(config.num_labels)]
+    names = [str(config.id2label.get(i, "(without a name)")) for i in range(config.num_labels)]
+    outputs = source.teacher_labels or names
     for spelling in (str, _normalise):  # exact names first: they may differ in case alone
         index = {spelling(name): i for i, name in enumerate(outputs)}
         labels = [spelling(name) for name in task.labels]

@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from tinybert.models.device import environment
 from tinybert.pipeline import distributed
+from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.files import write_json
 
 POINTS = 200  # per curve; losses are averaged over the steps between two points
@@ -27,14 +28,14 @@ class Curve:
         self.points: list[tuple[int, dict[str, float]]] = []
 
     def add(self, losses: dict[str, Tensor], lr: float, rows: Tensor) -> None:
-        """Raises FloatingPointError if the loss is NaN or infinite."""
+        """Raises InputError if the loss is NaN or infinite."""
         self.step += 1
         self.count += 1
         self.bar.update()
         values = torch.stack([loss.detach().float() for loss in losses.values()]).tolist()
         values = dict(zip(losses, values, strict=True))
         if not math.isfinite(values["loss"]):
-            raise FloatingPointError(
+            raise InputError(
                 f"the loss is {values['loss']} in epoch {self.epoch + 1}, step {self.step} of "
                 f"{self.steps}, lr {lr:.3g}, rows {rows.tolist()}; a lower lr or max_grad_norm may "
                 f"help ({self.bar.desc})"

@@ -42,7 +42,7 @@ def fit(
     epoch, higher is better; the student of the best epoch is kept. None: that of the last epoch.
     checkpoint_dir: directory to resume from; None disables checkpointing.
     Several processes share every batch.
-    Raises FloatingPointError with step, rows and learning rate if the loss is NaN or infinite.
+    Raises InputError with step, rows and learning rate if the loss is NaN or infinite.
     """
     log_environment(log, precision)
     set_seed(seed)

@@ -30,7 +30,7 @@ def test_few_rows_and_absent_labels_are_named(tmp_path):
     section = {"labels": ["neg", "pos", "mixed"]}
     _, statistics = prepare(tmp_path, section, train__tsv=TRAIN, dev__tsv=TRAIN)
     assert statistics["dev"]["notices"]["small"].startswith("only 2 rows (")
-    assert "1 labels have no row in " in statistics["dev"]["notices"]["absent_labels"]
+    assert "1 label has no row in " in statistics["dev"]["notices"]["absent_labels"]
 
 
 def test_the_summary_lists_labels_rows_and_warnings(tmp_path):
@@ -45,9 +45,9 @@ def test_the_summary_lists_labels_rows_and_warnings(tmp_path):
     assert first == "classification, labels: neg, pos"
     assert lines[:4] == [
         "train: 4 rows",
-        "  warning: 1 rows repeat an earlier row's texts: train.tsv, line 4 is train.tsv, line 2",
-        "  warning: 1 rows are removed, because they are also in dev or test (drop_overlap: true)",
-        "  warning: 1 rows have an empty text: train.tsv, line 6; drop_broken: true under the "
-        "task's data in params.yaml removes them",
+        "  warning: 1 row repeats an earlier row's texts: train.tsv, line 4 is train.tsv, line 2",
+        "  warning: 1 row is removed, because it is also in dev or test (drop_overlap: true)",
+        "  warning: 1 row has an empty text: train.tsv, line 6; drop_broken: true under the task's "
+        "data in params.yaml removes such rows",
     ]
-    assert lines[-1].startswith("  warning: 1 rows are removed, because")
+    assert lines[-1].startswith("  warning: 1 row is removed, because it is")

@@ -17,7 +17,8 @@ def tsv(values: list, name: str = "label") -> str:
 
 
 @pytest.mark.parametrize(
-    "value", ["-", "", " ", "?", "nan", "NaN", "null", "None", "N/A", "NA", None, float("nan")]
+    "value",
+    ["-", "", " ", "?", "NaN", "null", "None", "N/A", None, float("nan"), "\\N", "--", "\u2014"],
 )
 def test_rows_without_a_label_become_unlabeled_text(tmp_path, value):
     train = json_lines(["a", "b"] * 20 + [value] * 5)
@@ -32,7 +33,7 @@ def test_rows_without_a_label_become_unlabeled_text(tmp_path, value):
     moved = [f"text {i}" for i in range(40, 45)]
     assert column(tmp_path, "unlabeled", "text_a") == ["more", *moved]
     assert (
-        "train.jsonl, line 41; they become unlabeled text"
+        "train.jsonl, line 41; used as unlabeled text"
         in (found["train"]["notices"]["without_label"])
     )
 
@@ -40,7 +41,7 @@ def test_rows_without_a_label_become_unlabeled_text(tmp_path, value):
 def test_rows_of_dev_and_test_without_a_label_are_left_out(tmp_path):
     files = {"train__tsv": tsv(["a", "b"]), "dev__tsv": tsv(["a", "", "b", "-"])}
     assert notices(tmp_path, split="dev", **files)["without_label"] == (
-        "2 rows have no label, only '', '-', the first in dev.tsv, line 3; they are left out. If "
+        "2 rows have no label, only '', '-', the first in dev.tsv, line 3; left out. If "
         "it is a class, set missing_labels: [] under the task's data in params.yaml"
     )
     assert labels(tmp_path, "dev") == ["a", "b"]
@@ -93,6 +94,27 @@ def test_minus_one_beside_numbers_of_classes_is_no_label(tmp_path, values, expec
     )
 
 
+@pytest.mark.parametrize("value", ["-1", ""])
+def test_minus_one_or_nothing_in_a_column_of_a_label_is_no_label(tmp_path, value):
+    """As in the test files of Jigsaw's toxic comments."""
+    section = {"columns": {"text": "text", "labels": ["x", "y"]}}
+    rows = "text,x,y\na,0,1\nb,1.0,0\nc,0,0\n"
+    files = {"train__csv": f"{rows}d,{value},{value}\n", "dev__csv": rows}
+    lines = notices(tmp_path, section, **files)
+    assert lines["without_label"] == (
+        "1 row has no labels, but -1 or nothing in a column, the first in train.csv, line 5; used "
+        "as unlabeled text"
+    )
+    assert column(tmp_path, "train", "labels") == [[0, 1], [1, 0], [0, 0]]
+    assert column(tmp_path, "unlabeled", "text_a") == ["d"]
+
+
+def test_minus_one_beside_numbers_of_several_labels_is_no_label(tmp_path):
+    content = tsv(["0", "1", "0,1", "-1"], "labels")
+    prepared, found = prepare(tmp_path, train__tsv=content, dev__tsv=content)
+    assert (prepared.labels, found["train"]["without_label"]) == (["0", "1"], 1)
+
+
 def test_minus_one_that_may_be_a_class_is_named(tmp_path):
     lines = notices(tmp_path, train__tsv=tsv(["-1", "0", "1"] * 20))
     assert lines["minus_one"] == (
@@ -127,5 +149,5 @@ def test_null_in_parquet_is_no_label(tmp_path):
 
 
 def test_a_single_class_beside_rows_without_one_names_them(tmp_path):
-    message = r"single class, 'a'; add rows of another class \(1 rows have no label, only 'None'"
+    message = r"single class, 'a'; add rows of another class \(1 row has no label, only 'None'"
     refused(tmp_path, message, train__tsv=tsv(["a", "None"]), dev__tsv=tsv(["a"]))

@@ -165,7 +165,7 @@ def test_a_column_without_any_text_is_refused(tmp_path):
 def test_rare_labels_are_named_with_their_line(tmp_path):
     _, notices = prepare(tmp_path, train__tsv=TRAIN + "great film\tpos\n", dev__tsv=TRAIN)
     line = notices["train"]["notices"]["labels_of_one_row"]
-    assert line.startswith("1 of 2 labels have a single row: 'neg' in ")
+    assert line.startswith("1 of 2 labels has a single row: 'neg' in ")
     assert "train.tsv, line 3;" in line
 
 

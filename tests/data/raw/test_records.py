@@ -14,6 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from raw_tasks import CHANGES, TRAIN, column, labels, prepare, refused, spoiled
 
+from tinybert.data.raw.spelling import normalised
 from tinybert.pipeline.errors import InputError
 
 ROWS = [('say "so" now, he; she\tsaid', "pos"), ("bad film", "neg")]
@@ -108,13 +109,13 @@ def test_an_empty_file_is_refused(tmp_path, name, content):
     [
         (
             {"train__tsv": TRAIN + "one field\n"},
-            r"train\.tsv, line 4: 1 fields.* 2 \(text, label\)",
+            r"train\.tsv, line 4: 1 field, .* 2 \(text, label\)",
         ),
         ({"train__tsv": TRAIN + "a\tpos\tx\n"}, r"train\.tsv, line 4: 3 fields.* one tab"),
         ({"train__csv": "text,label\na,b,x\n"}, r"train\.csv, line 2: 3 fields.* one comma"),
         ({"train__csv": "text;label\na;b;x\n"}, r"train\.csv, line 2: 3 fields.* one semicolon"),
-        ({"train__csv": 'text,label\n"a\nb",x\nc\n'}, r"train\.csv, line 4: 1 fields"),
-        ({"train__tsv": "a\t0\nb\t1\nc\n"}, r"train\.tsv, line 3: 1 fields, the first line has 2"),
+        ({"train__csv": 'text,label\n"a\nb",x\nc\n'}, r"train\.csv, line 4: 1 field, "),
+        ({"train__tsv": "a\t0\nb\t1\nc\n"}, r"train\.tsv, line 3: 1 field, the first line has 2"),
         ({"dev__tsv": "text\tlabel\n\na\tpos\n"}, r"dev\.tsv, line 2: is empty; remove it"),
         ({"dev__csv": "text,label\na,pos\n\nb,pos\n"}, r"dev\.csv, line 3: is empty; remove it"),
         ({"dev__jsonl": '{"text": "a"}\n\n{"text": "b"}'}, r"dev\.jsonl, line 2: empty line"),
@@ -127,6 +128,7 @@ def test_an_empty_file_is_refused(tmp_path, name, content):
         ({"train__jsonl": '"text"'}, r"train\.jsonl, line 1: must be an object"),
         ({"train__jsonl": "[" * 100_000}, r"train\.jsonl, line 1: not valid JSON"),
         ({"train__jsonl": f'{{"text": {"1" * 5000}}}'}, r"train\.jsonl, line 1: "),
+        ({"train__tsv": TRAIN + "x" * 1_000_001 + "\tpos\n"}, "line 4: text_a has 1,000,001 char"),
         ({"train__tsv": TRAIN + "a\0b\tpos\n"}, r"train\.tsv, line 4: .*NUL"),
         ({"train__csv": "text,label\na,b\0\n"}, r"train\.csv, line 2: .*NUL"),
         ({"dev__jsonl": '{"text": "a\\u0000", "label": "pos"}'}, r"dev\.jsonl, line 1: .*NUL"),
@@ -279,7 +281,7 @@ def test_parquet_with_a_changed_byte_is_read_or_refused(tmp_path_factory, positi
         assert len(column(folder, "train", "text_a")) == len(ROWS)
 
 
-ANY = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1).filter(str.strip)
+ANY = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1).filter(normalised)
 SCRIPTS = [
     "👩\u200d👩\u200d👧🏽 family",
     "שלום \u202eעולם\u202c مرحبا",

@@ -39,6 +39,8 @@ RESPELLED = {
     "no-break space": "good\u00a0film, again", "soft hyphen": "go\u00adod film, again",
     "byte order mark": "\ufeffgood film, again",
     "ends": " good film, again ", "ligature": "good \ufb01lm, again",
+    "variation selector": "good film\U000e0100, again", "filler": "good fi\u3164lm, again",
+    "control character": "good \u0007film, again",
 }  # fmt: skip
 
 
@@ -81,15 +83,15 @@ def test_a_repeated_row_is_named_with_both_places(tmp_path):
     rows = tsv([("a", 0), ("b", 1), ("A ", 1)])
     files = {"train__tsv": rows, "dev__tsv": tsv([("c", 0), ("B", 1)])}
     assert notices(tmp_path, **files)["duplicates"] == (
-        "1 rows repeat an earlier row's texts, 1 of them in another spelling: train.tsv, line 4 is "
+        "1 row repeats an earlier row's texts, 1 of them in another spelling: train.tsv, line 4 is "
         "train.tsv, line 2"
     )
     assert notices(tmp_path, **files)["differently_labelled"] == (
-        "1 times a repeated text has another label than before: train.tsv, line 4 and train.tsv, "
-        "line 2; correct the file"
+        "1 text is repeated with another label: train.tsv, line 4 and train.tsv, line 2; correct "
+        "the file"
     )
     assert notices(tmp_path, split="dev", **files)["also_in_train"] == (
-        "1 rows are also in train, 1 of them in another spelling: dev.tsv, line 3 is train.tsv, "
+        "1 row is also in train, 1 of them in another spelling: dev.tsv, line 3 is train.tsv, "
         "line 3; drop_overlap: true under the task's data in params.yaml removes them from train"
     )
 
@@ -97,7 +99,7 @@ def test_a_repeated_row_is_named_with_both_places(tmp_path):
 def test_a_row_of_test_that_is_also_in_dev_is_named(tmp_path):
     line = notices(tmp_path, split="test", **FILES)["also_in_dev"]
     assert line == (
-        "1 rows are also in dev: test.tsv, line 4 is dev.tsv, line 2; dev chooses the epoch; "
+        "1 row is also in dev: test.tsv, line 4 is dev.tsv, line 2; dev chooses the epoch; "
         "remove them from one of the files"
     )
 
@@ -160,6 +162,39 @@ def test_pairs_overlap_only_if_both_texts_are_the_same(tmp_path):
     assert found["dev"]["also_in_train"] == 1
     assert column(tmp_path, "train", "text_a") == ["b", "a"]
     assert column(tmp_path, "train", "text_b") == ["a", "c"]
+    assert found["dev"]["notices"]["exchanged_in_train"].replace(f"{tmp_path}/raw/", "") == (
+        "1 row is also in train with text_a and text_b exchanged: dev.tsv, line 3 is train.tsv, "
+        "line 4; if their order means nothing, remove them from one of the files"
+    )
+
+
+def test_rows_that_differ_after_max_length_are_named(tmp_path, tokenizer):
+    train = tsv([("good film good film bad", 1), ("bad film", 0), ("good", 1)])
+    files = {"train__tsv": train, "dev__tsv": tsv([("good film good film the", 1), ("great", 0)])}
+    dev = marked(tmp_path, tokenizer, max_length=5, **files)["dev"]
+    assert (dev["also_in_train"], dev["cut_in_train"]) == (0, 1)
+    line = dev["notices"]["cut_in_train"]
+    assert line.startswith("1 row is also in train as far as encode.max_length in params.yaml: ")
+    assert line.endswith(
+        "drop_overlap: true under the task's data in params.yaml removes them from train"
+    )
+    assert marked(tmp_path, tokenizer, max_length=16, **files)["dev"]["cut_in_train"] == 0
+    section = TaskData(drop_overlap=True)
+    _, found = prepare_task(tmp_path / "raw", tmp_path / "out", section, tokenizer, 5)
+    assert (found["train"]["rows"], found["train"]["overlap_dropped"]) == (2, 1)
+
+
+def test_typographic_and_plain_marks_are_the_same(tmp_path):
+    train = tsv([('it\'s "good" - really', 1), ("b", 0)])
+    dev = tsv([("it\u2019s \u201cgood\u201d \u2013 really", 1)])
+    assert prepare(tmp_path, train__tsv=train, dev__tsv=dev)[1]["dev"]["nearly_in_train"] == 1
+
+
+def test_a_few_repeated_rows_get_no_line(tmp_path):
+    train = tsv([("a", 0), *((f"text {i}", i % 2) for i in range(60)), ("a", 0)])
+    _, found = prepare(tmp_path, train__tsv=train, dev__tsv=tsv([("b", 0)] * 60))
+    assert (found["train"]["duplicates"], found["train"]["notices"]) == (1, {})
+    assert "59 rows repeat" in found["dev"]["notices"]["duplicates"]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import decimal
 import json
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from raw_tasks import TRAIN, column, labels, prepare, refused
@@ -187,7 +188,7 @@ def test_lists_of_labels_must_hold_names(tmp_path, value, message):
 def test_columns_of_labels_must_hold_0_or_1(tmp_path):
     section = {"columns": {"text": "text", "labels": ["a", "b", "c"]}}
     broken = COLUMNS.replace("false", "2")
-    refused(tmp_path, r"train\.csv, line 4: '2' must be 0 or 1", section, train__csv=broken)
+    refused(tmp_path, r"train\.csv, line 4: b '2' must be 0 or 1", section, train__csv=broken)
 
 
 @pytest.mark.parametrize(
@@ -256,3 +257,19 @@ def test_a_single_class_is_refused(tmp_path, content, message):
 def test_one_label_in_dev_is_enough(tmp_path):
     prepare(tmp_path, train__tsv=TRAIN, dev__tsv="text\tlabel\na\tpos\n")
     assert load_task(tmp_path / "out").labels == ["neg", "pos"]
+
+
+@pytest.mark.parametrize("section", [{}, {"kind": "multi_label"}])
+def test_lists_that_pandas_wrote_as_text_are_lists(tmp_path, section):
+    rows = [["a"], ["b"], ["a", "b"], []]
+    table = pd.DataFrame({"text": [f"text {i}" for i in range(4)], "label": rows})
+    content = table.to_csv(index=False)
+    assert "\"['a', 'b']\"" in content
+    prepared, _ = prepare(tmp_path, section, train__csv=content, dev__csv=content)
+    assert (prepared.kind, prepared.labels) == ("multi_label", ["a", "b"])
+    assert column(tmp_path, "train", "labels") == [[1, 0], [0, 1], [1, 1], [0, 0]]
+
+
+def test_a_vector_of_zeros_and_ones_is_no_list_of_names(tmp_path):
+    rows = "".join(f'{{"text": "{i}", "labels": [0, 1, {i % 2}]}}\n' for i in range(4))
+    refused(tmp_path, r"line 1: labels 0, 1, 0 seems to have 0 or 1", train__jsonl=rows)

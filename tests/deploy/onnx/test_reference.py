@@ -1,5 +1,6 @@
 """A model folder that is damaged, incomplete or computes otherwise is refused by name."""
 
+import hashlib
 import json
 
 import numpy as np
@@ -109,4 +110,16 @@ def test_other_tokens_than_at_the_export_are_refused(folder):
     content["ids"][1] += 1
     file.write_text(json.dumps(content))
     with pytest.raises(InputError, match="tokenizer.json gives other tokens"):
+        Classifier(folder)
+
+
+@pytest.mark.parametrize("name", ["model_int8.onnx", "tokenizer.json"])
+def test_a_whole_file_that_the_libraries_cannot_open_is_an_error(folder, name):
+    """As one that a newer version of a library wrote."""
+    file = folder / reference.FILE
+    content = json.loads(file.read_text())
+    (folder / name).write_bytes(b"{}")
+    content["sha256"][name] = hashlib.sha256(b"{}").hexdigest()
+    file.write_text(json.dumps(content))
+    with pytest.raises(InputError, match=r"the versions of onnxruntime and tokenizers of constr"):
         Classifier(folder)

@@ -124,11 +124,18 @@ def test_every_get_is_as_the_api_describes_it(client, api):
             check(client.get(path), api)
 
 
+def test_a_get_with_too_large_a_body_is_refused_as_the_api_describes_it(client, api):
+    for path in api["paths"]:
+        if path not in POSTS:
+            response = client.request("GET", path, content=b"x" * (limits.MAX_BYTES + 1))
+            assert response.status_code == 413
+            check(response, api)
+
+
 def test_the_errors_that_need_a_flood_are_described(api):
-    for path in POSTS:
-        assert {"200", "400", "413", "422", "429", "500", "503"} <= set(
-            api["paths"][path]["post"]["responses"]
-        )
+    for operations in api["paths"].values():
+        for operation in operations.values():
+            assert {"200", "400", "413", "429", "500", "503"} <= set(operation["responses"])
 
 
 @settings(max_examples=50)

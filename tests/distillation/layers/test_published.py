@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,11 +16,14 @@ from transformers import (
     BertModel,
 )
 
+from stages import fetch_pretrained
 from tinybert.distillation.layers.projection import Projection, load_projection
-from tinybert.distillation.layers.published import load_published
+from tinybert.distillation.layers.published import load_published, read_maps
 from tinybert.models import pretrained
 from tinybert.models.folder import load_encoder, save_model
+from tinybert.pipeline import params
 from tinybert.pipeline.errors import InputError
+from tinybert.pipeline.schema import Pretrained
 
 # Published general TinyBERTs have the weights of a BertForPreTraining, the linear maps of their
 # loss, and keys in the config that no class of transformers has.
@@ -105,6 +109,40 @@ def test_maps_to_a_width_that_is_not_the_teachers_are_an_error(publish, tokenize
     folder, _ = publish(maps_of("shared"))
     with pytest.raises(InputError, match=r"width 8\b.*the teacher's width 16\b"):
         fetch_and_load(folder, tokenizer, "shared", width=16)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [("fit_dense.bias", None), ("fit_dense.weight", (8, 5)), ("fit_dense.bias", (7,)),
+     ("fit_denses.7.weight", (8, 4))],
+)  # fmt: skip
+def test_maps_that_do_not_fit_are_refused_before_any_training(publish, tokenizer, name, shape):
+    maps = maps_of("shared")
+    maps = {key: weight for key, weight in maps.items() if key != name}
+    if shape:
+        maps[name] = torch.ones(shape)
+    folder, _ = publish(maps)
+    student = settings(init=str(folder), num_hidden_layers=LAYERS)
+    with pytest.raises(InputError, match=r"student\.init: .* linear maps .*A published student"):
+        read_maps(student, folder, 8, layers("shared"))
+
+
+def test_the_stage_that_fetches_the_student_refuses_its_maps(
+    publish, tokenizer, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    folder, _ = publish(maps_of("per_layer"))
+    save_model(tmp_path / "bert", BertModel(tiny_config()), tokenizer, 32)
+    values = SimpleNamespace(
+        pretrained=Pretrained(model=str(tmp_path / "bert"), revision=None, sha256=None),
+        student=settings(init=str(folder), num_hidden_layers=LAYERS),
+        layer_loss=layers("shared"),
+        corpus=SimpleNamespace(max_length=32),
+        encode=SimpleNamespace(max_length=32),
+    )
+    monkeypatch.setattr(params, "load", lambda: values)
+    with pytest.raises(InputError, match="Set layer_loss.projection: per_layer"):
+        fetch_pretrained.main()
 
 
 def test_too_few_maps_for_any_kind_are_an_error_that_counts_them(publish, tokenizer):

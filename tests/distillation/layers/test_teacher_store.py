@@ -61,13 +61,14 @@ def test_nothing_is_cached_without_space_or_a_second_epoch(
     assert loss.cached_targets is None
     assert list(tmp_path.iterdir()) == []
     message = capsys.readouterr().out
-    assert ("TINYBERT_SCRATCH_GB is 1e-9" in message) == (budget == "1e-9")
+    assert ("TINYBERT_SCRATCH_GB is 1e-09" in message) == (budget == "1e-9")
     assert ("needs 0.0 GB, limit 0.0 GB; they will be recomputed" in message) == bool(message)
 
 
-def test_a_budget_that_is_not_a_number_is_an_error(tmp_path, loss, monkeypatch):
-    monkeypatch.setenv("TINYBERT_SCRATCH_GB", "many")
-    with pytest.raises(InputError, match=r"TINYBERT_SCRATCH_GB: 'many' is not a number"):
+@pytest.mark.parametrize("budget", ["many", "nan", "-1"])
+def test_a_budget_that_is_not_a_number_is_an_error(tmp_path, loss, monkeypatch, budget):
+    monkeypatch.setenv("TINYBERT_SCRATCH_GB", budget)
+    with pytest.raises(InputError, match=f"TINYBERT_SCRATCH_GB: '{budget}' is not a number"):
         cache_targets(loss, rows_of([5, 6], 40), 2, tmp_path)
 
 
@@ -123,3 +124,25 @@ def test_without_space_for_the_cache_the_error_names_the_setting(tmp_path, monke
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert file.read_bytes() == b"kept"  # and the disk is as free as before
+
+
+@pytest.mark.parametrize("damage", ["removed", "cut", "progress emptied"])
+def test_a_cache_that_is_no_longer_whole_is_filled_again(tmp_path, loss, monkeypatch, damage):
+    monkeypatch.setattr(teacher_store, "BATCH", 1)
+    loss, rows = loss.eval(), rows_of([5, 6, 3], 40)
+    batch = rows.batch([2, 0])
+    cache_targets(loss, rows, 2, tmp_path)
+    expected = loss.cached_targets([2, 0], batch["input_ids"].shape[1])
+    [file] = [file for file in tmp_path.iterdir() if file.suffix != ".json"]
+    [progress] = tmp_path.glob("*.json")
+    if damage == "removed":
+        file.unlink()
+    elif damage == "cut":
+        os.truncate(file, file.stat().st_size // 2)
+    else:
+        progress.write_text("")
+    cache_targets(loss, rows, 2, tmp_path)
+    again = loss.cached_targets([2, 0], batch["input_ids"].shape[1])
+    assert any(states.abs().sum() for states in expected.hidden_states)
+    for states, other in zip(again.hidden_states, expected.hidden_states, strict=True):
+        torch.testing.assert_close(states, other)

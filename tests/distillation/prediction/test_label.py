@@ -8,9 +8,15 @@ import torch
 from tiny import tiny_config
 from transformers import BertForSequenceClassification
 
-from tinybert.distillation.prediction.label import label_changes, label_shards, read_labels
+from tinybert.distillation.prediction.label import (
+    label_changes,
+    label_shards,
+    read_labels,
+    read_logits,
+)
 from tinybert.models import predict
 from tinybert.models.encode import encode
+from tinybert.pipeline.errors import InputError
 
 TEXTS = ["good", "a very bad film", "the plot of this movie is dull and boring", "great story"]
 # Rows 0 and 3 are originals, row 5 is unlabelled; the others are copies of 0, 0 and 3.
@@ -90,3 +96,13 @@ def test_sources_are_counted_over_all_shards(tmp_path):
     all_logits, sources = read_labels(tmp_path, shards)
     assert sources.tolist() == [0, 0, 2, 3, 3]
     np.testing.assert_array_equal(all_logits, np.concatenate(logits))
+
+
+def test_damaged_logits_are_named(tmp_path):
+    np.save(tmp_path / "00000.npy", np.ones((2, 3), np.float32))
+    assert read_logits(tmp_path).shape == (2, 3)
+    content = (tmp_path / "00000.npy").read_bytes()
+    for damaged in (b"", content[:-5], b"text"):
+        (tmp_path / "00000.npy").write_bytes(damaged)
+        with pytest.raises(InputError, match=r"00000\.npy is damaged"):
+            read_logits(tmp_path)

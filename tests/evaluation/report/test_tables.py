@@ -18,6 +18,8 @@ EVAL = {
     "baseline": {"accuracy": 0.5, "f1_macro": 0.4},
     "teacher": {"accuracy": 0.8, "f1_macro": 0.75},
     "student": {"accuracy": 0.78, "f1_macro": 0.75},
+    "differences": {"linear": [0.1, 0.2], "baseline": [0.2, 0.3], "teacher": [-0.1, -0.01]},
+    "near_chance": [],
     "retention": {"accuracy": 0.975, "f1_macro": 1.0},
     "intervals": {"student": {"accuracy": [0.75, 0.8], "f1_macro": [0.7, 0.79]}},
 }
@@ -94,9 +96,34 @@ def test_the_summary_has_each_tasks_first_metric_and_the_mean_retention(tmp_path
     assert row in re.sub(" +", " ", scores)
 
 
-def test_missing_metrics_are_named(tmp_path):
+@pytest.mark.parametrize("read", [tables.read_scores, tables.read_speeds])
+def test_missing_metrics_are_named(tmp_path, monkeypatch, read):
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=r"mine\.json is missing; dvc repro"):
-        tables.read(tmp_path, ["mine"])
+        read(["mine"])
+
+
+@pytest.mark.parametrize("key", ["split", "rows", "metric", "student", "retention", "differences"])
+@pytest.mark.parametrize("value", [None, "x", {"accuracy": "good"}])
+def test_scores_that_cannot_be_shown_are_named(tmp_path, monkeypatch, key, value):
+    monkeypatch.chdir(tmp_path)
+    content = {name: v for name, v in EVAL.items() if name != key}
+    if value is not None:
+        content[key] = value
+    if key == "split" and value == "x":
+        content["intervals"] = {"student": {"accuracy": [0.1], "f1_macro": [0.1]}}
+    write_json(tmp_path / "metrics/eval/mine.json", content)
+    with pytest.raises(InputError, match=r"metrics/eval/mine\.json (is damaged|was written)"):
+        tables.write_summary(["mine"])
+    assert not (tmp_path / "metrics/summary.json").exists()
+
+
+@pytest.mark.parametrize("part", [{}, {"sizes": {}}, {"all_cores": {"teacher": 5}}])
+def test_speeds_that_cannot_be_shown_are_named(tmp_path, monkeypatch, part):
+    monkeypatch.chdir(tmp_path)
+    write_json(tmp_path / "metrics/speed/mine.json", {**SPEED, **part} if part else part)
+    with pytest.raises(InputError, match=r"metrics/speed/mine\.json is damaged"):
+        tables.read_speeds(["mine"])
 
 
 def test_scores_of_an_earlier_version_are_named(tmp_path, monkeypatch):

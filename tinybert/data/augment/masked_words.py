@@ -17,8 +17,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tinybert.data.augment.word_vectors import others
 from tinybert.data.augment.words import HAN, Span
+from tinybert.models.chunks import chunks
 from tinybert.models.device import frozen
-from tinybert.models.encode import CHUNK, Rows, model_inputs
+from tinybert.models.encode import Rows, model_inputs
 
 MASKED_SHARE = 0.15  # of a row's tokens: BERT's pretraining (1810.04805, §3.1)
 # Tokens in a batch. On a CPU larger batches save no time, and their rows need more padding.
@@ -95,15 +96,15 @@ class MaskedWords:
         """Rows with masks, and each row's masked words, in order."""
         mask = self.tokenizer.mask_token_id
         tokens, lengths, words_of = [], [], []
-        for start in range(0, len(texts), CHUNK):
+        for part in chunks(texts):
             encoded = self.tokenizer(
-                texts[start : start + CHUNK],
+                texts[part],
                 truncation=True,
                 max_length=self.max_length,
                 return_offsets_mapping=True,
             )
             for i, (ids, offsets) in enumerate(
-                zip(encoded["input_ids"], encoded["offset_mapping"], strict=True), start
+                zip(encoded["input_ids"], encoded["offset_mapping"], strict=True), part.start
             ):
                 words = self._predictable(i, texts[i], spans[i], np.array(offsets))
                 masks = sum(word.count for word in words)

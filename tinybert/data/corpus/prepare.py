@@ -20,7 +20,7 @@ from tinybert.data.corpus.segments import cuts, tokens, with_specials
 from tinybert.data.corpus.sources import Piece, sentences, shards, texts
 from tinybert.pipeline import distributed
 from tinybert.pipeline.errors import InputError
-from tinybert.pipeline.files import atomic_write, link_or_copy, write_json
+from tinybert.pipeline.files import atomic_write, link_or_copy, write_array, write_json
 from tinybert.pipeline.schema import Corpus
 
 RANGE = 2**22  # hashes compared at once
@@ -111,7 +111,7 @@ def _load(name: Path, what: str) -> np.ndarray:
 
 def _save(name: Path, what: str, values: np.ndarray) -> None:
     with atomic_write(_file(name, what)) as file:
-        np.save(file, values)
+        write_array(file, values)
 
 
 def _tokenise(shard: list[Piece], name: Path, tokenizer: PreTrainedTokenizerBase) -> None:

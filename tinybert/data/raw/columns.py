@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinybert.data.raw.records import Records, Stream, in_params
+from tinybert.data.raw.spelling import normalised
 from tinybert.pipeline.errors import InputError
 
 PAIRS = (
@@ -19,6 +20,7 @@ SINGLES = ("text", "sentence", "text_a", "content", "review")
 TARGETS = ("label", "labels", "score")
 ROLES = ("text_a", "text_b", *TARGETS)
 KNOWN = {*(name for pair in PAIRS for name in pair), *SINGLES, *TARGETS}
+NO_VALUE = {"", "-1", "-1.0", "nan", "none", "null", "<na>", "n/a", "-", "?"}  # beside 0 and 1
 TEXTS = {False: ["text_a"], True: ["text_a", "text_b"]}  # by whether a row is a pair
 # As in params.yaml: role -> name, position from 1, or a list of them (labels).
 Columns = Mapping[str, str | int | list]
@@ -81,7 +83,8 @@ def header_test(header: bool | None, columns: Columns | None) -> Callable[[list[
 
 
 def normal(name: object) -> str:
-    return str(name).strip().casefold()
+    """A column's name without what nobody sees, and without quotation marks that were not read."""
+    return normalised(str(name)).strip("\"'")
 
 
 def table(
@@ -96,10 +99,7 @@ def table(
     values = {}
     for role, place in places.items():
         if isinstance(place, dict):  # multi-label: one column for each label
-            values[role] = [
-                [name for name, i in place.items() if _is_on(file, content, row, i)]
-                for row in range(len(content.rows))
-            ]
+            values[role] = [_labels(file, content, row, place) for row in range(len(content.rows))]
         else:
             values[role] = [row[place] for row in content.rows]
     return Table(file, values, content.numbers, content.unit, content.skipped)
@@ -218,9 +218,13 @@ def _index(name: str, content: Records | Stream, column: str | int, remedy: Reme
     return content.names.index(column)
 
 
-def _is_on(file: Path, content: Records, row: int, column: int) -> bool:
-    value = normal(content.rows[row][column])
-    if value not in ("0", "1", "false", "true", "0.0", "1.0"):
-        number = content.numbers[row]
-        raise InputError(f"{file}, {content.unit} {number}: {value!r} must be 0 or 1")
-    return value in ("1", "true", "1.0")
+def _labels(file: Path, content: Records, row: int, place: Mapping[str, int]) -> list[str] | None:
+    """The labels whose column has a 1; None if one has no value."""
+    values = {name: normal(content.rows[row][column]) for name, column in place.items()}
+    for name, value in values.items():
+        if value not in ("0", "1", "false", "true", "0.0", "1.0", *NO_VALUE):
+            number = content.numbers[row]
+            raise InputError(f"{file}, {content.unit} {number}: {name} {value!r} must be 0 or 1")
+    if not NO_VALUE.isdisjoint(values.values()):
+        return None
+    return [name for name, value in values.items() if value in ("1", "true", "1.0")]

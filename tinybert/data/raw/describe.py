@@ -5,6 +5,7 @@ from collections import Counter
 from tinybert.data.raw.columns import Table
 from tinybert.data.raw.repeats import TRAINED_ON
 from tinybert.data.raw.targets import preview
+from tinybert.pipeline.wording import plural
 from tinybert.tasks.task import Task
 
 SMALL = 50  # rows: one of them is two points of a score
@@ -27,13 +28,13 @@ def add_sizes(split: str, table: Table, counts: dict) -> None:
     """Adds lines to a split's notices if it has few rows or lacks a label."""
     if split not in TRAINED_ON and len(table) < SMALL:
         counts["notices"]["small"] = (
-            f"only {len(table)} rows ({table.file}): each is {100 / len(table):.1f} points of a "
-            "score; add rows"
+            f"only {plural(len(table), 'row', 'rows')} ({table.file}): each is "
+            f"{100 / len(table):.1f} points of a score; add rows"
         )
     if absent := [name for name, count in counts.get("labels", {}).items() if not count]:
         counts["notices"]["absent_labels"] = (
-            f"{len(absent)} labels have no row in {table.file}: {preview(absent)}; add rows, or "
-            "correct labels under the task's data in params.yaml"
+            f"{plural(len(absent), 'label has', 'labels have')} no row in {table.file}: "
+            f"{preview(absent)}; add rows, or correct labels under the task's data in params.yaml"
         )
 
 
@@ -45,6 +46,6 @@ def summary(task: Task, statistics: dict[str, dict]) -> str:
     labels = f", labels: {preview(task.labels)}" if task.labels else ""
     lines = [f"{task.kind}{' of pairs' if task.pair else ''}{labels}"]
     for split, counts in statistics.items():
-        lines.append(f"{split}: {counts['rows']} rows")
+        lines.append(f"{split}: {plural(counts['rows'], 'row', 'rows')}")
         lines += [f"  warning: {line}" for line in counts["notices"].values()]
     return "\n".join(lines)

@@ -7,9 +7,11 @@ from io import BufferedIOBase
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tinybert.data.raw.decoding import HEAD, foreign
 from tinybert.pipeline.errors import InputError
 
 ROWS = 1024  # converted at once
+MAGIC = b"PAR1"
 
 
 def parquet_rows(stream: BufferedIOBase, name: str) -> tuple[list[str], Iterator[tuple[int, list]]]:
@@ -20,10 +22,17 @@ def parquet_rows(stream: BufferedIOBase, name: str) -> tuple[list[str], Iterator
     broken = pa.ArrowException, OSError, ValueError, OverflowError, MemoryError
     try:
         # a table's end says where its columns are: a pipe must be read whole
-        file = pq.ParquetFile(stream if stream.seekable() else io.BytesIO(stream.read()))
-        rows, names = file.metadata.num_rows, file.schema_arrow.names
+        source = stream if stream.seekable() else io.BytesIO(stream.read())
+        head = source.read(HEAD)
+        source.seek(0)
+        kind = None if head.startswith(MAGIC) else foreign(head)
+        if kind is None:
+            file = pq.ParquetFile(source)
+            rows, names = file.metadata.num_rows, file.schema_arrow.names
     except broken as error:
         raise _damaged(name, error) from None
+    if kind is not None:
+        raise InputError(f"{name} is {kind}")
     if not rows:
         raise InputError(f"{name} has no rows; add some")
 
@@ -50,5 +59,5 @@ def _damaged(name: str, error: object) -> InputError:
 def _values(column: pa.Array) -> list:
     try:
         return column.to_pylist()
-    except OverflowError:  # dates out of Python's range are neither texts nor labels
+    except (OverflowError, ValueError):  # dates beyond Python's are neither texts nor labels
         return [None] * len(column)

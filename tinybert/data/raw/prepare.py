@@ -13,8 +13,10 @@ from tinybert.data.raw.columns import Table
 from tinybert.data.raw.describe import add_sizes, describe
 from tinybert.data.raw.notices import columns, labels
 from tinybert.data.raw.notices.rows import count_tokens
+from tinybert.data.raw.spelling import visible
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.schema import TaskData
+from tinybert.pipeline.wording import plural
 from tinybert.tasks.task import REPORTED, TARGET, Task
 
 ON_DEMAND = {"classification": ("f1", "matthews"), "multi_label": (), "regression": ()}
@@ -109,13 +111,15 @@ def _count_broken(table: Table, counts: dict) -> None:
     if table.skipped:
         counts["broken_left_out"] = table.skipped
         counts["notices"]["broken_left_out"] = (
-            f"{table.skipped} broken rows are removed from {table.file} (drop_broken)"
+            f"{plural(table.skipped, 'broken row is', 'broken rows are')} removed from "
+            f"{table.file} (drop_broken)"
         )
     if empty := _check_texts(table):
         counts["empty_texts"] = len(empty)
         counts["notices"]["empty_texts"] = (
-            f"{len(empty)} rows have an empty text: {table.where(min(empty))}; drop_broken: true "
-            "under the task's data in params.yaml removes them"
+            f"{plural(len(empty), 'row has', 'rows have')} an empty text: "
+            f"{table.where(min(empty))}; drop_broken: true under the task's data in params.yaml "
+            "removes such rows"
         )
 
 
@@ -126,7 +130,7 @@ def _check_texts(table: Table) -> set[int]:
         for row, value in enumerate(table.columns.get(role, [])):
             text = targets.check_text(value, f"{table.where(row)}: {role}", table.unit)
             table.columns[role][row] = text
-            if not text.strip():
+            if not visible(text).strip():
                 empty.add(row)
     if len(empty) == len(table):
         raise InputError(

@@ -48,6 +48,8 @@ def read(raw: Path, section: TaskData) -> dict[str, Table]:
         label_colon=section.benchmark == "trec",
     )
     contents = {split: records.read(file, options) for split, file in files.items()}
+    for split, content in contents.items():
+        _refuse_a_second_header(files[split], content)
     if header is None and columns is None:
         _refuse_a_header(files, contents)
     tables: dict[str, Table] = {}
@@ -86,6 +88,15 @@ def _files(raw: Path, section: TaskData) -> tuple[dict[str, Path], str]:
     return files, " or ".join(names["train"])
 
 
+def _refuse_a_second_header(file: Path, content: Records) -> None:
+    """Raises InputError for a row that repeats the header, as in files that were concatenated."""
+    for number, row in zip(content.numbers, content.rows, strict=True):
+        if row == content.names:
+            raise InputError(
+                f"{file}, {content.unit} {number}: is the header once more; remove the line"
+            )
+
+
 def _refuse_a_header(files: dict[str, Path], contents: dict[str, Records]) -> None:
     """Raises InputError if a first line looks like a header of unknown names, not like a row.
 
@@ -94,6 +105,11 @@ def _refuse_a_header(files: dict[str, Path], contents: dict[str, Records]) -> No
     headerless = {split: r for split, r in contents.items() if r.names is None}
     first_rows = [tuple(r.rows[0]) for r in headerless.values()]
     for split, r in headerless.items():
+        if any(roles_of.normal(cell).strip('"') in roles_of.KNOWN for cell in r.rows[0]):
+            raise InputError(
+                f"{files[split]}: quotation marks enclose the names in the first line; "
+                f"{records.in_params('quoted', 'true')}"
+            )
         label, *others = [row[-1] for row in r.rows]
         counts = Counter(others)
         alone = len(others) >= 10 and label not in counts and min(counts.values()) > 1

@@ -6,20 +6,25 @@ Training reads whole files, `tinybert predict` streams them; both use `open_rows
 import csv
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BufferedIOBase
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 
+from tinybert.data.raw import separators
 from tinybert.data.raw.decoding import lines
 from tinybert.pipeline.errors import InputError
+from tinybert.pipeline.wording import plural
 
 REMEDY = "The README's section on your own data shows the formats."
 SUFFIXES = (".tsv", ".txt", ".csv", ".jsonl", ".parquet")
-SEPARATORS = {"\t": "tab", ",": "comma", ";": "semicolon"}
+ONE_LINE = (
+    "write each row in one line, as jq -c '.[]' does, or pandas' to_json(orient=\"records\", "
+    "lines=True)"
+)
 csv.field_size_limit(sys.maxsize)  # decoding.LIMIT bounds a line
-SAMPLE = 100  # lines that show the separator of a .csv
 
 
 def in_params(key: str, value: str) -> str:
@@ -73,11 +78,16 @@ class Records:
         return len(self.rows[0] if self.names is None else self.names)
 
 
-def read(file: Path, options: Options, suffix: str | None = None) -> Records:
-    """Reads a file by its suffix, or as one with another suffix, as open_rows does."""
+def read(file: Path, options: Options) -> Records:
+    """Reads a file by its suffix, as open_rows does."""
     with file.open("rb") as stream:
-        records = open_rows(stream, str(file), suffix or file.suffix, options)
-        numbered = list(records.rows)
+        return read_rows(stream, str(file), file.suffix, options)
+
+
+def read_rows(stream: BufferedIOBase, name: str, suffix: str, options: Options) -> Records:
+    """As open_rows, all rows at once."""
+    records = open_rows(stream, name, suffix, options)
+    numbered = list(records.rows)
     rows = [row for _, row in numbered]
     if records.names is not None:  # a later line of .jsonl may add columns
         rows = [[*row, *[None] * (len(records.names) - len(row))] for row in rows]
@@ -116,10 +126,10 @@ def rows_of_lines(
         return Stream(None, 2, _label_colon(numbered, name))
     if suffix == ".jsonl":
         return _jsonl(numbered, name)
-    separator = "\t"
-    if suffix == ".csv":
-        separator, numbered = _separator(numbered, name, options, look_ahead)
     quoted = options.quoted if options.quoted is not None else suffix == ".csv"
+    separator, numbered = separators.find(
+        numbered, name, suffix, quoted, options.is_header, look_ahead
+    )
     split = _quoted if quoted else _unquoted
     rows = split(numbered, separator, name, options)
     number, first = next(rows)
@@ -180,49 +190,6 @@ def _quoted(
         ) from None
 
 
-def _separator(
-    numbered: Iterator[tuple[int, str]], name: str, options: Options, look_ahead: bool
-) -> tuple[str, Iterator[tuple[int, str]]]:
-    """The separator of a .csv, and its lines: what a first line `sep=;` says (as spreadsheets write
-    it), the one that shows a header, or the one that gives all lines the same number of fields.
-
-    look_ahead: whether more than the first line may be read before a row is returned.
-    """
-    first = next(numbered)
-    declared = first[1].strip().removeprefix("sep=")
-    if first[1].startswith("sep=") and declared in SEPARATORS:
-        if (second := next(numbered, None)) is None:
-            raise InputError(f"{name} has no rows; add some")
-        return declared, chain([second], numbered)
-    sample = [first, *islice(numbered, SAMPLE - 1)] if look_ahead else [first]
-    numbered = chain(sample, numbered)
-    text = [line for _, line in sample]
-    rows = {
-        separator: list(csv.reader(text, delimiter=separator))
-        if options.quoted is not False
-        else [line.split(separator) for line in text]
-        for separator in ",;"
-    }
-    several = [separator for separator in ",;" if len(rows[separator][0]) > 1]
-    if len(several) < 2:
-        return (several or [","])[0], numbered
-    headers = [separator for separator in several if options.is_header(rows[separator][0])]
-    if len(headers) == 1:
-        return headers[0], numbered
-    # the last row may be the beginning of one that goes on
-    fits = [
-        s for s in several if len({len(row) for row in rows[s][: max(1, len(rows[s]) - 1)]}) == 1
-    ]
-    if len(fits) == 1:
-        return fits[0], numbered
-    likely = min(several, key=lambda separator: len(rows[separator][0][-1]))  # labels are short
-    raise InputError(
-        f"{name}, line {first[0]}: there are commas and semicolons, and the {SEPARATORS[likely]} "
-        f"seems to separate the fields; say so in a line of its own at the top, sep={likely} (or "
-        f"sep={(set(several) - {likely}).pop()}), or give the file a header (text, label)"
-    )
-
-
 def _same_width(
     opened: Stream, rows: Iterator[tuple[int, list]], name: str, separator: str, drop: bool
 ) -> Iterator[tuple[int, list]]:
@@ -234,13 +201,14 @@ def _same_width(
         if drop:
             opened.skipped += 1
             continue
-        problem = f"{len(row)} fields, the first line has {opened.width}"
+        problem = f"{plural(len(row), 'field', 'fields')}, the first line has {opened.width}"
         if opened.names is not None:
             problem = f"{problem} ({', '.join(opened.names)})"
         if row == [""]:
             problem = "is empty; remove it"
         raise InputError(
-            f"{name}, line {number}: {problem}; fields are separated by one {SEPARATORS[separator]}"
+            f"{name}, line {number}: {problem}; fields are separated by one "
+            f"{separators.NAMES[separator]}"
         )
 
 
@@ -272,11 +240,26 @@ def _jsonl(numbered: Iterator[tuple[int, str]], name: str) -> Stream:
 
 def _objects(numbered: Iterator[tuple[int, str]], name: str) -> Iterator[tuple[int, dict]]:
     for number, line in numbered:
+        # a whole file as one value, or a part of it
+        remedy = ONE_LINE if line[:1] == "[" or line.strip() == "{" else "correct or remove it"
         try:
-            row = json.loads(line)
+            row = json.loads(line, object_pairs_hook=_object)
         except (ValueError, RecursionError) as error:
-            problem = "empty line" if not line.strip() else f"not valid JSON: {error}"
-            raise InputError(f"{name}, line {number}: {problem}; correct or remove it") from None
+            problem = error
+            if isinstance(error, json.JSONDecodeError):
+                problem = f"{error.msg}, at character {error.pos + 1}"
+            problem = "empty line" if not line.strip() else f"not valid JSON: {problem}"
+            raise InputError(f"{name}, line {number}: {problem}; {remedy}") from None
         if not isinstance(row, dict):
-            raise InputError(f'{name}, line {number}: must be an object like {{"text": ...}}')
+            raise InputError(
+                f'{name}, line {number}: must be an object like {{"text": ...}}; {remedy}'
+            )
         yield number, row
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict:
+    row = dict(pairs)
+    if len(row) < len(pairs):
+        twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+        raise ValueError(f"the key {twice!r:.40} occurs twice")
+    return row

@@ -7,8 +7,11 @@ from collections import defaultdict
 
 from tinybert.data.raw.columns import Table
 from tinybert.pipeline.errors import InputError
+from tinybert.pipeline.wording import plural
 
 TRAINED_ON = ("train", "unlabeled")
+MANY = 0.05  # share of the rows: published data has some per cent of repeated rows
+MANY_REMOVED = "rows are removed, because they are"
 DROP = "drop_overlap: true under the task's data in params.yaml removes them from"
 
 
@@ -18,11 +21,13 @@ def count_repeats(
     """Adds counts to each split's notices: duplicates (rows that repeat an earlier row),
     near_duplicates (those of them in another spelling), differently_labelled (the number of further
     labels of the same texts); for splits with scores also_in_train and nearly_in_train (those of
-    them in another spelling), for test the same of dev, for unlabeled also_in_dev_or_test; for
-    splits of labels same_tokens: rows that only unknown tokens or the end after max_length tell
-    apart from rows of another label.
+    them in another spelling), for pairs exchanged_in_train (those whose texts have the other order
+    there), cut_in_train (those that differ only after max_length), for test the same of dev, for
+    unlabeled also_in_dev_or_test; for splits of labels same_tokens: rows that only unknown tokens
+    or the end after max_length tell apart from rows of another label.
 
-    drop_overlap: remove the rows that are also in a split with scores from train and unlabeled.
+    drop_overlap: remove the rows that are also in a split with scores, as far as max_length, from
+    train and unlabeled.
     Returns the tables; unlabeled is missing if no row remains. Raises InputError if no row of train
     would remain.
     """
@@ -46,24 +51,22 @@ def count_repeats(
         notices["unlabeled"]["also_in_dev_or_test"] = len(rows)
         if rows and not drop_overlap:
             notices["unlabeled"]["notices"]["also_in_dev_or_test"] = (
-                f"{len(rows)} rows are also in dev or test, and would be trained on: "
-                f"{tables['unlabeled'].where(rows[0])} is {elsewhere[groups[rows[0]]]}; "
-                f"{DROP} unlabeled"
+                f"{plural(len(rows), 'row is', 'rows are')} also in dev or test, and would be "
+                f"trained on: {tables['unlabeled'].where(rows[0])} is "
+                f"{elsewhere[groups[rows[0]]]}; {DROP} unlabeled"
             )
-    return _without_overlap(tables, elsewhere, notices) if drop_overlap else tables
+    return _without_overlap(tables, scored, notices) if drop_overlap else tables
 
 
 def _count_within(table: Table, target: str | None, notices: dict) -> None:
     groups, texts = table.columns["same"], table.columns["text"]
-    first: dict[int, int] = {}
-    for row, group in enumerate(groups):
-        first.setdefault(group, row)
+    first = _first_rows(groups)
     notices["duplicates"] = len(table) - len(first)
     notices["near_duplicates"] = len(set(texts)) - len(first)
-    if notices["duplicates"]:
+    if notices["duplicates"] > MANY * len(table):
         row = next(row for row, group in enumerate(groups) if first[group] != row)
         notices["notices"]["duplicates"] = (
-            f"{notices['duplicates']} rows repeat an earlier row's texts"
+            f"{plural(notices['duplicates'], 'row repeats', 'rows repeat')} an earlier row's texts"
             f"{_spelled(notices['near_duplicates'])}: {table.where(row)} is "
             f"{table.where(first[groups[row]])}"
         )
@@ -77,8 +80,9 @@ def _count_within(table: Table, target: str | None, notices: dict) -> None:
     if notices["differently_labelled"]:
         row = next(r for r, group in enumerate(groups) if labels[first[group]] != labels[r])
         notices["notices"]["differently_labelled"] = (
-            f"{notices['differently_labelled']} times a repeated text has another {target} than "
-            f"before: {table.where(row)} and {table.where(first[groups[row]])}; correct the file"
+            f"{plural(notices['differently_labelled'], 'text is', 'texts are')} repeated with "
+            f"another {target}: {table.where(row)} and {table.where(first[groups[row]])}; correct "
+            "the file"
         )
     if target != "score" and "tokens" in table.columns:
         _count_same_tokens(table, labels, notices)
@@ -102,16 +106,14 @@ def _count_same_tokens(table: Table, labels: list, notices: dict) -> None:
         if table.columns["whole"][row] == table.columns["whole"][other]:
             cause = "because of unknown tokens; another pretrained.model may know their characters"
         notices["notices"]["same_tokens"] = (
-            f"{notices['same_tokens']} rows have the same tokens as a row of another label: "
-            f"{table.where(row)} and {table.where(other)}, {cause}"
+            f"{plural(notices['same_tokens'], 'row has', 'rows have')} the same tokens as a row of "
+            f"another label: {table.where(row)} and {table.where(other)}, {cause}"
         )
 
 
 def _count_in(table: Table, name: str, other: Table, remedy: str | None, notices: dict) -> None:
     """Counts the rows that are also in the other split; remedy: what to do, None: nothing."""
-    texts, place_of = set(other.columns["text"]), {}
-    for row, group in enumerate(other.columns["same"]):
-        place_of.setdefault(group, row)
+    texts, place_of = set(other.columns["text"]), _first_rows(other.columns["same"])
     groups = table.columns["same"]
     rows = [row for row, group in enumerate(groups) if group in place_of]
     near = [row for row in rows if table.columns["text"][row] not in texts]
@@ -119,9 +121,53 @@ def _count_in(table: Table, name: str, other: Table, remedy: str | None, notices
     if rows and remedy:
         row = (near or rows)[0]
         notices["notices"][f"also_in_{name}"] = (
-            f"{len(rows)} rows are also in {name}{_spelled(len(near))}: {table.where(row)} is "
-            f"{other.where(place_of[groups[row]])}; {remedy}"
+            f"{plural(len(rows), 'row is', 'rows are')} also in {name}{_spelled(len(near))}: "
+            f"{table.where(row)} is {other.where(place_of[groups[row]])}; {remedy}"
         )
+    if "tokens" in table.columns:
+        cut, place_of = _cut_rows(table, [other]), _first_rows(other.columns["tokens"])
+        notices[f"cut_in_{name}"] = len(cut)
+        if cut and remedy:
+            notices["notices"][f"cut_in_{name}"] = (
+                f"{plural(len(cut), 'row is', 'rows are')} also in {name} as far as "
+                f"encode.max_length in params.yaml: {table.where(cut[0])} is "
+                f"{other.where(place_of[table.columns['tokens'][cut[0]]])}; {remedy}"
+            )
+    if "exchanged" in table.columns:
+        values, place_of = table.columns["exchanged"], _first_rows(other.columns["keys"])
+        same = set(other.columns["same"])
+        rows = [r for r, group in enumerate(groups) if values[r] in place_of and group not in same]
+        notices[f"exchanged_in_{name}"] = len(rows)
+        if rows:
+            notices["notices"][f"exchanged_in_{name}"] = (
+                f"{plural(len(rows), 'row is', 'rows are')} also in {name} with text_a and text_b "
+                f"exchanged: {table.where(rows[0])} is {other.where(place_of[values[rows[0]]])}; "
+                "if their order means nothing, remove them from one of the files"
+            )
+
+
+def _cut_rows(table: Table, others: list[Table]) -> list[int]:
+    """The rows that differ from a row of the other tables only after max_length, not because of
+    unknown tokens."""
+    if "tokens" not in table.columns:
+        return []
+    tokens, groups = (
+        {value for other in others for value in other.columns[name]} for name in ("tokens", "same")
+    )
+    columns = (table.columns[name] for name in ("tokens", "same", "unknown"))
+    return [
+        row
+        for row, (cut, group, unknown) in enumerate(zip(*columns, strict=True))
+        if cut in tokens and group not in groups and not unknown
+    ]
+
+
+def _first_rows(values: list[int]) -> dict[int, int]:
+    """Each value's first row."""
+    rows: dict[int, int] = {}
+    for row, value in enumerate(values):
+        rows.setdefault(value, row)
+    return rows
 
 
 def _spelled(near: int) -> str:
@@ -129,20 +175,21 @@ def _spelled(near: int) -> str:
 
 
 def _without_overlap(
-    tables: dict[str, Table], elsewhere: dict[int, str], notices: dict[str, dict]
+    tables: dict[str, Table], scored: dict[str, Table], notices: dict[str, dict]
 ) -> dict[str, Table]:
     tables = dict(tables)
+    elsewhere = {group for table in scored.values() for group in table.columns["same"]}
     for split in [split for split in TRAINED_ON if split in tables]:
         table = tables[split]
-        groups = table.columns["same"]
-        rows = [row for row, group in enumerate(groups) if group not in elsewhere]
+        groups, cut = table.columns["same"], set(_cut_rows(table, list(scored.values())))
+        rows = [r for r, group in enumerate(groups) if group not in elsewhere and r not in cut]
         if not rows and split == "train":
             raise InputError(f"{table.file}: drop_overlap removes all rows; set it to false")
         dropped = notices[split]["overlap_dropped"] = len(table) - len(rows)
         if dropped:
             notices[split]["notices"]["overlap_dropped"] = (
-                f"{dropped} rows are removed, because they are also in dev or test (drop_overlap: "
-                "true)"
+                f"{plural(dropped, 'row is removed, because it is', MANY_REMOVED)} also in dev or "
+                "test (drop_overlap: true)"
             )
         tables[split] = table.take(rows)
         if not rows:

@@ -24,13 +24,18 @@ def mark(
     """Adds columns to the tables, one number per row, comparable across tables:
 
     text: equal for equal texts. same: equal if the normalised texts or the token ids are equal;
-    rows with unknown tokens are compared by their texts alone. With a tokenizer also whole and
-    tokens: equal if the token ids are, before and after they are cut at max_length; unknown: the
-    number of unknown tokens; length: of all tokens, before they are cut.
+    rows with unknown tokens are compared by their texts alone. For pairs also keys and exchanged:
+    keys of one row equals exchanged of another if the normalised texts of the one are those of the
+    other in the other order. With a tokenizer also whole and tokens: equal if the token ids are,
+    before and after they are cut at max_length; unknown: the number of unknown tokens; length: of
+    all tokens, before they are cut.
     """
     for table in tables.values():
         table.columns["text"] = [hash(row) for row in _texts(table)]
         table.columns["same"] = [hash(tuple(map(_key, row))) for row in _texts(table)]
+        if "text_b" in table.columns:
+            table.columns["keys"] = table.columns["same"]
+            table.columns["exchanged"] = [hash((_key(b), _key(a))) for a, b in _texts(table)]
         if tokenizer is not None:
             table.columns |= _token_marks(table, tokenizer, max_length)
     special = special_tokens(tokenizer, tables["train"]) if tokenizer is not None else None

@@ -45,8 +45,10 @@ def hold_out_dev(tables: dict[str, Table], target: str) -> tuple[dict[str, Table
                 quota -= 1
     if not dev_rows:
         raise InputError(
-            f"{train.file} has too few rows to take dev from it, and there is no dev file; add "
-            "rows, or a dev file"
+            f"{train.file} has too few rows to take dev from it, no two of one label, and there is "
+            "no dev file; add rows, or a dev file. If another column has the label, set columns: "
+            "{text: ..., label: ...} under the task's data in params.yaml; if the labels are "
+            "scores, kind: regression there"
         )
     train_rows = [row for row in range(len(train)) if row not in dev_rows]
     dev = train.take(sorted(dev_rows))

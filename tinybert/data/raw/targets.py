@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING
 
 from tinybert.data.raw.benchmarks import BENCHMARKS
 from tinybert.data.raw.columns import Table
-from tinybert.data.raw.spelling import normalised
+from tinybert.data.raw.spelling import normalised, plain_name
+from tinybert.models.chunks import MAX_CHARACTERS
 from tinybert.pipeline.errors import InputError
 
 if TYPE_CHECKING:  # pydantic, which tinybert predict does without
     from tinybert.pipeline.schema import TaskData
 
 PREVIEW = 20  # labels in a message
+# How pandas writes a list or an array of names to a .csv.
+ITEM = re.compile(r"'([^']*)'|\"([^\"]*)\"|(-?[0-9]+)")
+LIST = re.compile(rf"\[\s*(?:(?:{ITEM.pattern})(?:[\s,]+(?:{ITEM.pattern}))*)?\s*\]")
 
 
 def kind(train: Table) -> str:
@@ -24,7 +28,7 @@ def kind(train: Table) -> str:
     if "labels" in train.columns:
         return "multi_label"
     values = train.columns["label"]
-    if any(isinstance(value, list) for value in values):
+    if are_lists(values):
         return "multi_label"
     numbers = [as_number(value) for value in values]
     if None not in numbers and any(not number.is_integer() for number in numbers):
@@ -104,11 +108,19 @@ def number(
 
 
 def label_key(name: str) -> str:
-    """Equal for labels that look alike: other case, width, accents' form, invisible characters,
-    quotation marks, or another way to write the same number."""
-    key = normalised(name).strip("'\"") or name
-    number = as_number(key)
+    """Equal for labels that look alike: another way to write the same number, or the same
+    plain_name."""
+    number = as_number(normalised(name).strip("'\"()[] "))
+    if number is None:
+        key = plain_name(name)
+        number = as_number(key)
     return key if number is None else repr(number)
+
+
+def are_lists(values: list) -> bool:
+    """Whether some labels are lists, or most are lists written as text, as in ['a', 'b']."""
+    texts = sum(isinstance(value, str) and bool(LIST.fullmatch(value)) for value in values)
+    return texts > len(values) / 2 or any(isinstance(value, list) for value in values)
 
 
 def preview(labels: list[str]) -> str:
@@ -131,8 +143,14 @@ def as_number(value: object) -> float | None:
 
 
 def check_characters(text: str, where: str) -> None:
-    """Raises InputError for unpaired surrogates, which UTF-8 cannot encode, and for NUL, which C
-    libraries take for the end of a text."""
+    """Raises InputError for unpaired surrogates, which UTF-8 cannot encode, for NUL, which C
+    libraries take for the end of a text, and for more than MAX_CHARACTERS."""
+    if len(text) > MAX_CHARACTERS:
+        raise InputError(
+            f"{where} has {len(text):,} characters, more than {MAX_CHARACTERS:,}; if it is several "
+            "texts, write each on a line of its own, else shorten it: a model reads only the "
+            "first encode.max_length tokens"
+        )
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -146,7 +164,7 @@ def check_characters(text: str, where: str) -> None:
 def check_text(value: object, where: str, unit: str) -> str:
     """A row's text; numbers become texts. where: file, position and role, for messages, as is
     unit, "line" or "row". Raises InputError if it is missing or not a text."""
-    if isinstance(value, (int, float)) and value == value:
+    if isinstance(value, (int, float)) and abs(value) < math.inf:
         value = str(value)
     if value is None or value != value:
         raise InputError(f"{where} is missing; fill it or remove the {unit}")
@@ -157,25 +175,34 @@ def check_text(value: object, where: str, unit: str) -> str:
 
 
 def _label(value: object, where: str) -> str:
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)  # spreadsheets and pandas turn 1 into 1.0
+    if isinstance(value, (float, Decimal)) and (number := as_number(value)) is not None:
+        value = int(value) if number.is_integer() else value  # pandas turns 1 into 1.0
     if value is None or value != value or not str(value).strip():
         raise InputError(f"{where} is empty; fill it or remove the row")
-    if not isinstance(value, (str, int, float, Decimal)):
-        raise InputError(f"{where} must be a name or a number, not {value!r:.80}")
+    is_number = isinstance(value, (int, float, Decimal)) and abs(value) < math.inf
+    if not (isinstance(value, str) or is_number):
+        raise InputError(f"{where} must be a name or a number, not {value!r:.80}; correct it")
     check_characters(str(value), where)
     return str(value).strip()
 
 
 def _labels(value: object, where: str) -> list[str]:
-    """A list, or names separated by commas; it may be empty."""
+    """A list, or names separated by commas or written as a list; it may be empty."""
     if value is None or value != value:
         raise InputError(f"{where} is missing; where no label applies, write an empty list")
     if not isinstance(value, (list, str, int, float)):
         raise InputError(f"{where} must be a list of names, not {value!r:.80}")
+    if isinstance(value, str) and LIST.fullmatch(value):
+        value = ["".join(found) for found in ITEM.findall(value)]
     if not isinstance(value, list):
         value = [name for name in str(value).split(",") if name.strip()]
-    return [_label(name, where) for name in value]
+    names = [_label(name, where) for name in value]
+    if len(set(names)) < len(names) and set(names) <= {"0", "1"}:
+        raise InputError(
+            f"{where} {', '.join(names):.40} seems to have 0 or 1 for each label; write the names "
+            "of those that apply, or a column for each label"
+        )
+    return names
 
 
 def _score(value: object, where: str) -> float:

@@ -7,12 +7,12 @@ from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerBase
 
 from tinybert.deploy.onnx.session import TOKENIZER_FILE
+from tinybert.models.chunks import chunks
 from tinybert.models.encode import Rows, encode
 from tinybert.models.tokenizer import save_tokenizer
 from tinybert.pipeline.errors import InputError
 
 LONG = 10_000  # characters
-CHUNK = 1000  # texts given to the tokenizer at once
 
 
 def save(tokenizer: PreTrainedTokenizerBase, max_length: int, out: Path) -> None:
@@ -54,8 +54,8 @@ def _compare(
     saved: Tokenizer, first: list[str], second: list[str] | None, rows: Rows, title: str
 ) -> None:
     texts = first if second is None else list(zip(first, second, strict=True))
-    for start in range(0, len(texts), CHUNK):
-        for i, encoding in enumerate(saved.encode_batch_fast(texts[start : start + CHUNK]), start):
+    for chunk in chunks(first, second):
+        for i, encoding in enumerate(saved.encode_batch_fast(texts[chunk]), chunk.start):
             part = slice(rows.starts[i], rows.starts[i + 1])
             columns = [("token ids", encoding.ids, rows.tokens[part])]
             if rows.token_types is not None:

@@ -33,8 +33,18 @@ class Connection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:
         super().connection_made(transport)
         self.made = time.monotonic()
+        transport.max_size = limits.READ_BYTES  # asyncio's is 256 KiB: no other client has a turn
         if len(self.connections) > 2 * limits.MAX_CONNECTIONS:
             transport.abort()
+
+    def send_400_response(self, msg: str) -> None:
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            super().send_400_response(msg)
+        else:  # what follows the response to a request is not HTTP, and no second one is possible
+            self.transport.close()
+
+    def _should_upgrade(self) -> bool:
+        return False  # without uvicorn's advice in the log to install a library for WebSockets
 
     def phase(self) -> Phase:
         if self.transport.is_closing() or self.transport.get_write_buffer_size():
@@ -102,6 +112,7 @@ def server(app) -> Server:
         uvicorn.Config(
             app,
             http=Connection,
+            loop="asyncio",  # Connection sets its transport's max_size
             ws="none",
             log_level="warning",
             limit_concurrency=limits.MAX_CONNECTIONS,
@@ -113,7 +124,10 @@ def server(app) -> Server:
 
 def bind(host: str, port: int) -> socket.socket:
     """Returns a listening socket. Raises InputError if the address is invalid, in use, or not
-    permitted."""
+    permitted, or if the process may not open enough files for the connections."""
+    if not host:  # to the system, all interfaces
+        raise InputError("--host is empty; give 127.0.0.1, or 0.0.0.0 for all interfaces")
+    _allow_open_files()
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)
@@ -124,3 +138,21 @@ def bind(host: str, port: int) -> socket.socket:
             errno.EACCES: "ports below 1024 may need rights; choose another --port",
         }.get(getattr(error, "errno", None), "choose another --port or --host")
         raise InputError(f"cannot listen on port {port} of {host}: {reason}; {remedy}") from None
+
+
+def _allow_open_files() -> None:
+    """Raises the limit of open files, which some systems set to 256."""
+    try:
+        import resource
+    except ModuleNotFoundError:  # Windows has no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= limits.OPEN_FILES:
+        return
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limits.OPEN_FILES, hard))
+    except (ValueError, OSError):
+        raise InputError(
+            f"the service needs {limits.OPEN_FILES} open files, and the limit is {hard}; raise it "
+            f"(ulimit -Hn {limits.OPEN_FILES})"
+        ) from None

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from tinybert.models.source import read_weights
 from tinybert.pipeline import distributed
-from tinybert.pipeline.files import set_default_mode
+from tinybert.pipeline.files import reading, set_default_mode
 
 FILE = "projection.safetensors"
 
@@ -32,11 +33,13 @@ class Projection(nn.Module):
 
 
 def load_projection(folder: Path) -> Projection:
-    """Reads the maps that `save` wrote; their number determines the kind."""
-    weights = load_file(folder / FILE)
+    """Reads the maps that `save` wrote; their number determines the kind. Raises InputError if the
+    file is missing or damaged."""
+    weights = read_weights(folder / FILE)
     count = sum(name.endswith(".weight") for name in weights)
-    teacher_width, student_width = weights["maps.0.weight"].shape
-    kind = "shared" if count == 1 else "per_layer"
-    projection = Projection(kind, count - 1, student_width, teacher_width)
-    projection.load_state_dict(weights)
+    with reading(folder / FILE):
+        teacher_width, student_width = weights["maps.0.weight"].shape
+        kind = "shared" if count == 1 else "per_layer"
+        projection = Projection(kind, count - 1, student_width, teacher_width)
+        projection.load_state_dict(weights)
     return projection

@@ -1,11 +1,11 @@
 """The student's architecture: the teacher's with the student's sizes."""
 
-from transformers import AutoConfig
+from transformers import PreTrainedConfig
 
 from tinybert.pipeline.schema import Student
 
 
-def student_config(teacher: AutoConfig, settings: Student, **head):
+def student_config(teacher: PreTrainedConfig, settings: Student, **head):
     """The teacher's config with the sizes of `settings`. head: Task.head().
 
     The student's embeddings are as wide as its layers, even if the teacher's are not (ELECTRA).

@@ -25,11 +25,11 @@ from tinybert.models.encode import Rows
 from tinybert.pipeline import distributed
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.files import atomic_write
-from tinybert.pipeline.resume import interval
+from tinybert.pipeline.resume import interval, number
 
 BATCH = 64  # rows in a forward pass of the teacher
 BLOCK = 2**24  # bytes written at once
-DEFAULT_GB = 20.0
+DEFAULT_GB = "20"
 
 
 class Store:
@@ -47,7 +47,11 @@ class Store:
         self.scalings = [1.0] * self.layers
         shape = (int(rows.starts[-1]), line_size(loss))
         if distributed.local_rank() == 0:
-            reserve(file, shape[0] * shape[1] * self.dtype.itemsize)
+            size = shape[0] * shape[1] * self.dtype.itemsize
+            if not file.exists() or file.stat().st_size < size:  # removed, or cut
+                for progress in file.parent.glob(f"{file.name}.*.json"):
+                    progress.unlink()
+            reserve(file, size)
         distributed.barrier()
         kind = np.int16 if self.dtype.itemsize == 2 else np.int32  # NumPy has no bfloat16
         self.lines = np.memmap(file, kind, "r+", shape=shape)
@@ -57,7 +61,7 @@ class Store:
         """Runs the teacher over all rows; the processes of a machine share the work."""
         batches = inference_batches(self.rows, BATCH)
         shard = batches[distributed.local_rank() :: distributed.local_world_size()]
-        done = json.loads(self.progress.read_text()) if self.progress.exists() else 0
+        done = self._done()
         saved_at = time.monotonic()
         bar = tqdm(shard, desc="teacher", unit="batch", disable=not distributed.is_main())
         for i, indices in enumerate(bar):
@@ -80,6 +84,13 @@ class Store:
                 saved_at = time.monotonic()
         # Also a barrier. With few rows, some processes have had no batch, but rank 0 has.
         self.scalings = distributed.gather(self.scalings)[0]
+
+    def _done(self) -> int:
+        """The batches that an earlier run of the same stage finished."""
+        try:
+            return int(self.progress.read_text())
+        except (FileNotFoundError, ValueError):  # none, or emptied when the machine stopped
+            return 0
 
     def read(self, indices: list[int], length: int) -> EncoderStates:
         """The targets of some rows, padded with 0 to `length` tokens."""
@@ -136,14 +147,8 @@ def cache_targets(loss: LayerLoss, rows: Rows, epochs: int, folder: Path) -> Non
 
     folder: of the cache file. Raises InputError if TINYBERT_SCRATCH_GB is not a number.
     """
-    budget = os.environ.get("TINYBERT_SCRATCH_GB", str(DEFAULT_GB))
-    try:
-        allowed = float(budget) * 1e9
-    except ValueError:
-        raise InputError(
-            f"TINYBERT_SCRATCH_GB: {budget!r} is not a number; set it to gigabytes, such as 20, or "
-            "to 0 for no cache"
-        ) from None
+    budget = number("TINYBERT_SCRATCH_GB", DEFAULT_GB)
+    allowed = budget * 1e9
     if epochs < 2 or not allowed:
         return
     dtype = next(loss.teacher.parameters()).dtype
@@ -158,7 +163,7 @@ def cache_targets(loss: LayerLoss, rows: Rows, epochs: int, folder: Path) -> Non
             print(
                 f"not caching teacher outputs: needs {needed / 1e9:.1f} GB, limit "
                 f"{limit / 1e9:.1f} GB; they will be recomputed every epoch (TINYBERT_SCRATCH_GB "
-                f"is {budget}, half of the free disk space {free / 1e9:.1f} GB)"
+                f"is {budget:g}, half of the free disk space {free / 1e9:.1f} GB)"
             )
         return
     store = Store(loss, rows, file)

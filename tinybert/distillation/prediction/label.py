@@ -8,9 +8,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tinybert.models import predict
 from tinybert.models.device import machine_kind
-from tinybert.models.encode import read_rows
+from tinybert.models.encode import read_rows, shard_files
 from tinybert.pipeline import distributed
-from tinybert.pipeline.files import atomic_write, link_or_copy
+from tinybert.pipeline.files import atomic_write, link_or_copy, reading, write_array
 
 
 def label_shards(
@@ -35,10 +35,21 @@ def label_shards(
         rows = read_rows(shards[i], tokenizer, max_length)
         logits = predict.logits(teacher, rows, precision, f"label {shards[i].stem}")
         with atomic_write(files[i]) as file:
-            np.save(file, logits)
+            write_array(file, logits)
     distributed.barrier()
     if distributed.is_main():
         link_or_copy(files, out)
+
+
+def read_logits(labels: Path) -> np.ndarray:
+    """The logits of all augmented rows, (rows, classes). Raises InputError that names a file that
+    is missing or damaged."""
+    return np.concatenate([_read(file) for file in shard_files(labels, "npy")])
+
+
+def _read(file: Path) -> np.ndarray:
+    with reading(file):
+        return np.load(file)
 
 
 def read_labels(labels: Path, shards: list[Path]) -> tuple[np.ndarray, np.ndarray]:
@@ -46,7 +57,7 @@ def read_labels(labels: Path, shards: list[Path]) -> tuple[np.ndarray, np.ndarra
     index of the row that a row is a copy of, or its own index."""
     logits, source, start = [], [], 0
     for file in shards:
-        logits.append(np.load(labels / f"{file.stem}.npy"))
+        logits.append(_read(labels / f"{file.stem}.npy"))
         source.append(pq.read_table(file, columns=["source"])["source"].to_numpy() + start)
         start += len(logits[-1])
     return np.concatenate(logits), np.concatenate(source)

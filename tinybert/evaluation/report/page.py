@@ -16,7 +16,7 @@ from markupsafe import Markup
 from tinybert.evaluation.report import charts, tables
 from tinybert.evaluation.score_warnings import percent, score_warnings
 from tinybert.pipeline import paths
-from tinybert.pipeline.files import read_json
+from tinybert.pipeline.files import atomic_write, read_json, reading
 from tinybert.tasks.task import MODELS, Task, load_task, scored_on
 
 TRAININGS = (
@@ -36,8 +36,8 @@ MOST_CHARACTERS = 1000  # of a shown text
 
 
 def write(tasks: list[str]) -> None:
-    """Writes report/index.html from the metrics of the tasks. Raises InputError if scores of a
-    task are missing."""
+    """Writes report/index.html from the metrics of the tasks. Raises InputError that names a file
+    that is missing or damaged."""
     results = tables.read_scores(tasks)
     template = files("tinybert.evaluation.report").joinpath("page.html").read_text(encoding="utf-8")
     page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(template)
@@ -47,24 +47,21 @@ def write(tasks: list[str]) -> None:
         log.relative_to(paths.METRICS).as_posix(): read_json(log / "environment.json")
         for log in logs
     }
-    paths.PAGE.parent.mkdir(parents=True, exist_ok=True)
-    paths.PAGE.write_text(
-        page.render(
-            tasks=[_task(name, result) for name, result in results.items()],
-            general=_curves(paths.log(TRAININGS[0])),
-            environments=environments,
-        ),
-        encoding="utf-8",
+    text = page.render(
+        tasks=[_task(name, result) for name, result in results.items()],
+        general=_curves(paths.log(TRAININGS[0])),
+        environments=environments,
     )
+    paths.PAGE.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(paths.PAGE) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def _task(name: str, result: dict) -> dict:
     """The template's values for a task."""
     task = load_task(paths.tables(name))
     models, scatter = _models(name, result)
-    predictions = pd.read_csv(
-        paths.METRICS / f"predictions/{name}.csv", dtype=str, keep_default_na=False
-    )
+    predictions = _predictions(name, result["rows"])
     is_classification = task.kind == "classification"
     differ = predictions[predictions["teacher"] != predictions["student"]]
     labels = _worst(predictions, task.labels) if is_classification else []
@@ -78,11 +75,7 @@ def _task(name: str, result: dict) -> dict:
         "models": models,
         "scatter": scatter,
         "stages": _stages(name),
-        "data": {
-            split: counts["notices"].values()
-            for split, counts in read_json(paths.metrics("data", name)).items()
-            if counts.get("notices")
-        },
+        "data": _notices(name),
         "curves": {stage: _curves(paths.log(stage, name)) for stage in TRAININGS[1:]},
         "confusions": [
             _confusion(predictions, role, labels, len(task.labels))
@@ -96,6 +89,27 @@ def _task(name: str, result: dict) -> dict:
     }
 
 
+def _predictions(name: str, rows: int) -> pd.DataFrame:
+    file = paths.METRICS / f"predictions/{name}.csv"
+    with reading(file):
+        table = pd.read_csv(file, dtype=str, keep_default_na=False)
+        table[["actual", "teacher", "student"]]  # a column that is missing
+        if len(table) != rows:
+            raise ValueError(f"it has {len(table)} rows, not {rows}")
+    return table
+
+
+def _notices(name: str) -> dict[str, list[str]]:
+    """What looked wrong in each split of a task's data."""
+    splits = read_json(paths.metrics("data", name))
+    with reading(paths.metrics("data", name)):
+        return {
+            split: list(counts["notices"].values())
+            for split, counts in splits.items()
+            if counts.get("notices")
+        }
+
+
 def _html(table: pd.DataFrame) -> Markup:
     return Markup(table.to_html(index=False, border=0, escape=True, na_rep=""))
 
@@ -103,28 +117,41 @@ def _html(table: pd.DataFrame) -> Markup:
 def _models(name: str, result: dict) -> tuple[Markup, Markup]:
     """A table of each model's score, size and (after `tinybert speed`) speed, and a chart of score
     and latency, which is empty without speeds."""
-    metric, exported = result["metric"], read_json(paths.metrics("export", name))
-    intervals = {model: percent(values[metric]) for model, values in result["intervals"].items()}
+    metric = result["metric"]
+    with reading(paths.metrics("eval", name)):
+        scores = {
+            model: {
+                metric: result[model][metric],
+                INTERVAL: percent(result["intervals"][model][metric]),
+            }
+            for model in ("linear", *MODELS)
+            if model in (*MODELS, *result)
+        }
+    exported, timings = _exported(name, metric), {}
     file = paths.SPEED / f"{name}.json"
-    speed = read_json(file) if file.is_file() else None
+    speed = tables.read_speeds([name])[name] if file.is_file() else None
+    if speed:
+        with reading(file):
+            timings = {
+                (role, kind): (speed["one_thread"][role][kind], speed["all_cores"][role][kind])
+                for role in SIZED
+                for kind in (RUNTIMES if role != "baseline" else ("torch",))
+            }
     rows, points = [], {}
-    if "linear" in result:
-        score = {metric: result["linear"][metric], INTERVAL: intervals["linear"]}
-        rows.append({"model": "linear, scikit-learn", **score})
+    if "linear" in scores:
+        rows.append({"model": "linear, scikit-learn", **scores["linear"]})
     for role, title in MODELS.items():
         for kind, runtime in RUNTIMES.items():
             if role in ("baseline", "finetuned_general") and kind != "torch":
                 continue
             row = {"model": f"{title}, {runtime}", metric: None, INTERVAL: None, "MB": None}
             if role == "student":
-                score = exported[kind]
-                row |= {metric: score[metric], INTERVAL: percent(score["interval"])}
-                row["MB"] = score["megabytes"]
+                row |= exported[kind]
             elif kind == "torch":
-                row |= {metric: result[role][metric], INTERVAL: intervals[role]}
+                row |= scores[role]
                 row["MB"] = speed["sizes"][role]["megabytes"] if speed and role in SIZED else None
-            if speed and role in SIZED:
-                one, cores = speed["one_thread"][role][kind], speed["all_cores"][role][kind]
+            if (role, kind) in timings:
+                one, cores = timings[role, kind]
                 row["ms, one thread"] = one["latency_ms"]
                 row["95 %"] = one["latency_ms_p95"]
                 row["ms, all cores"] = cores["latency_ms"]
@@ -137,24 +164,45 @@ def _models(name: str, result: dict) -> tuple[Markup, Markup]:
     return _html(pd.DataFrame(rows)), chart
 
 
+def _exported(name: str, metric: str) -> dict[str, dict]:
+    """The student's score and size in each runtime, by the columns of the table."""
+    scores = read_json(paths.metrics("export", name))
+    with reading(paths.metrics("export", name)):
+        return {
+            kind: {
+                metric: scores[kind][metric],
+                INTERVAL: percent(scores[kind]["interval"]),
+                "MB": scores[kind]["megabytes"],
+            }
+            for kind in RUNTIMES
+        }
+
+
 def _stages(name: str) -> Markup:
     """A table of the stages: what each did and, if it ran here, how long it took."""
     effects = dict.fromkeys(STAGES, "")
     splits = read_json(paths.metrics("data", name))
-    effects["prepare_task"] = ", ".join(f"{split} {n['rows']:,}" for split, n in splits.items())
+    with reading(paths.metrics("data", name)):
+        effects["prepare_task"] = ", ".join(f"{split} {n['rows']:,}" for split, n in splits.items())
     for stage in ("augment", "label"):
         counts = read_json(paths.metrics(stage, name))
-        effects[stage] = ", ".join(f"{key.replace('_', ' ')} {n:,}" for key, n in counts.items())
+        with reading(paths.metrics(stage, name)):
+            shown = [f"{key.replace('_', ' ')} {n:,}" for key, n in counts.items()]
+        effects[stage] = ", ".join(shown)
     for stage in TRAININGS:
         log = paths.log(stage, "" if stage in SHARED else name)
         last = read_json(log / "metrics.json")
-        step = last.pop("step", 0)
-        values = ", ".join(f"{key} {value:.4g}" for key, value in last.items() if key != "lr")
-        effects[stage] = f"at the end, step {step:,}: {values}"
+        with reading(log / "metrics.json"):
+            step = f"{last.pop('step', 0):,}"
+            values = ", ".join(f"{key} {value:.4g}" for key, value in last.items() if key != "lr")
+        effects[stage] = f"at the end, step {step}: {values}"
     rows, total = [], 0.0
     for stage in STAGES:
         file = paths.SECONDS / (f"{stage}.json" if stage in SHARED else f"{stage}/{name}.json")
-        seconds = read_json(file)["seconds"] if file.is_file() else None
+        seconds = None
+        if file.is_file():
+            with reading(file):
+                seconds = float(read_json(file)["seconds"])
         total += seconds or 0.0
         shown = "" if seconds is None else f"{seconds:.1f}"
         rows.append({"stage": stage, "seconds": shown, "what it did": effects[stage]})
@@ -168,7 +216,7 @@ def _curves(log: Path) -> Markup:
     lines = {}
     for file in sorted((log / "plots/metrics").glob("*.tsv")):
         if file.stem != "lr":
-            with file.open(encoding="utf-8", newline="") as stream:
+            with reading(file), file.open(encoding="utf-8", newline="") as stream:
                 rows = csv.DictReader(stream, delimiter="\t")
                 lines[file.stem] = [(float(row["step"]), float(row[file.stem])) for row in rows]
     return charts.curves(lines, log.as_posix())
@@ -201,8 +249,10 @@ def _confusion(predictions: pd.DataFrame, role: str, labels: list[str], label_co
 
 def _texts(name: str, task: Task, predictions: pd.DataFrame) -> list[dict[str, str]]:
     """The rows of predictions with their texts, which are cut at MOST_CHARACTERS."""
-    texts = pd.read_parquet(paths.tables(name) / f"{task.test_split}.parquet")
-    texts = texts.loc[predictions.index, ["text_a", *(["text_b"] if task.pair else [])]]
-    joined = [" | ".join(row) for row in texts.itertuples(index=False)]
+    file = paths.tables(name) / f"{task.test_split}.parquet"
+    with reading(file):
+        texts = pd.read_parquet(file)
+        texts = texts.loc[predictions.index, ["text_a", *(["text_b"] if task.pair else [])]]
+        joined = [" | ".join(row) for row in texts.itertuples(index=False)]
     shown = [t if len(t) <= MOST_CHARACTERS else f"{t[:MOST_CHARACTERS]} …" for t in joined]
     return predictions.assign(text=shown).to_dict("records")

@@ -1,20 +1,17 @@
 """The tables of a run: scores, and how much smaller and faster the student is."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 
-from tinybert.evaluation.score_warnings import percent
+from tinybert.evaluation.score_warnings import percent, score_warnings
 from tinybert.pipeline import paths
 from tinybert.pipeline.errors import InputError
-from tinybert.pipeline.files import read_json, write_json
+from tinybert.pipeline.files import atomic_write, read_json, reading, write_json
 from tinybert.tasks.task import scored_on
 
 MODELS = ("baseline", "teacher", "student")  # of sizes and speeds
-KEYS = {  # in a folder's files
-    "eval": ("split", "rows", "metric", *MODELS, "retention"),
-    "speed": ("sizes", "all_cores"),
-}
 # Of scores, and what people read; the linear model is for classification alone.
 COLUMNS = {
     "linear": "linear",
@@ -25,25 +22,35 @@ COLUMNS = {
 }
 
 
-def read(folder: Path, tasks: list[str]) -> dict[str, dict]:
-    """The metrics of each task, folder/TASK.json. Raises InputError that names a file that is
+def read_speeds(tasks: list[str]) -> dict[str, dict]:
+    """The content of metrics/speed of each task. Raises InputError that names a file that is
     missing or damaged."""
-    results = {}
-    for task in tasks:
-        file = folder / f"{task}.json"
-        results[task] = read_json(file, *KEYS.get(folder.name, ()))
-    return results
+    return {
+        task: _read(paths.SPEED / f"{task}.json", lambda task, speed: sizes_table({task: speed}))
+        for task in tasks
+    }
 
 
 def read_scores(tasks: list[str]) -> dict[str, dict]:
-    """The content of metrics/eval of each task. Raises InputError that names a file that is missing
-    or that an earlier version wrote."""
-    results = read(paths.METRICS / "eval", tasks)
-    for task, result in results.items():
-        if "intervals" not in result:
+    """The content of metrics/eval of each task. Raises InputError that names a file that is
+    missing, damaged, or that an earlier version wrote."""
+
+    def show(task: str, result: dict) -> None:
+        if "student" in result and "intervals" not in result:
             file = paths.metrics("eval", task)
             raise InputError(f"{file} was written by an earlier version; run dvc repro")
-    return results
+        scores_table({task: result})
+        score_warnings({task: result})
+
+    return {task: _read(paths.metrics("eval", task), show) for task in tasks}
+
+
+def _read(file: Path, show: Callable[[str, dict], object]) -> dict:
+    """The content of a task's file. What cannot be shown is damaged, and the error names it."""
+    content = read_json(file)
+    with reading(file):
+        show(file.stem, content)
+    return content
 
 
 def scores_table(results: dict[str, dict]) -> pd.DataFrame:
@@ -113,4 +120,5 @@ def write_summary(tasks: list[str]) -> None:
     }
     write_json(paths.SUMMARY, summary)
     paths.SCORES.parent.mkdir(parents=True, exist_ok=True)
-    paths.SCORES.write_text(f"{markdown(scores_table(results))}\n", encoding="utf-8")
+    with atomic_write(paths.SCORES) as temporary:
+        temporary.write_text(f"{markdown(scores_table(results))}\n", encoding="utf-8")

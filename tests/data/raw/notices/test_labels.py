@@ -22,6 +22,13 @@ def tsv(values: list, name: str = "label") -> str:
         ("1", "1.0"),
         ("1", "01"),
         ("pos", '"pos"'),
+        ("positive", "p\u043esitive"),
+        ("A", "\u0391"),
+        ("positive", "positive."),
+        ("sport", "sports"),
+        ("not good", "not_good"),
+        ("True", "yes"),
+        ("don't", "don\u2019t"),
     ],
 )
 def test_labels_that_look_alike_are_shown_escaped(tmp_path, label, other):
@@ -35,7 +42,9 @@ def test_labels_that_look_alike_are_shown_escaped(tmp_path, label, other):
     assert YAML(typ="safe", pure=True).load(f"{proposed}}}") == {label: label, other: label}
 
 
-@pytest.mark.parametrize("separator", [",", ";", "|", "/", "\uff0c", "\u3001", ", "])
+@pytest.mark.parametrize(
+    "separator", [",", ";", "|", "/", "\uff0c", "\u3001", ", ", " ", "_", "\\", " and "]
+)
 def test_labels_of_several_labels_are_named(tmp_path, separator):
     joined = f"\u5c4f\u5e55{separator}\u7535\u6c60"
     values = ["\u5c4f\u5e55", "\u7535\u6c60", joined] * 5
@@ -47,7 +56,7 @@ def test_labels_of_several_labels_are_named(tmp_path, separator):
     assert ("separate the labels by commas" in line) == ("," not in separator)
 
 
-@pytest.mark.parametrize("label", ["science/technology", "a, b", "C++", "R&D", "1,5"])
+@pytest.mark.parametrize("label", ["science/technology", "a, b", "C++", "R&D", "1,5", "sports car"])
 def test_a_separator_in_a_name_is_not_named(tmp_path, label):
     assert (
         notices(tmp_path, train__tsv=tsv([label, "sports"] * 20), dev__tsv=tsv([label] * 50)) == {}
@@ -70,10 +79,41 @@ def test_few_values_taken_for_scores_are_named(tmp_path):
 
 def test_many_numbers_with_gaps_are_named(tmp_path):
     line = notices(tmp_path, train__tsv=tsv([5 * (i % 25) for i in range(100)]))["many_numbers"]
-    assert "25 labels are whole numbers with gaps, from 0 to 120" in line
+    assert "25 labels are whole numbers, from 0 to 120" in line
+    ages = notices(tmp_path, train__tsv=tsv([18 + i % 25 for i in range(100)]))
+    assert "25 labels are whole numbers, from 18 to 42" in ages["many_numbers"]
     assert "kind: regression" in line
     numbers = tsv([i % 25 for i in range(100)])
     assert "many_numbers" not in notices(tmp_path, train__tsv=numbers)
+
+
+def test_labels_that_are_different_are_not_alike(tmp_path):
+    values = [
+        "A",
+        "A-",
+        "A+",
+        "-1",
+        "1",
+        "<5",
+        ">5",
+        ":)",
+        ":(",
+        "no answer",
+        "none",
+        "new york",
+    ] * 3
+    assert "alike_labels" not in notices(tmp_path, train__tsv=tsv(values))
+
+
+def test_numbers_of_several_labels_are_no_decimals(tmp_path):
+    lines = notices(tmp_path, train__tsv=tsv(["1", "2", "1,2"] * 5))
+    assert lines["joined_labels"].startswith(
+        "5 rows have a label whose parts are labels too: '1,2'"
+    )
+    lines = notices(tmp_path, train__tsv=tsv(["1,5", "2,5"] * 5))
+    assert lines["decimal_commas"].startswith(
+        "the labels are numbers, some with a comma: '1,5' in "
+    )
 
 
 def test_labels_of_one_row_are_one_line(tmp_path):

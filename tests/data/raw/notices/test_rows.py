@@ -43,5 +43,5 @@ def test_rows_that_are_mostly_cut_are_named_with_a_length_that_is_enough(tmp_pat
     assert counts["rows_cut"] == 2
     assert counts["tokens"] == {"total": 4 + 7 + 7 + 4, "median": 5, "max": 7}
     line = counts["notices"]["cut"]
-    assert "2 rows have more than 5 tokens and are cut, the first in " in line
+    assert "2 rows are cut at 5 tokens, the first in " in line
     assert line.endswith("train.tsv, line 3: encode.max_length: 7 in params.yaml would cut 0")

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from tinybert.data.raw.columns import Table
 from tinybert.data.raw.targets import as_number, label_key
 from tinybert.pipeline.schema import TaskData
+from tinybert.pipeline.wording import plural
 from tinybert.tasks.task import TARGET
 
 REMEDY = "under the task's data in params.yaml"
-SEPARATOR = re.compile(r"\s*[,;|/+&、，；]\s*")
+SEPARATOR = re.compile(r"\s*[,;|/\\+&、，；]\s*")
+INSIDE = re.compile(r"\s+and\s+|[-_\s,]+")  # mostly inside a name, or a decimal comma
 VALUES = 20  # at most: of a scale; scores that were measured have more
 LONGEST = 100  # characters of a label; what is longer is a text
 REPEATS = 5  # rows for each value, at least: scores that were measured repeat less
@@ -61,16 +63,8 @@ def _yaml(name: str) -> str:
 
 
 def _parts(table: Table, rows: dict, counts: Counter, kind: str) -> Iterator[tuple[str, str]]:
-    parts = {
-        name: {part for part in SEPARATOR.split(name) if part}
-        for name in rows
-        if len(name) <= LONGEST and SEPARATOR.search(name) and not _is_decimal(name)
-    }
-    uses = Counter(part for found in parts.values() for part in found)
-    uses.update(name for name in rows if name not in parts)
-    joined = [
-        name for name, found in parts.items() if len(found) > 1 and all(uses[p] > 1 for p in found)
-    ]
+    joined = _joined(rows)
+    numbers = [as_number(name) for name in rows]
     if joined:
         name = joined[0]
         by_commas = all("," in other for other in joined) and kind == "classification"
@@ -78,10 +72,37 @@ def _parts(table: Table, rows: dict, counts: Counter, kind: str) -> Iterator[tup
         remedy += f"set kind: multi_label {REMEDY}" if kind == "classification" else ""
         yield (
             "joined_labels",
-            f"{sum(counts[other] for other in joined)} rows have a label whose parts are labels "
-            f"too: {name!r:.80} in {table.where(rows[name])}; if a row may have several, "
-            f"{remedy.removesuffix(', and ')}",
+            f"{plural(sum(counts[other] for other in joined), 'row has', 'rows have')} a label "
+            f"whose parts are labels too: {name!r:.80} in {table.where(rows[name])}; if a row may "
+            f"have several, {remedy.removesuffix(', and ')}",
         )
+    elif None in numbers and all(map(_is_decimal, rows)):
+        name = next(name for name in rows if as_number(name) is None)
+        yield (
+            "decimal_commas",
+            f"the labels are numbers, some with a comma: {name!r} in {table.where(rows[name])}; "
+            "each is a class of its own. If they are scores, write points for the commas",
+        )
+
+
+def _joined(rows: dict[str, int]) -> list[str]:
+    """The labels whose parts are labels, too: alone or in another joined one; where a character of
+    INSIDE separates them, alone."""
+    short = [name for name in rows if len(name) <= LONGEST]
+    split = {name: _parts_of(SEPARATOR, name) for name in short if not _is_decimal(name)}
+    parts = {name: found for name, found in split.items() if len(found) > 1}
+    uses = Counter(part for found in parts.values() for part in found)
+    uses.update(name for name in rows if name not in parts)
+    joined = [name for name, found in parts.items() if all(uses[part] > 1 for part in found)]
+    for name in short:
+        found = _parts_of(INSIDE, name) if name not in parts else ()
+        if len(found) > 1 and all(part in rows for part in found):
+            joined.append(name)
+    return joined
+
+
+def _parts_of(separator: re.Pattern, name: str) -> set[str]:
+    return set(filter(None, separator.split(name)))
 
 
 def _is_decimal(name: str) -> bool:
@@ -111,22 +132,23 @@ def _sizes(
         len(numbers) > VALUES
         and not (section.kind or section.benchmark or section.labels)
         and all(number is not None and number.is_integer() for number in numbers)
-        and max(numbers) - min(numbers) >= len(set(numbers))
+        and (min(numbers) not in (0, 1) or max(numbers) - min(numbers) >= len(set(numbers)))
     ):
         yield (
             "many_numbers",
-            f"{len(numbers)} labels are whole numbers with gaps, from {min(numbers):g} to "
-            f"{max(numbers):g} ({table.where(0)}): each is a class of its own. If they are scores, "
-            f"set kind: regression {REMEDY}",
+            f"{len(numbers)} labels are whole numbers, from {min(numbers):g} to {max(numbers):g} "
+            f"({table.where(0)}), which do not count classes from 0 or 1. If they are scores, set "
+            f"kind: regression {REMEDY}; now each is a class of its own",
         )
     single = [name for name in rows if counts[name] == 1]
     if single:
         shown = ", ".join(f"{name!r:.60} in {table.where(rows[name])}" for name in single[:SHOWN])
         more = ", ..." if len(single) > SHOWN else ""
+        of = f"of {len(counts)} labels"
         yield (
             "labels_of_one_row",
-            f"{len(single)} of {len(counts)} labels have a single row: {shown}{more}; add rows, or "
-            "correct the label",
+            f"{plural(len(single), f'{of} has', f'{of} have')} a single row: {shown}{more}; add "
+            "rows, or correct the label",
         )
     name, count = counts.most_common(1)[0]
     if count > DOMINANT * len(table) and section.metric != "f1_macro":

@@ -7,6 +7,7 @@ from transformers import PreTrainedTokenizerBase
 
 from tinybert.data.raw.columns import Table
 from tinybert.data.raw.same import special_tokens
+from tinybert.pipeline.wording import plural
 
 # Share of the tokens. Published data has less, though a Chinese vocabulary lacks some punctuation.
 UNKNOWN = 0.05
@@ -34,7 +35,7 @@ def count_tokens(
     if split == "train" and len(cut) > CUT * len(table):
         enough = min(LONGEST, int(np.percentile(lengths, KEPT, method="higher")))
         counts["notices"]["cut"] = (
-            f"{len(cut)} rows have more than {max_length} tokens and are cut, the first in "
+            f"{plural(len(cut), 'row is', 'rows are')} cut at {max_length} tokens, the first in "
             f"{table.where(cut[0])}: encode.max_length: {enough} in params.yaml would cut "
             f"{int((lengths > enough).sum())}"
         )
@@ -46,9 +47,9 @@ def count_tokens(
         words = ", ".join(map(repr, _unknown_words(table, rows[:EXAMPLES], tokenizer)))
         often = f", most often {words}" if words else ""
         counts["notices"]["unknown_tokens"] = (
-            f"{100 * share:.1f} % of the tokens, in {len(rows)} rows, are unknown to the model, "
-            f"the first in {table.where(rows[0])}{often}; choose a pretrained.model in params.yaml "
-            "that knows them"
+            f"{100 * share:.1f} % of the tokens, in {plural(len(rows), 'row', 'rows')}, are "
+            f"unknown to the model, the first in {table.where(rows[0])}{often}; choose a "
+            "pretrained.model in params.yaml that knows them"
         )
 
 
@@ -60,7 +61,9 @@ def _unknown_words(table: Table, rows: list[int], tokenizer: PreTrainedTokenizer
     for role in ("text_a", "text_b"):
         texts = [table.columns[role][row] for row in rows] if role in table.columns else []
         for text in texts:
-            encoded = tokenizer(text, return_offsets_mapping=True, add_special_tokens=False)
+            encoded = tokenizer(
+                text, return_offsets_mapping=True, add_special_tokens=False, verbose=False
+            )
             for token, (start, end) in zip(
                 encoded["input_ids"], encoded["offset_mapping"], strict=True
             ):

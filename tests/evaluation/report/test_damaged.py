@@ -1,0 +1,31 @@
+"""Damaged files of a run: the page names them, and the old one stays."""
+
+import pytest
+
+from tinybert.evaluation.report import page
+from tinybert.pipeline.errors import InputError
+
+DAMAGED = {
+    "metrics/predictions/mine.csv": ["", "actual,student\na,b\n", "actual,teacher,student\na,b,"],
+    "metrics/finetune_teacher/mine/plots/metrics/loss.tsv": ["step\tloss\n1\tx", "step\n1\n"],
+    "metrics/finetune_teacher/mine/metrics.json": ['{"loss": "x"}'],
+    "metrics/finetune_teacher/mine/environment.json": ["{"],
+    "metrics/data/mine.json": ['{"train": 5}', '{"train": {"rows": "x"}}'],
+    "metrics/export/mine.json": ["{}", '{"torch": {"accuracy": 1}}'],
+    "metrics/label/mine.json": ['{"rows": "x"}'],
+    "metrics/speed/mine.json": ["{}"],
+    "metrics/seconds/augment/mine.json": ["{}", '{"seconds": "x"}'],
+    "data/tasks/mine/dev.parquet": ["PAR1"],
+    "data/tasks/mine/task.json": ["{}"],
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_a_damaged_file_is_named_and_the_old_page_stays(written, name):
+    file = written("classification")
+    before = file.read_bytes()
+    for content in DAMAGED[name]:
+        (file.parents[1] / name).write_text(content)
+        with pytest.raises(InputError, match=rf"^{name} is damaged"):
+            page.write(["mine"])
+        assert file.read_bytes() == before
