@@ -169,7 +169,7 @@ def test_evaluate_reads_stdin(model):
     folder = model()
     done = run("evaluate", folder, "-", "--format", "csv", text="text,label\ngood film,bad\n")
     assert done.returncode == 0, done.stderr
-    assert b"on stdin: 1 rows" in done.stdout
+    assert b"on stdin: 1 row" in done.stdout
 
 
 def test_a_port_that_cannot_be_used_is_refused_before_a_model_is_loaded(tmp_path):

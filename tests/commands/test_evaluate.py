@@ -124,5 +124,5 @@ def test_neither_torch_nor_transformers_nor_dvc_is_imported(exported):
     command = [sys.executable, "-c", code, "evaluate", "models/mine/onnx", "rows.tsv"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, map(str, sys.path)))}
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
-    assert "rows.tsv: 1 rows" in done.stdout
+    assert "rows.tsv: 1 row" in done.stdout
     assert done.stdout.splitlines()[-1] == "[]"

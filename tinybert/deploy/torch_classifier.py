@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from tokenizers import Encoding
+from tokenizers import Encoding, Tokenizer
 from transformers import AutoModelForSequenceClassification, PreTrainedConfig
 
 from tinybert.deploy.classifier import Classifier, decode
@@ -17,11 +17,11 @@ from tinybert.tasks.task import Task
 
 
 class TorchClassifier:
-    """The teacher of a student, which gets the student's tokens and predicts the student's labels.
+    """The teacher of a student, which predicts the student's labels.
 
     folder: models/T/teacher. student: of the same task. threads: of the process; 0 uses all cores.
     Raises InputError if the folder holds no model with the student's kind, labels (in any order)
-    and vocabulary, or one that cannot read the student's longest rows.
+    and at least its vocabulary, or one that cannot read the longest rows.
     """
 
     def __init__(self, folder: str | Path, student: Classifier, threads: int = 0):
@@ -29,11 +29,15 @@ class TorchClassifier:
             raise InputError(f"--teacher: {folder} is not a folder; give models/<task>/teacher")
         config, tokenizer = pretrained.read_config(str(folder), None, "--teacher")
         self.order, self.student = _label_order(config, folder, student), student
-        if tokenizer.get_vocab() != student.tokenizer.get_vocab():
+        if not tokenizer.get_vocab().keys() >= student.tokenizer.get_vocab().keys():
             raise InputError(
                 f"--teacher: {folder} splits texts into other tokens than the student; give the "
                 "teacher that it was distilled from, models/<task>/teacher"
             )
+        # its own, if the student's vocabulary is smaller; both cut texts at training's length
+        self.tokenizer = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
+        length = student.tokenizer.truncation["max_length"]
+        self.tokenizer.enable_truncation(length, direction=tokenizer.truncation_side)
         if threads:
             torch.set_num_threads(threads)
         self.model = pretrained.load(
@@ -44,7 +48,8 @@ class TorchClassifier:
     def __call__(self, texts: Sequence[str | tuple[str, str]]) -> list[dict]:
         """As Classifier: each text runs alone."""
         kind, labels = self.student.kind, self.student.labels
-        return [decode(self._logits(row), kind, labels) for row in self.student.encode(texts)]
+        rows = self.tokenizer.encode_batch(self.student.check(texts))
+        return [decode(self._logits(row), kind, labels) for row in rows]
 
     def _logits(self, encoding: Encoding) -> np.ndarray:
         """(outputs,), in the order of the student's labels."""
@@ -56,7 +61,7 @@ class TorchClassifier:
 
     def _check_longest(self, folder: str | Path) -> None:
         text = "a " * self.student.tokenizer.truncation["max_length"]
-        [row] = self.student.encode([(text, text) if self.student.pair else text])
+        row = self.tokenizer.encode(*([text, text] if self.student.pair else [text]))
         try:
             logits = self._logits(row)
         except (IndexError, RuntimeError, TypeError) as error:

@@ -105,11 +105,6 @@ def _refuse_a_header(files: dict[str, Path], contents: dict[str, Records]) -> No
     headerless = {split: r for split, r in contents.items() if r.names is None}
     first_rows = [tuple(r.rows[0]) for r in headerless.values()]
     for split, r in headerless.items():
-        if any(roles_of.normal(cell).strip('"') in roles_of.KNOWN for cell in r.rows[0]):
-            raise InputError(
-                f"{files[split]}: quotation marks enclose the names in the first line; "
-                f"{records.in_params('quoted', 'true')}"
-            )
         label, *others = [row[-1] for row in r.rows]
         counts = Counter(others)
         alone = len(others) >= 10 and label not in counts and min(counts.values()) > 1

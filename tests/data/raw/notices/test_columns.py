@@ -61,9 +61,10 @@ def test_quotes_that_were_not_read_are_named(tmp_path, table, quoting, count):
     assert "quotes" not in notices(tmp_path, {"quoted": True}, **files)
 
 
-def test_a_quoted_header_that_was_not_read_as_such_is_refused(tmp_path):
-    message = r"train\.tsv: quotation marks enclose the names in the first line; set quoted: true"
-    refused(tmp_path, message, train__tsv=PLAIN.to_csv(sep="\t", index=False, quoting=1))
+def test_a_header_in_quotation_marks_that_were_not_read_is_known(tmp_path):
+    content = PLAIN.to_csv(sep="\t", index=False, quoting=1)
+    line = notices(tmp_path, train__tsv=content)["quotes"]
+    assert line.startswith("40 fields begin and end with quotation marks, the first in train.tsv")
 
 
 def test_quotes_around_labels_alone_are_named(tmp_path):
