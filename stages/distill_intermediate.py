@@ -16,8 +16,8 @@ from tinybert.pipeline import distributed, params, paths, resume
 def main(name: str) -> None:
     settings = params.load(name)
     source, length = paths.model(name, "general"), settings.encode.max_length
-    student, tokenizer = load_encoder(source), load_tokenizer(source)
-    projection = load_projection(paths.GENERAL)
+    student, projection = load_encoder(source), load_projection(source)
+    tokenizer = load_tokenizer(source)
     teacher = load_reader(paths.model(name, "teacher"), tokenizer)
     rows = encode.read_rows(paths.augmented(name), tokenizer, length)
     with resume.stage_dir() as checkpoint_dir:

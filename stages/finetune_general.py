@@ -4,7 +4,6 @@ It is trained as the teacher is, since it too is a pretrained model: with the se
 """
 
 from tinybert.models.folder import load_classifier
-from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline import distributed, params, paths
 from tinybert.tasks.finetune import finetune
 from tinybert.tasks.task import load_task
@@ -14,9 +13,8 @@ def main(name: str) -> None:
     settings = params.load()
     head = load_task(paths.tables(name)).head()
     seed = params.derive(settings.seed, "finetune_general")
-    source = paths.model(name, "general")
-    model, tokenizer = load_classifier(source, head, seed), load_tokenizer(source)
-    finetune(model, tokenizer, name, "finetuned_general", settings, settings.teacher)
+    model = load_classifier(paths.GENERAL, head, seed)
+    finetune(model, name, "finetuned_general", settings, settings.teacher)
 
 
 if __name__ == "__main__":

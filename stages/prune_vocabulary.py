@@ -1,5 +1,6 @@
 """The general student with the tokens that the task's texts use (student.vocabulary: task)."""
 
+from tinybert.distillation.layers.projection import load_projection
 from tinybert.models.encode import read_rows, read_segments
 from tinybert.models.folder import load_encoder, save_model
 from tinybert.models.tokenizer import load_tokenizer
@@ -25,7 +26,9 @@ def main(name: str) -> None:
     for split in ("dev", load_task(tables).test_split):
         rows = read_rows(tables / f"{split}.parquet", tokenizer, length)
         metrics[f"{split}_missing"] = round(missing_share(rows, kept), 4)
-    save_model(paths.model(name, "general"), student, prune_tokenizer(tokenizer, kept), length)
+    out = paths.model(name, "general")
+    save_model(out, student, prune_tokenizer(tokenizer, kept), length)
+    load_projection(paths.GENERAL).save(out)
     write_json(paths.metrics("vocabulary", name), metrics)
     print(", ".join(f"{key.replace('_', ' ')}: {value}" for key, value in metrics.items()))
 

@@ -11,8 +11,9 @@ pytestmark = pytest.mark.xdist_group("stubs")
 RESULTS = {"evaluate@pydocs", "export@pydocs", "report"}
 AFTER_PREDICTION = {"distill_prediction@pydocs", *RESULTS}
 AFTER_INTERMEDIATE = {"distill_intermediate@pydocs", *AFTER_PREDICTION}
-AFTER_AUGMENT = {"label@pydocs", *AFTER_INTERMEDIATE}
-AFTER_GENERAL = {"distill_general", "finetune_general@pydocs", *AFTER_INTERMEDIATE}
+AFTER_VOCABULARY = {"prune_vocabulary@pydocs", *AFTER_INTERMEDIATE}
+AFTER_AUGMENT = {"label@pydocs", *AFTER_VOCABULARY}
+AFTER_GENERAL = {"distill_general", "finetune_general@pydocs", *AFTER_VOCABULARY}
 AFTER_TEACHER = {"finetune_teacher@pydocs", "label@pydocs", *AFTER_INTERMEDIATE}
 BASELINES = {"finetune_baseline@pydocs", "finetune_general@pydocs", "evaluate@pydocs", "report"}
 ALL = {
@@ -59,6 +60,7 @@ def test_the_same_run_elsewhere_leaves_git_unchanged(stubs, tmp_path):
         ("general.lr", 1e-3, AFTER_GENERAL),
         ("teacher.lr", 1e-3, {"finetune_general@pydocs", *AFTER_TEACHER}),
         ("training.batch_size", 8, {*TRAININGS, "label@pydocs", *RESULTS}),
+        ("student.min_count", 3, AFTER_VOCABULARY),
         ("export.max_drop", 50, {"export@pydocs", "report"}),
         ("layer_loss.projection", "per_layer", AFTER_GENERAL),
     ],

@@ -96,7 +96,7 @@ def test_without_training_the_model_is_saved_and_scored(workspace, tokenizer, ki
     folder = workspace(task)
     model = classifier(task)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    finetune.finetune(model, tokenizer, "mine", "teacher", SETTINGS, None)
+    finetune.finetune(model, "mine", "teacher", SETTINGS, None)
     saved = AutoModelForSequenceClassification.from_pretrained(folder / "models/mine/teacher")
     assert saved.state_dict().keys() == before.keys()
     assert all(torch.equal(saved.state_dict()[name], before[name]) for name in before)
@@ -122,7 +122,7 @@ def test_without_training_the_model_is_saved_and_scored(workspace, tokenizer, ki
 def test_training_learns_the_labels_and_logs_its_curves(workspace, tokenizer, kind, role):
     task = TASKS[kind]
     folder = workspace(task)
-    finetune.finetune(classifier(task), tokenizer, "mine", role, SETTINGS, TRAINING)
+    finetune.finetune(classifier(task), "mine", role, SETTINGS, TRAINING)
     saved = AutoModelForSequenceClassification.from_pretrained(folder / f"models/mine/{role}")
     logits, target = dev_logits(saved, tokenizer), np.array(TARGETS[task.target])
     if kind == "classification":
@@ -140,14 +140,14 @@ def test_training_learns_the_labels_and_logs_its_curves(workspace, tokenizer, ki
 
 
 @pytest.mark.parametrize("kind", TASKS)
-def test_a_teacher_that_learned_nothing_causes_a_warning(workspace, tokenizer, capsys, kind):
+def test_a_teacher_that_learned_nothing_causes_a_warning(workspace, capsys, kind):
     """All outputs are 0, whatever the text."""
     task = TASKS[kind]
     workspace(task)
     model = classifier(task)
     torch.nn.init.zeros_(model.classifier.weight)
     torch.nn.init.zeros_(model.classifier.bias)
-    finetune.finetune(model, tokenizer, "mine", "teacher", SETTINGS, None)
+    finetune.finetune(model, "mine", "teacher", SETTINGS, None)
     out, err = capsys.readouterr()
     assert "WARNING: the teacher of mine is near chance" in err and "WARNING" not in out
     assert f"{task.metric} 0." in err
@@ -161,25 +161,25 @@ def test_a_given_teacher_whose_outputs_have_each_others_names_causes_a_warning(
     task = TASKS[kind]
     workspace(task)
     model = classifier(task)
-    finetune.finetune(model, tokenizer, "mine", "teacher", SETTINGS, TRAINING)
+    finetune.finetune(model, "mine", "teacher", SETTINGS, TRAINING)
     assert "WARNING" not in capsys.readouterr().err
     order = [1, 0] if kind == "classification" else [2, 1, 0]
     with torch.no_grad():
         for weights in (model.classifier.weight, model.classifier.bias):
             weights.copy_(weights[order].clone())
-    finetune.finetune(model, tokenizer, "mine", "teacher", SETTINGS, None)
+    finetune.finetune(model, "mine", "teacher", SETTINGS, None)
     err = capsys.readouterr().err
     first, second = (task.labels[0], task.labels[-1])
     assert "named in the wrong order" in err
     assert f"{first!r} -> {second!r}\n  {second!r} -> {first!r}" in err
 
 
-def test_a_baseline_may_be_near_chance(workspace, tokenizer, capsys):
+def test_a_baseline_may_be_near_chance(workspace, capsys):
     task = TASKS["classification"]
     workspace(task)
     model = classifier(task)
     torch.nn.init.zeros_(model.classifier.weight)
-    finetune.finetune(model, tokenizer, "mine", "baseline", SETTINGS, None)
+    finetune.finetune(model, "mine", "baseline", SETTINGS, None)
     assert "WARNING" not in capsys.readouterr().err
 
 

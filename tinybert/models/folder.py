@@ -11,7 +11,6 @@ from transformers import (
 )
 
 from tinybert.models import pretrained
-from tinybert.models.checks import load_config
 from tinybert.models.tokenizer import save_tokenizer
 from tinybert.pipeline import distributed
 from tinybert.pipeline.files import set_default_mode
@@ -46,10 +45,3 @@ def load_classifier(folder: Path, head: dict | None = None, seed: int = 0) -> Pr
         return pretrained.load(AutoModelForSequenceClassification, folder, allow_missing=())
     torch.manual_seed(seed)
     return pretrained.load(AutoModelForSequenceClassification, folder, **head)
-
-
-def random_classifier(folder: Path, head: dict, seed: int) -> PreTrainedModel:
-    """A classifier with the sizes of a saved model and random weights. head: Task.head()."""
-    torch.manual_seed(seed)
-    config = load_config(folder, **head)
-    return AutoModelForSequenceClassification.from_config(config)

@@ -2,11 +2,12 @@
 
 import sys
 
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel
 
 from tinybert.models import predict
 from tinybert.models.encode import Rows, read_rows
 from tinybert.models.folder import save_model
+from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline import distributed, params, paths, resume
 from tinybert.pipeline.schema import Params, Training
 from tinybert.tasks import scores
@@ -18,12 +19,7 @@ from tinybert.training.curve import log_once
 
 
 def finetune(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    name: str,
-    role: str,
-    settings: Params,
-    training: Training | None,
+    model: PreTrainedModel, name: str, role: str, settings: Params, training: Training | None
 ) -> None:
     """Trains on train, keeps the best epoch on dev, and writes models/{name}/{role}.
 
@@ -33,6 +29,7 @@ def finetune(
     stage = f"finetune_{role.removeprefix('finetuned_')}"
     folder, log = paths.tables(name), paths.log(stage, name)
     task = load_task(folder)
+    tokenizer = load_tokenizer(paths.PRETRAINED)
     rows, dev = (
         read_rows(folder / f"{split}.parquet", tokenizer, settings.encode.max_length)
         for split in ("train", "dev")

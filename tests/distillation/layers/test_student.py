@@ -20,7 +20,7 @@ from transformers import (
 from tinybert.distillation.layers.loss import LayerLoss
 from tinybert.distillation.layers.projection import load_projection
 from tinybert.distillation.layers.student import create_student, general_student
-from tinybert.distillation.layers.student_config import student_config
+from tinybert.distillation.layers.student_config import random_classifier, student_config
 from tinybert.models import pretrained
 from tinybert.models.encode import Rows, encode
 from tinybert.models.folder import load_classifier, load_encoder, save_model
@@ -107,6 +107,15 @@ def test_the_next_step_starts_from_the_student_of_the_step_before(tmp_path, toke
     assert same(first.base_model.state_dict(), student.state_dict())
     assert torch.equal(first.classifier.weight, again.classifier.weight)
     assert not torch.equal(first.classifier.weight, other.classifier.weight)
+
+
+def test_the_baseline_has_the_students_sizes_and_random_weights(checkpoint):
+    folder = checkpoint(teacher_with_real_norms())
+    baseline = random_classifier(folder, settings(), HEAD, seed=0)
+    assert baseline.config.hidden_size == 4 and baseline.config.num_hidden_layers == 1
+    assert baseline.config.id2label == {0: "no", 1: "yes"}
+    norm = baseline.base_model.embeddings.LayerNorm
+    assert torch.equal(norm.weight, torch.ones(4))  # not the teacher's
 
 
 def test_a_checkpoint_that_lacks_weights_is_an_error_that_lists_them(checkpoint, tmp_path):

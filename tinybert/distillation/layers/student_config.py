@@ -1,7 +1,11 @@
 """The student's architecture: the teacher's with the student's sizes."""
 
-from transformers import PreTrainedConfig
+from pathlib import Path
 
+import torch
+from transformers import AutoModelForSequenceClassification, PreTrainedConfig, PreTrainedModel
+
+from tinybert.models.checks import load_config
 from tinybert.pipeline.schema import Student
 
 
@@ -25,3 +29,15 @@ def student_config(teacher: PreTrainedConfig, settings: Student, **head):
     if "hidden_dim" in inherited:  # DistilBERT's name, which transformers does not map
         sizes["hidden_dim"] = settings.intermediate_size
     return type(teacher)(**{**inherited, **sizes, **head})
+
+
+def random_classifier(
+    teacher_folder: Path, settings: Student, head: dict, seed: int
+) -> PreTrainedModel:
+    """A classifier with the student's sizes and random weights: the baseline before training.
+
+    head: Task.head().
+    """
+    torch.manual_seed(seed)
+    teacher = load_config(teacher_folder)
+    return AutoModelForSequenceClassification.from_config(student_config(teacher, settings, **head))
