@@ -26,7 +26,7 @@ TRAININGS = (
 SHARED = ("fetch_pretrained", "prepare_corpus", "distill_general")  # by all tasks
 STAGES = (
     *SHARED, "prepare_task", "finetune_teacher", "finetune_baseline", "finetune_general", "augment",
-    "distill_intermediate", "label", "distill_prediction", "evaluate", "export",
+    "prune_vocabulary", "distill_intermediate", "label", "distill_prediction", "evaluate", "export",
 )  # fmt: skip
 INTERVAL = "95 % interval, %"
 SIZED = tables.MODELS  # by `tinybert speed`; the general student has the sizes of the student
