@@ -34,8 +34,8 @@ TRAINED, HELD_OUT = 6000, 300  # sentences
 STAGES = (
     "fetch_pretrained", "prepare_corpus", "prepare_task@chn", "distill_general",
     "finetune_teacher@chn", "finetune_baseline@chn", "finetune_general@chn", "augment@chn",
-    "prune_vocabulary@chn", "distill_intermediate@chn", "label@chn", "distill_prediction@chn", "evaluate@chn",
-    "export@chn", "report",
+    "prune_vocabulary@chn", "distill_intermediate@chn", "label@chn", "distill_prediction@chn",
+    "evaluate@chn", "export@chn", "report",
 )  # fmt: skip
 
 

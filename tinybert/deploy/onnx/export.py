@@ -15,6 +15,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from tinybert.deploy.onnx import card, encoding, reference
+from tinybert.deploy.onnx.embeddings import quantize_tables
 from tinybert.deploy.onnx.session import FILES, METADATA_FILE, session
 from tinybert.models import pretrained
 from tinybert.models.batches import inference_batches
@@ -89,8 +90,8 @@ class _Logits(nn.Module):
 
 def write(model: PreTrainedModel, files: dict[str, Path], token_types: bool) -> None:
     """Writes the model as ONNX, for any batch size and length: in float32 to files["onnx"], and to
-    files["int8"] with quantised weights, one scale per channel, and dynamically quantised
-    activations.
+    files["int8"] with quantised weights, one scale per channel or row of a table, and dynamically
+    quantised activations.
 
     token_types: whether the model takes token_type_ids, as in training. The same model gives the
     same bytes: the names and lines of source files are removed.
@@ -124,15 +125,16 @@ def write(model: PreTrainedModel, files: dict[str, Path], token_types: bool) -> 
         value.ClearField("doc_string")
     proto.graph.ClearField("value_info")
     onnx.save(proto, files["onnx"])
+    quantize_tables(proto.graph)
     quantize_dynamic(
-        files["onnx"],
+        proto,
         files["int8"],
         per_channel=True,
         weight_type=QuantType.QInt8,
         # Weights in 7 bits: x86 processors without VNNI add pairs of products in 16 bits, and
         # 2 * 255 * 64 fits while 2 * 255 * 127 does not.
         reduce_range=True,
-        op_types_to_quantize=["MatMul", "Gemm", "Gather"],  # Gather: the embedding tables
+        op_types_to_quantize=["MatMul", "Gemm"],
     )
 
 

@@ -1,0 +1,59 @@
+"""Embedding tables in 8 bits, against NumPy."""
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+from onnx import TensorProto, helper, numpy_helper
+
+from tinybert.deploy.onnx.embeddings import quantize_tables, split
+
+IDS = np.array([[0, 3, 5], [19, 3, 0]])
+
+
+def quantized(table: np.ndarray) -> tuple[onnx.ModelProto, np.ndarray]:
+    """A graph of one Gather, quantised, and what it returns for IDS."""
+    graph = helper.make_graph(
+        [helper.make_node("Gather", ["table", "ids"], ["out"])],
+        "gather",
+        [helper.make_tensor_value_info("ids", TensorProto.INT64, ["batch", "length"])],
+        [helper.make_tensor_value_info("out", TensorProto.FLOAT, ["batch", "length", "width"])],
+        [numpy_helper.from_array(table, "table")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    quantize_tables(model.graph)
+    onnx.checker.check_model(model)
+    session = ort.InferenceSession(model.SerializeToString())
+    return model, session.run(None, {"ids": IDS})[0]
+
+
+def sizes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
+    return {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
+
+
+def test_each_row_is_as_exact_as_its_own_largest_value_allows():
+    random = np.random.default_rng(0)
+    table = random.normal(size=(20, 8)) * np.logspace(-3, 3, 20)[:, None]
+    table[5] = 0
+    table = table.astype(np.float32)
+    model, actual = quantized(table)
+    bound = np.abs(table).max(axis=1)[IDS] / 127 / 2
+    assert (np.abs(actual - table[IDS]).max(axis=-1) <= bound * 1.001).all()
+    assert sizes(model) == {"table_8_bits": (20, 8), "table_scales": (20, 1)}
+
+
+def test_a_table_of_low_rank_is_stored_as_two_factors():
+    random = np.random.default_rng(0)
+    table = (random.normal(size=(20, 3)) @ random.normal(size=(3, 8))).astype(np.float32)
+    model, actual = quantized(table)
+    assert np.abs(actual - table[IDS]).max() < 0.05 * np.abs(table).max()
+    assert sizes(model) == {
+        "table_8_bits": (20, 3), "table_scales": (20, 1), "table_right": (3, 8),
+    }  # fmt: skip
+
+
+def test_factors_that_are_not_smaller_are_not_used():
+    random = np.random.default_rng(0)
+    assert split(random.normal(size=(20, 8))) is None
+    assert split(random.normal(size=(20, 6)) @ random.normal(size=(6, 8))) is None
+    left, right = split(random.normal(size=(20, 5)) @ random.normal(size=(5, 8)))
+    assert left.shape == (20, 5) and right.shape == (5, 8)
