@@ -19,6 +19,7 @@ from tinybert.deploy.classifier import Classifier, decode
 from tinybert.deploy.torch_classifier import TorchClassifier
 from tinybert.evaluation.report import page
 from tinybert.pipeline.errors import InputError
+from tinybert.pipeline.files import file_sha256
 
 ROOT = Path(__file__).parents[2]
 TEXTS = ["good film", "the plot is dull", "", "very " * 60 + "good", 'a "quoted" <b>text</b>']
@@ -261,3 +262,38 @@ def test_each_command_has_help_with_an_example(command, monkeypatch, capsys):
     with pytest.raises(SystemExit, match="0"):
         cli.main()
     assert f"example: tinybert {command}" in " ".join(capsys.readouterr().out.split())
+
+
+def test_labels_are_written_in_utf_8_whatever_the_locale_says(model):
+    folder = model()
+    task, reference = (
+        json.loads((folder / f"{n}.json").read_text()) for n in ("task", "reference")
+    )
+    (folder / "task.json").write_text(json.dumps({**task, "labels": ["坏", "好"]}))
+    reference["sha256"]["task.json"] = file_sha256(folder / "task.json")
+    (folder / "reference.json").write_text(json.dumps(reference))
+    for environment in ({"PYTHONIOENCODING": "cp1252"}, {"LC_ALL": "C", "PYTHONUTF8": "0"}):
+        done = run("predict", folder, text="很好\n", **environment)
+        assert done.returncode == 0, done.stderr
+        assert list(json.loads(done.stdout.decode())["probabilities"]) == ["坏", "好"]
+        assert "坏".encode() in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "share"), [("model_int8.onnx", 0.5), ("tokenizer.json", 0.5), ("tokenizer.json", 0)]
+)
+def test_predict_with_a_damaged_model_is_one_message(model, tmp_path, monkeypatch, name, share):
+    file = model() / name
+    content = file.read_bytes()
+    file.write_bytes(content[: int(len(content) * share)])
+    (tmp_path / "a.txt").write_text("good film\n")
+    monkeypatch.setattr("sys.argv", ["tinybert", "predict", str(file.parent), "a.txt"])
+    with pytest.raises(SystemExit, match=f"^error: .*{name} is not the file that was exported"):
+        cli.main()
+
+
+def test_report_before_a_run_is_one_message(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["tinybert", "report", "mine"])
+    with pytest.raises(SystemExit, match=r"^error: metrics/eval/mine\.json is missing; dvc repro"):
+        cli.main()

@@ -5,13 +5,16 @@ import gzip
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 
 import httpx
 import pytest
 from fastapi.testclient import TestClient
 from services import LABELS, FakeModel
+from tiny import WORDS
 
 from tinybert.deploy import serve
+from tinybert.deploy.classifier import Classifier
 from tinybert.deploy.service import limits
 
 
@@ -227,3 +230,15 @@ def test_many_unknown_keys_are_one_mistake(client):
 def test_a_path_with_a_slash_is_not_redirected_to_a_host_that_the_client_names(client):
     response = client.get("/health/", headers={"Host": "evil.example"}, follow_redirects=False)
     assert response.status_code == 404 and "location" not in response.headers
+
+
+def test_strangers_do_not_change_a_texts_answer(exported):
+    """Of an 8-bit model, in the batches that concurrent requests share."""
+    classify = Classifier(exported("classification") / "models/mine/onnx", "int8")
+    texts = [f"{'very ' * (n % 30)}{WORDS[n % 35]} {WORDS[n % 7]}" for n in range(400)]
+    alone = [classify([text])[0] for text in texts]
+    assert list(chain(*(classify(texts[i : i + 32]) for i in range(0, 400, 32)))) == alone
+    with TestClient(serve.create(classify)) as client, ThreadPoolExecutor(16) as pool:
+        bodies = [{"texts": texts[i : i + 8]} for i in range(0, 400, 8)]
+        calls = [pool.submit(client.post, "/predict", json=body) for body in bodies]
+        assert list(chain(*(call.result().json()["results"] for call in calls))) == alone

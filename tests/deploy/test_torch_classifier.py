@@ -40,6 +40,7 @@ def test_outputs_in_another_order_are_matched_by_name(folder):
     [
         {"num_labels": 3},
         {"id2label": {0: "bad", 1: "good"}},
+        {"id2label": {0: "bad"}},  # fewer than the student
         {"num_labels": 1, "problem_type": "regression"},
         {"problem_type": "multi_label_classification"},
     ],

@@ -1,6 +1,7 @@
 """Scores and predictions against plain transformers and formulas in NumPy."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -176,6 +177,15 @@ def test_the_linear_model_learns_which_words_mean_which_label(tables, words):
     assert logits.shape == (4, 3)
     assert logits.argmax(1).tolist() == [0, 1, 0, 1]
     assert (logits[:, 2] == -np.inf).all()  # train has no row of class c
+
+
+def test_the_linear_models_words_are_characters_where_no_spaces_are_written():
+    """A clause of Chinese as one word would occur once, and drown the others."""
+    assert compare.WORDS.findall("这间 good_film很好，10%。") == [
+        "这", "间", "good_film", "很", "好", "，", "10", "%", "。",
+    ]  # fmt: skip
+    for text in ("naïve café_1 isn't -- 3.5!", "очень хороший фильм", "영화가 좋다"):
+        assert compare.WORDS.findall(text) == re.findall(r"\w+|[^\w\s]", text)
 
 
 def test_many_labels_leave_the_linear_model_few_features(tables, monkeypatch):

@@ -223,3 +223,14 @@ def test_a_tokenizer_of_another_model_is_refused(tmp_path):
         InputError, match=rf"{len(VOCABULARY)} tokens, .* 200 rows .* another model"
     ):
         fetch(tmp_path / "in", tmp_path / "out")
+
+
+@pytest.mark.parametrize("in_shards", [False, True])
+def test_copied_files_have_the_mode_of_any_new_file(checkpoint, tmp_path, in_shards):
+    folder = checkpoint(BertModel(tiny_config()))
+    if in_shards:
+        shard(folder)
+    fetch(folder, tmp_path / "out")
+    (tmp_path / "new").touch()
+    modes = {file.stat().st_mode for file in (tmp_path / "out").iterdir()}
+    assert modes == {(tmp_path / "new").stat().st_mode}

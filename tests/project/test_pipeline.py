@@ -154,3 +154,33 @@ def test_a_task_alone_is_enough(undisturbed, tmp_path):
     assert corpus["paragraphs"] - corpus["duplicates"] == len(cleaned)
     assert clone.read("metrics/distill_general/metrics.json")["loss"] < 1e-3
     assert clone.repro("distill_general") == set()
+
+
+@pytest.mark.parametrize("words", [300, 600])
+def test_the_documented_pipeline_answers_as_tinybert_predict(undisturbed, words):
+    """The end of the text has other words than its beginning; the model has 64 positions."""
+    models = undisturbed.folder / "models/mine"
+    call = 'pipeline("text-classification", model="models/T/student", truncation=True)'
+    assert f"transformers.{call}" in (ROOT / "docs/deployment.md").read_text(encoding="utf-8")
+    classify = pipeline("text-classification", model=str(models / "student"), truncation=True)
+    text = " ".join(["good film"] * (words // 4) + ["terrible music"] * (words // 4))
+    [prediction] = classify(text)
+    [exported] = Classifier(models / "onnx", "onnx")([text])
+    assert prediction["label"] == exported["label"]
+    expected = exported["probabilities"][exported["label"]]
+    assert prediction["score"] == pytest.approx(expected, abs=1e-4)
+
+
+def test_the_second_baseline_starts_from_the_general_student(undisturbed, tmp_path, monkeypatch):
+    """With steps too small for float32, the weights that go in come out."""
+    clone = undisturbed.copy(tmp_path / "clone")
+    clone.set("teacher.lr", 1e-60)
+    clone.set("teacher.epochs", 1)
+    monkeypatch.chdir(clone.folder)
+    shutil.rmtree("models/mine/finetuned_general")
+    importlib.import_module("stages.finetune_general").main("mine")
+    general, tuned = (
+        load_file(f"models/{name}/model.safetensors")
+        for name in ("general", "mine/finetuned_general")
+    )
+    assert all(torch.equal(tuned[f"bert.{name}"], tensor) for name, tensor in general.items())

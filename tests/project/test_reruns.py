@@ -1,10 +1,14 @@
 """What an edit reruns, and what it does not: DVC on stub stages."""
 
+import hashlib
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 from clone import Clone, stubbed, task_settings
 from ruamel.yaml import YAML
+from test_documents import ROOT, blocks
 
 pytestmark = pytest.mark.xdist_group("stubs")
 
@@ -190,3 +194,21 @@ def test_a_clone_elsewhere_pulls_instead_of_running(tmp_path):
     other.set("prediction.lr", 4e-3)
     plan = other.dvc("repro", "--allow-missing", "--dry")
     assert "Running stage 'distill_prediction@pydocs'" in plan
+
+
+def test_a_damaged_file_of_the_cache_is_listed_and_made_again(stubs):
+    """By the command of docs/trouble-shooting.md."""
+    [find] = [b for b in blocks(ROOT / "docs/trouble-shooting.md") if "md5sum" in b]
+    assert stubs.run("bash", "-c", find) == ""
+    out = stubs.folder / "models/pydocs/student"
+    name = hashlib.md5((out / "digest.json").read_bytes()).hexdigest()
+    file = Path(stubs.dvc("cache", "dir").strip(), "files/md5", name[:2], name[2:])
+    whole = file.read_bytes()
+    file.unlink()
+    file.write_bytes(whole[: len(whole) // 2])
+    file.chmod(0o444)  # as DVC's own: it checks no file that is read-only
+    assert stubs.run("bash", "-c", find).split() == [str(file)]
+    file.unlink()
+    shutil.rmtree(out)
+    assert stubs.repro() == {"distill_prediction@pydocs"}
+    assert file.read_bytes() == whole and stubs.git("status", "--porcelain") == ""

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
+import regex
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_union
@@ -18,6 +19,9 @@ from tinybert.tasks.intervals import interval
 from tinybert.tasks.scores import METRICS, is_near_chance, prediction, scores
 from tinybert.tasks.task import CHOOSES, MODELS, Task, load_task
 
+# Words of the linear model: in scripts without spaces, such as Chinese, a character is one.
+WITHOUT_SPACES = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
+WORDS = regex.compile(rf"[{WITHOUT_SPACES}]|[^\W{WITHOUT_SPACES}]+|[^\w\s]")
 STRENGTHS = (0.1, 1.0, 10.0, 100.0)  # C, the inverse regularisation, of the linear model
 FEATURES = 200_000  # most, of words and of groups of characters each
 WEIGHTS = 2_400_000  # most for each of them, features times classes: the fit takes some 25 copies
@@ -77,7 +81,7 @@ def linear_model(name: str, task: Task) -> Callable[[str], np.ndarray]:
     most = max(1, min(FEATURES, WEIGHTS // len(task.labels)))
     tfidf = {"sublinear_tf": True, "max_features": most}
     features = make_union(
-        TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"\w+|[^\w\s]", **tfidf),
+        TfidfVectorizer(ngram_range=(1, 2), tokenizer=WORDS.findall, token_pattern=None, **tfidf),
         TfidfVectorizer(ngram_range=(2, 4), analyzer="char_wb", **tfidf),
     )
     inputs = features.fit_transform(_texts(train))

@@ -247,3 +247,15 @@ def test_with_other_general_text_the_folder_is_empty(tmp_path):
     """So a new task changes nothing for the general student."""
     write_texts(None, tmp_path / "texts")
     assert list((tmp_path / "texts").iterdir()) == []
+
+
+def test_many_labels_are_written_in_parts(tmp_path, monkeypatch):
+    """All at once, 50,000 rows of 5,000 labels would take gigabytes."""
+    rows = "".join(f"text {i}\tl{i % 5},l{(i + 1) % 5}\n" for i in range(23))
+    files = {f"{split}__tsv": f"text\tlabels\n{rows}" for split in ("train", "dev")}
+    prepare(tmp_path, **files)
+    whole = pq.read_table(tmp_path / "out/train.parquet")
+    monkeypatch.setattr("tinybert.data.raw.prepare.VALUES", 20)  # four rows of five labels
+    prepare(tmp_path, **files)
+    written = pq.ParquetFile(tmp_path / "out/train.parquet")
+    assert written.metadata.num_row_groups == 6 and written.read().equals(whole)

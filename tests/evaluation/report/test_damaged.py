@@ -1,7 +1,11 @@
 """Damaged files of a run: the page names them, and the old one stays."""
 
+import errno
+from pathlib import Path
+
 import pytest
 
+from tinybert.commands import cli
 from tinybert.evaluation.report import page
 from tinybert.pipeline.errors import InputError
 
@@ -29,3 +33,17 @@ def test_a_damaged_file_is_named_and_the_old_page_stays(written, name):
         with pytest.raises(InputError, match=rf"^{name} is damaged"):
             page.write(["mine"])
         assert file.read_bytes() == before
+
+
+def test_a_read_only_disk_is_one_message_and_the_old_page_stays(written, monkeypatch):
+    file = written("classification")
+    before = file.read_bytes()
+
+    def refuse(self, *arguments, **options):
+        raise OSError(errno.EROFS, "Read-only file system", str(self))
+
+    monkeypatch.setattr(Path, "write_text", refuse)
+    monkeypatch.setattr("sys.argv", ["tinybert", "report", "mine"])
+    with pytest.raises(SystemExit, match=r"^error: report/\S+: the disk is read-only; make it"):
+        cli.main()
+    assert file.read_bytes() == before

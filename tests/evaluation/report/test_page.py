@@ -242,3 +242,8 @@ def test_the_services_page_shows_the_predictions_of_student_and_teacher(browser)
     finally:
         server.should_exit = True
         thread.join()
+
+
+def test_the_page_warns_of_few_rows_that_chose_the_epoch(written):
+    shown = Page(written("classification"))
+    assert "the scores are those of 19 rows of dev, which also chose the epochs" in shown.text

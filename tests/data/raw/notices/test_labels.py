@@ -129,3 +129,12 @@ def test_a_label_of_nearly_all_rows_is_named(tmp_path):
     line = notices(tmp_path, train__tsv=content)["one_label"]
     assert line.startswith("97 of 100 rows have the label 'a', the first in train.tsv, line 2")
     assert "one_label" not in notices(tmp_path, {"metric": "f1_macro"}, train__tsv=content)
+
+
+def test_all_labels_that_look_alike_are_counted(tmp_path):
+    wide = "".join(chr(ord(c) + 0xFEE0) for c in "positive")
+    names = ["Positive", "positive", "positive\u200b", wide, "caf\u00e9", "cafe\u0301"]
+    line = notices(tmp_path, train__tsv=tsv(names * 5))["alike_labels"]
+    shown = ", ".join(f"{name!a} (5)" for name in names[:4])
+    assert line.startswith(f"6 labels look like another one: {shown}, in train.tsv, line 3; ")
+    assert line.isascii()

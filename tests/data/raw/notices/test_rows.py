@@ -45,3 +45,11 @@ def test_rows_that_are_mostly_cut_are_named_with_a_length_that_is_enough(tmp_pat
     line = counts["notices"]["cut"]
     assert "2 rows are cut at 5 tokens, the first in " in line
     assert line.endswith("train.tsv, line 3: encode.max_length: 7 in params.yaml would cut 0")
+
+
+def test_chinese_rows_for_an_english_vocabulary_are_named(tmp_path, tokenizer):
+    texts = ["这间酒店很好", "环境不错", "good 太小", "bad 贵"]
+    counts = train(tmp_path, tokenizer, texts)
+    assert counts["unknown_tokens"] == round(13 / 15, 4)
+    line = counts["notices"]["unknown_tokens"]
+    assert line.startswith("86.7 % of the tokens, in 4 rows, are unknown to the model")
