@@ -1,5 +1,8 @@
 """Raw task folders: helpers that write, prepare and break them."""
 
+import csv
+import io
+import json
 import re
 from pathlib import Path
 
@@ -13,6 +16,7 @@ from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.schema import TaskData
 from tinybert.tasks.task import Task, load_task
 
+HEAD = [("text", "label")]
 TRAIN = "text\tlabel\ngood film\tpos\nbad film\tneg\n"
 # A helpful message has one of these: what to do, or what would be right.
 REMEDY = re.compile(
@@ -84,3 +88,13 @@ def spoiled(text: str, changes: list[tuple[int, str]]) -> str:
         place %= len(text) + 1
         text = text[:place] + piece + text[place:]
     return text
+
+
+def quoted(rows: list[tuple], **options) -> str:
+    file = io.StringIO()
+    csv.writer(file, **options).writerows(rows)
+    return file.getvalue()
+
+
+def json_lines(rows: list[tuple], **options) -> str:
+    return "\n".join(json.dumps({"text": a, "label": b}, **options) for a, b in rows)

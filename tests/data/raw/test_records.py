@@ -3,34 +3,20 @@
 import csv
 import datetime
 import io
-import json
 import re
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from raw_tasks import CHANGES, TRAIN, column, labels, prepare, refused, spoiled
+from raw_tasks import HEAD, TRAIN, column, json_lines, labels, prepare, quoted, refused
 
-from tinybert.data.raw.spelling import normalised
 from tinybert.pipeline.errors import InputError
 
 ROWS = [('say "so" now, he; she\tsaid', "pos"), ("bad film", "neg")]
 
 
-def quoted(rows: list[tuple], **options) -> str:
-    file = io.StringIO()
-    csv.writer(file, **options).writerows(rows)
-    return file.getvalue()
-
-
-def json_lines(rows: list[tuple], **options) -> str:
-    return "\n".join(json.dumps({"text": a, "label": b}, **options) for a, b in rows)
-
-
-HEAD = [("text", "label")]
 PLAIN = [('say "so", he; she', "pos"), ('"bad film', "neg")]
 TABLE = pa.table({"text": [row[0] for row in ROWS], "label": [row[1] for row in ROWS]})
 BUFFER = io.BytesIO()
@@ -170,51 +156,6 @@ def test_two_columns_of_one_name_are_refused(tmp_path, files):
     refused(tmp_path, rf"(?i){name}.*(more than one|multiple).*(text|label)", **files)
 
 
-FRENCH = "le garçon a mangé une crêpe à la fenêtre, très déçu par l'été; c'était gâté"
-GERMAN = "Der Film war großartig, die Schauspieler überzeugend, die Musik schön, leider völlig lang"
-TRADITIONAL = "這間酒店環境和服務態度亦算不錯,但房間空間太小,中餐廳的廣東點心不太好吃"
-SIMPLIFIED = "选择珠江花园的原因就是方便，有电动扶梯直接到达海边，周围餐馆、食廊、商场一应俱全"
-
-
-@pytest.mark.parametrize(
-    ("encoding", "text", "family"),
-    [
-        ("gb18030", SIMPLIFIED, "gb18030|gbk|gb2312"),
-        ("big5", TRADITIONAL, "big5|big5hkscs|cp950"),
-        ("cp1252", FRENCH, r"cp125\d|latin_\d|iso8859_\d+"),
-        ("cp1252", GERMAN, r"cp125\d|latin_\d|iso8859_\d+"),
-        ("utf-16", SIMPLIFIED, "utf_16"),
-        ("utf-16", GERMAN, "utf_16"),
-    ],
-    ids=["simplified", "traditional", "french", "german", "utf-16 Chinese", "utf-16 German"],
-)
-def test_another_encoding_is_recognised_and_the_remedy_works(tmp_path, encoding, text, family):
-    rows = f"text\tlabel\nplain\tpos\n{text}\tneg\n".encode(encoding)
-    with pytest.raises(UnicodeDecodeError) as truth:
-        rows.decode()
-    position = f"byte {truth.value.start}, in line {1 + rows.count(10, 0, truth.value.start)}"
-    files = {"train__tsv": rows, "dev__tsv": rows}
-    error = refused(tmp_path, rf"train\.tsv is not UTF-8: {position}, .*Save it as UTF-8", **files)
-    proposal = re.search(r"encoding: (\w+) under the task's data", error)
-    assert proposal and re.fullmatch(family, proposal[1])
-    prepare(tmp_path, {"encoding": proposal[1]}, **files)
-    assert column(tmp_path, "train", "text_a") == ["plain", text]
-
-
-@pytest.mark.parametrize("data", [b"\x80", b"\x00\x00\x80", b"text\tlabel\n\xff\xff\xfe\xfd\t0\n"])
-def test_bytes_of_no_known_encoding_are_refused(tmp_path, data):
-    error = refused(tmp_path, r"train\.tsv is not UTF-8: byte \d+, in line \d", train__tsv=data)
-    assert "None" not in error
-
-
-def test_the_wrong_encoding_is_named(tmp_path):
-    files = {"train__tsv": TRAIN, "dev__tsv": "text\tlabel\ncafé\tpos\n"}
-    error = refused(
-        tmp_path, r"dev\.tsv is not ASCII: byte 14, in line 2", {"encoding": "ascii"}, **files
-    )
-    assert "0xc3" in error
-
-
 @pytest.mark.parametrize(
     "content",
     [b"", b"PAR1 nonsense PAR1", b"text\tlabel\n", PARQUET[: len(PARQUET) // 2], PARQUET[:-4]],
@@ -279,122 +220,3 @@ def test_parquet_with_a_changed_byte_is_read_or_refused(tmp_path_factory, positi
         assert not (folder / "out").exists()
     else:
         assert len(column(folder, "train", "text_a")) == len(ROWS)
-
-
-ANY = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1).filter(normalised)
-SCRIPTS = [
-    "👩\u200d👩\u200d👧🏽 family",
-    "שלום \u202eעולם\u202c مرحبا",
-    "e\u0301a\u0308 Zalgo\u0335\u0322",
-    "ＦＵＬＬ　ｗｉｄｔｈ。",
-    "\ufeffmark",
-    "a\u2028b\x85c\x0bd\x1ce",
-    "a\r",
-    " '\"`,;|\\N ",
-    "NULL",
-]
-
-
-@pytest.mark.parametrize("ending", ["tsv", "csv", "jsonl", "parquet"])
-@settings(max_examples=100, deadline=None)
-@given(texts=st.lists(ANY, min_size=2, max_size=6))
-@example(texts=SCRIPTS)
-def test_any_text_is_read_unchanged(tmp_path_factory, ending, texts):
-    if ending == "tsv":  # the format cannot hold these
-        texts = [re.sub("[\t\n]", "x", text) for text in texts]
-    names = ["pos", "neg"]
-    rows = [(text, names[i % 2]) for i, text in enumerate(texts)]
-    content = {
-        "tsv": lambda: "\n".join("\t".join(row) for row in HEAD + rows),
-        "csv": lambda: quoted(HEAD + rows),
-        "jsonl": lambda: json_lines(rows, ensure_ascii=len(texts) % 2 == 0),
-        "parquet": lambda: pa.table({"text": texts, "label": [row[1] for row in rows]}),
-    }[ending]()
-    folder = tmp_path_factory.mktemp("any")
-    prepare(folder, **{f"train__{ending}": content}, dev__tsv=TRAIN)
-    assert column(folder, "train", "text_a") == texts
-    assert labels(folder, "train") == [row[1] for row in rows]
-
-
-FIELD = st.sampled_from(
-    ["a", "b c", "好", "", " ", '"a"', '"b, c"', "a\r", "\ufeff", "1.5", "text"]
-)
-LABEL = st.sampled_from(["pos", "neg", "other"])
-
-
-def count_rows(file: Path, delimiter: str | None) -> int:
-    """Rows below the header, counted by Python's readers, without blank lines at the end."""
-    quoted = delimiter is not None
-    with file.open(encoding="utf-8", newline="" if quoted else "\n") as lines:
-        rows = list(csv.reader(lines, delimiter=delimiter) if quoted else lines)
-    while not rows[-1] or (not quoted and not rows[-1].strip("\r\n")):
-        rows.pop()
-    return len(rows) - 1
-
-
-@pytest.mark.parametrize("ending", ["tsv", "csv", "jsonl"])
-@settings(max_examples=100, deadline=None)
-@given(
-    rows=st.lists(st.tuples(FIELD, LABEL), max_size=8),
-    changes=st.just([]) | CHANGES,
-    section=st.sampled_from(
-        [
-            {},
-            {"quoted": True},
-            {"quoted": False},
-            {"drop_broken": True},
-            {"drop_broken": True, "labels": ["pos", "neg"]},
-            {"kind": "multi_label"},
-        ]
-    ),
-)
-def test_every_row_is_written_or_counted_as_broken(
-    tmp_path_factory, ending, rows, changes, section
-):
-    separator = "," if ending == "csv" else "\t"
-    rows = [(f"text {i}", ("pos", "neg")[i % 2]) for i in range(4)] + rows
-    if ending == "jsonl":
-        header, body = json_lines([("first", "pos")]), json_lines(rows)
-    else:
-        header, *lines = [separator.join(row) for row in HEAD + rows]
-        body = "\n".join(lines)
-    folder = tmp_path_factory.mktemp("any")
-    try:
-        content = f"{header}\n{spoiled(body, changes)}"
-        prepared, notices = prepare(folder, section, **{f"train__{ending}": content})
-    except InputError:
-        assert not (folder / "out").exists()
-        return
-    quoted = section.get("quoted", ending == "csv") and ending != "jsonl"
-    count = count_rows(folder / f"raw/train.{ending}", separator if quoted else None)
-    written = sum(len(column(folder, split, "text_a")) for split in prepared.splits)
-    dropped = notices["train"].get("broken_left_out", 0)
-    assert written + dropped == count + (ending == "jsonl")  # which has no header
-
-
-VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=2), inner),
-    max_leaves=4,
-)
-TEXT = st.sampled_from(["a", "b", 1, 2.5, ""]) | VALUES
-TARGETS = {"label": st.sampled_from(["a", "b", 1]) | VALUES, "labels": st.lists(VALUES) | VALUES}
-TARGETS |= {"score": st.floats(-9, 9) | VALUES}
-
-
-@pytest.mark.parametrize("target", TARGETS)
-@settings(max_examples=60, deadline=None)
-@given(data=st.data())
-def test_any_json_value_is_read_or_refused(tmp_path_factory, target, data):
-    row = st.fixed_dictionaries({"text": TEXT, target: TARGETS[target]})
-    rows = data.draw(st.lists(row, min_size=1, max_size=3))
-    sound = {"label": ["a", "b"], "labels": [["a"], ["b"]], "score": [1, 2]}[target]
-    rows += [{"text": f"{value} {i}", target: value} for value in sound for i in range(2)]
-    folder = tmp_path_factory.mktemp("any")
-    try:
-        prepared, _ = prepare(folder, train__jsonl="\n".join(map(json.dumps, rows)))
-    except InputError:
-        assert not (folder / "out").exists()
-    else:
-        written = [column(folder, split, "text_a") for split in prepared.splits]
-        assert sum(map(len, written)) == len(rows)
