@@ -4,6 +4,7 @@ from tinybert.distillation.prediction.label import read_logits
 from tinybert.distillation.prediction.loss import PredictionLoss
 from tinybert.models import encode
 from tinybert.models.folder import load_classifier, save_model
+from tinybert.models.low_rank import low_rank_table
 from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline import distributed, params, paths, resume
 from tinybert.tasks.scores import scorer
@@ -15,22 +16,23 @@ def main(name: str) -> None:
     settings = params.load(name)
     tables, length = paths.tables(name), settings.encode.max_length
     seed = params.derive(settings.seed, "distill_prediction")
-    task = load_task(tables)
-    source = paths.model(name, "intermediate")
+    task, source = load_task(tables), paths.model(name, "intermediate")
     student, tokenizer = load_classifier(source, task.head(), seed), load_tokenizer(source)
     logits = read_logits(paths.teacher_logits(name))
+    rows = encode.read_rows(paths.augmented(name), tokenizer, length, teacher_logits=logits)
     dev = encode.read_rows(tables / "dev.parquet", tokenizer, length)
     with resume.stage_dir() as checkpoint_dir:
-        loop.fit(
-            PredictionLoss(student, settings.prediction),
-            encode.read_rows(paths.augmented(name), tokenizer, length, teacher_logits=logits),
-            settings.prediction,
-            seed=seed,
-            precision=settings.precision,
-            log=paths.log("distill_prediction", name),
-            score=scorer(student, dev, task, settings.precision),
-            checkpoint_dir=checkpoint_dir,
-        )
+        with low_rank_table(student, settings.student.embedding_rank):
+            loop.fit(
+                PredictionLoss(student, settings.prediction),
+                rows,
+                settings.prediction,
+                seed=seed,
+                precision=settings.precision,
+                log=paths.log("distill_prediction", name),
+                score=scorer(student, dev, task, settings.precision),
+                checkpoint_dir=checkpoint_dir,
+            )
         save_model(paths.model(name, "student"), student, tokenizer, length)
 
 

@@ -1,8 +1,10 @@
-"""The general student with the tokens that the task's texts use (student.vocabulary: task)."""
+"""The general student with the embedding table that a task's student has: `student.vocabulary`,
+`student.embedding_rank`."""
 
 from tinybert.distillation.layers.projection import load_projection
 from tinybert.models.encode import read_rows, read_segments
 from tinybert.models.folder import load_encoder, save_model
+from tinybert.models.low_rank import truncate_table
 from tinybert.models.tokenizer import load_tokenizer
 from tinybert.models.vocabulary import kept_tokens, missing_share, prune_embeddings, prune_tokenizer
 from tinybert.pipeline import params, paths, stage
@@ -14,20 +16,23 @@ def main(name: str) -> None:
     settings = params.load()
     length, tables = settings.encode.max_length, paths.tables(name)
     student, tokenizer = load_encoder(paths.GENERAL), load_tokenizer(paths.GENERAL)
-    size = len(tokenizer)
-    kept = list(range(size))
-    if settings.student.vocabulary == "task":
-        texts = [read_rows(paths.augmented(name), tokenizer, length)]
-        if settings.corpus.path:
-            texts.append(read_segments(paths.CORPUS, tokenizer.pad_token_id))
-        kept = kept_tokens(tokenizer, texts, settings.student.min_count)
-        prune_embeddings(student, kept)
-    metrics = {"tokens": len(kept), "of": size}
+    texts = [read_rows(paths.augmented(name), tokenizer, length)]
+    if settings.corpus.path:
+        texts.append(read_segments(paths.CORPUS, tokenizer.pad_token_id))
+    counts = sum(rows.counts(student.config.vocab_size) for rows in texts)
+    prune, kept = settings.student.vocabulary == "task", list(range(len(counts)))
+    if prune:
+        kept = kept_tokens(tokenizer, counts, settings.student.min_count)
+    metrics = {"tokens": len(kept), "of": len(counts)}
     for split in ("dev", load_task(tables).test_split):
         rows = read_rows(tables / f"{split}.parquet", tokenizer, length)
         metrics[f"{split}_missing"] = round(missing_share(rows, kept), 4)
+    if prune:
+        prune_embeddings(student, kept)
+        tokenizer = prune_tokenizer(tokenizer, kept)
+    truncate_table(student, settings.student.embedding_rank, counts[kept])
     out = paths.model(name, "general")
-    save_model(out, student, prune_tokenizer(tokenizer, kept), length)
+    save_model(out, student, tokenizer, length)
     load_projection(paths.GENERAL).save(out)
     write_json(paths.metrics("vocabulary", name), metrics)
     print(", ".join(f"{key.replace('_', ' ')}: {value}" for key, value in metrics.items()))

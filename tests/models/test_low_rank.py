@@ -5,7 +5,7 @@ import torch
 from tiny import tiny_config
 from transformers import BertModel
 
-from tinybert.models.low_rank import factors, low_rank_table, truncated
+from tinybert.models.low_rank import factors, low_rank_table, truncate_table
 
 
 def test_the_factors_are_the_best_ones_of_their_rank():
@@ -19,30 +19,32 @@ def test_the_factors_are_the_best_ones_of_their_rank():
 
 def test_frequent_tokens_keep_more_of_their_row():
     """Of two orthogonal rows of equal length, one dimension keeps the one that is frequent."""
-    table, counts = torch.eye(4)[:2], torch.tensor([1, 100])
-    assert torch.allclose(truncated(table, 1, counts), torch.tensor([[0.0] * 4, [0, 1, 0, 0]]))
-    assert torch.allclose(
-        truncated(table, 1, counts.flip(0)),
-        torch.eye(4)[:1].expand(2, 4) * torch.tensor([[1.0], [0.0]]),
-    )
+    model = BertModel(tiny_config(vocab_size=2, pad_token_id=None))
+    table, start = model.get_input_embeddings().weight, torch.eye(8)[:2]
+    for counts, left in (([1, 100], [0, 1]), ([100, 1], [1, 0])):
+        table.data.copy_(start)
+        truncate_table(model, 1, np.array(counts))
+        assert torch.allclose(table, start * torch.tensor(left)[:, None])
+        table.data.copy_(start)
+        truncate_table(model, None, np.array(counts))
+        assert torch.equal(table, start)
 
 
 def test_training_keeps_the_rank_and_leaves_a_plain_table():
     torch.manual_seed(0)
     model = BertModel(tiny_config())
     table = model.get_input_embeddings()
-    start = truncated(table.weight.detach(), 2, torch.ones(len(table.weight)))
-    with torch.no_grad():
-        table.weight.copy_(start)
+    truncate_table(model, 2, np.ones(len(table.weight)))
+    start = table.weight.detach().clone()
     names = set(model.state_dict())
     with low_rank_table(model, 2):
-        assert torch.allclose(table.weight, start, atol=1e-6)
-        optimizer = torch.optim.AdamW(model.parameters(), lr=0.1)
         ids = torch.arange(5, 25).reshape(2, 10)
+        assert torch.allclose(model.get_input_embeddings()(ids), start[ids], atol=1e-6)
+        optimizer = torch.optim.AdamW(model.parameters(), lr=0.1)
         for _ in range(3):
             model(ids).last_hidden_state.square().mean().backward()
             optimizer.step()
-    assert set(model.state_dict()) == names
+    assert set(model.state_dict()) == names and model.get_input_embeddings() is table
     assert (table.weight - start).abs().max() > 0.01
     assert np.linalg.matrix_rank(table.weight.detach().numpy(), tol=1e-4) == 2
 

@@ -2,6 +2,7 @@
 
 import random
 
+import numpy as np
 import pytest
 import torch
 from tiny import FAMILIES, VOCABULARY, config_of, tiny_tokenizer
@@ -79,7 +80,8 @@ KINDS = [byte_level, unigram, word_piece]
 
 
 def pruned_for(tokenizer: PreTrainedTokenizerFast, seen: list[str], min_count: int = 1):
-    kept = kept_tokens(tokenizer, [encode(seen, None, tokenizer, 64)], min_count)
+    counts = encode(seen, None, tokenizer, 64).counts(len(tokenizer))
+    kept = kept_tokens(tokenizer, counts, min_count)
     return kept, prune_tokenizer(tokenizer, kept)
 
 
@@ -189,4 +191,4 @@ def test_a_tokenizer_of_whole_words_is_refused():
     core = Tokenizer(models.WordLevel({"[UNK]": 0, "good": 1}, unk_token="[UNK]"))
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, unk_token="[UNK]")
     with pytest.raises(InputError, match="WordLevel tokenizer cannot be pruned"):
-        kept_tokens(tokenizer, [], 1)
+        kept_tokens(tokenizer, np.zeros(len(tokenizer)), 1)

@@ -8,22 +8,10 @@ stores the factors.
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import parametrize
 from transformers import PreTrainedModel
-
-
-class _Product(nn.Module):
-    def __init__(self, rank: int):
-        super().__init__()
-        self.rank = rank
-
-    def forward(self, left: Tensor, right: Tensor) -> Tensor:
-        return left @ right
-
-    def right_inverse(self, table: Tensor) -> tuple[Tensor, Tensor]:
-        return factors(table, self.rank)
 
 
 def factors(table: Tensor, rank: int) -> tuple[Tensor, Tensor]:
@@ -34,23 +22,37 @@ def factors(table: Tensor, rank: int) -> tuple[Tensor, Tensor]:
     return (left[:, :rank] * root).to(table.dtype), (root[:, None] * right[:rank]).to(table.dtype)
 
 
-def truncated(table: Tensor, rank: int, counts: Tensor) -> Tensor:
-    """The table of this rank that is nearest to `table`, (V, width), if each token counts as often
-    as the texts have it. counts: (V,); a token that they lack counts once."""
-    weights = counts.clamp(min=1).double().sqrt()[:, None]
+def truncate_table(model: PreTrainedModel, rank: int | None, counts: np.ndarray) -> None:
+    """Sets a model's embedding table to the one of this rank that is nearest to it, if each token
+    counts as often as the texts have it. None: any rank. counts: (V,); a token that they lack
+    counts once."""
+    if rank is None:
+        return
+    table = model.get_input_embeddings().weight.detach()
+    weights = torch.from_numpy(counts).clamp(min=1).double().sqrt()[:, None]
     _, _, right = torch.linalg.svd(weights * table.double(), full_matrices=False)
-    return (table.double() @ right[:rank].T @ right[:rank]).to(table.dtype)
+    table.copy_(table.double() @ right[:rank].T @ right[:rank])
 
 
 @contextmanager
 def low_rank_table(model: PreTrainedModel, rank: int | None) -> Iterator[None]:
-    """Keeps the rank of the model's embedding table while it is trained. None: any rank."""
+    """Trains the two factors instead of the model's embedding table, which then has the rank of
+    before. None: the table itself."""
     if rank is None:
         yield
         return
     table = model.get_input_embeddings()
-    parametrize.register_parametrization(table, "weight", _Product(rank))
+    left, right = factors(table.weight.detach(), rank)
+    product = nn.Sequential(
+        nn.Embedding.from_pretrained(left, freeze=False, padding_idx=table.padding_idx),
+        nn.Linear(rank, table.embedding_dim, bias=False),
+    )
+    with torch.no_grad():
+        product[1].weight.copy_(right.T)
+    model.set_input_embeddings(product)
     try:
         yield
     finally:
-        parametrize.remove_parametrizations(table, "weight")
+        with torch.no_grad():
+            table.weight.copy_(product[1](product[0].weight))
+        model.set_input_embeddings(table)

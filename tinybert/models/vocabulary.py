@@ -27,13 +27,15 @@ BYTE = re.compile("<0x[0-9A-F]{2}>")  # how SentencePiece writes bytes
 FULL = "set student.vocabulary: full"
 
 
-def kept_tokens(tokenizer: PreTrainedTokenizerBase, texts: list[Rows], min_count: int) -> list[int]:
-    """The ids, ascending, of tokens that occur min_count times in the texts, of single characters,
-    from which all words can be put together, and of special tokens.
+def kept_tokens(
+    tokenizer: PreTrainedTokenizerBase, counts: np.ndarray, min_count: int
+) -> list[int]:
+    """The ids, ascending, of tokens that texts have min_count times, of single characters, from
+    which all words can be put together, and of special tokens.
 
-    Raises InputError for a tokenizer that is none of WordPiece, BPE and unigram.
+    counts: (V,), how often the texts have each token. Raises InputError for a tokenizer that is
+    none of WordPiece, BPE and unigram.
     """
-    counts = sum(rows.counts(len(tokenizer)) for rows in texts)
     vocabulary, model = tokenizer.get_vocab(), _json(tokenizer)["model"]
     if model["type"] not in ("WordPiece", "BPE", "Unigram"):
         raise InputError(f"a {model['type']} tokenizer cannot be pruned; {FULL}")

@@ -182,6 +182,8 @@ class Student(Section):
     """The pretrained model's tokens, or those that a task's texts use."""
     min_count: Positive
     """How often a task's texts must have a token that is kept."""
+    embedding_rank: Positive | None
+    """Rank of the embedding table of a task's student; null: the whole table."""
 
     @property
     def is_published(self) -> bool:
@@ -189,7 +191,12 @@ class Student(Section):
         return self.init not in ("random", "projection")
 
     @model_validator(mode="after")
-    def _heads_divide(self) -> "Student":
+    def _sizes_fit(self) -> "Student":
+        if self.embedding_rank and self.embedding_rank >= self.hidden_size:
+            raise ValueError(
+                f"embedding_rank {self.embedding_rank} is not below hidden_size "
+                f"{self.hidden_size}; null keeps the whole table"
+            )
         if self.hidden_size % self.num_attention_heads:
             raise ValueError(
                 f"hidden_size {self.hidden_size} is not a multiple of "

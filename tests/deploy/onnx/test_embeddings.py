@@ -1,8 +1,9 @@
-"""Embedding tables in 8 bits, against NumPy."""
+"""Embedding tables in 8 and in 4 bits, against NumPy."""
 
 import numpy as np
 import onnx
 import onnxruntime as ort
+import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from tinybert.deploy.onnx.embeddings import quantize_tables, split
@@ -38,17 +39,21 @@ def test_each_row_is_as_exact_as_its_own_largest_value_allows():
     model, actual = quantized(table)
     bound = np.abs(table).max(axis=1)[IDS] / 127 / 2
     assert (np.abs(actual - table[IDS]).max(axis=-1) <= bound * 1.001).all()
-    assert sizes(model) == {"table_8_bits": (20, 8), "table_scales": (20, 1)}
+    assert sizes(model) == {"table_8_bits_table": (20, 8), "table_scales_table": (20, 1)}
 
 
-def test_a_table_of_low_rank_is_stored_as_two_factors():
+@pytest.mark.parametrize("rank", [3, 4])
+def test_a_table_of_low_rank_is_stored_as_two_factors_the_first_one_in_4_bits(rank):
     random = np.random.default_rng(0)
-    table = (random.normal(size=(20, 3)) @ random.normal(size=(3, 8))).astype(np.float32)
+    table = (random.normal(size=(20, rank)) @ random.normal(size=(rank, 8))).astype(np.float32)
     model, actual = quantized(table)
-    assert np.abs(actual - table[IDS]).max() < 0.05 * np.abs(table).max()
-    assert sizes(model) == {
-        "table_8_bits": (20, 3), "table_scales": (20, 1), "table_right": (3, 8),
-    }  # fmt: skip
+    left, right = split(table)
+    step = np.abs(left).max(axis=1, keepdims=True) / 7
+    rounded = np.round(left / step) * step
+    assert np.allclose(actual, (rounded @ right)[IDS], atol=1e-5)
+    assert np.abs(actual - table[IDS]).max() > 1e-3  # they are not the exact ones
+    assert sizes(model)["table_4_bits_table"] == (20, 2)  # bytes of two numbers
+    assert sizes(model)["table_right"] == (4, 8)
 
 
 def test_factors_that_are_not_smaller_are_not_used():

@@ -1,34 +1,29 @@
-"""Embedding tables of an ONNX graph in 8 bits: a scale for each row; of low rank as two factors."""
+"""Embedding tables of an ONNX graph in few bits: 8 and a scale for each row; a table of low rank as
+two factors, the rows of the first one in 4 bits."""
 
 import numpy as np
 import onnx
-from onnx import helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
-LARGEST = 127
 ZERO = 1e-5  # of the largest singular value
 
 
 def quantize_tables(graph: onnx.GraphProto) -> None:
     """Replaces each float32 table that a Gather reads by rows in 8 bits. A table whose rank makes
-    two factors smaller is replaced by these: the rows of the first one are in 8 bits, and the
+    two factors smaller is replaced by these: the rows of the first one are in 4 bits, and the
     second one is a MatMul, to be quantised as others are."""
     tables = {tensor.name: tensor for tensor in graph.initializer}
     nodes = []
     for node in graph.node:
         table = tables.get(node.input[0]) if node.op_type == "Gather" else None
-        if table is None or table.data_type != onnx.TensorProto.FLOAT or len(table.dims) != 2:
+        if table is None or table.data_type != TensorProto.FLOAT or len(table.dims) != 2:
             nodes.append(node)
             continue
         graph.initializer.remove(table)
         rows = numpy_helper.to_array(table)
         factors = split(rows)
-        name, output = table.name, node.output[0]
-        gathered = output if factors is None else f"{output}_left"
-        nodes += _gather(graph, name, rows if factors is None else factors[0], node, gathered)
-        if factors is not None:
-            right = numpy_helper.from_array(factors[1], f"{name}_right")
-            graph.initializer.append(right)
-            nodes.append(helper.make_node("MatMul", [gathered, right.name], [output]))
+        parts = _Reader(graph, table.name, *node.input[1:], *node.output)
+        nodes += parts.whole(rows) if factors is None else parts.product(*factors)
     del graph.node[:]
     graph.node.extend(nodes)
 
@@ -47,22 +42,64 @@ def split(table: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     )
 
 
-def _gather(
-    graph: onnx.GraphProto, name: str, rows: np.ndarray, node: onnx.NodeProto, output: str
-) -> list[onnx.NodeProto]:
-    """Nodes that read `rows` in 8 bits as `node` reads its table."""
-    scales = np.abs(rows).max(axis=1, keepdims=True) / LARGEST
+class _Reader:
+    """The nodes that read rows of a table by their ids."""
+
+    def __init__(self, graph: onnx.GraphProto, name: str, ids: str, output: str):
+        self.graph, self.name, self.ids, self.output = graph, name, ids, output
+
+    def whole(self, rows: np.ndarray) -> list[onnx.NodeProto]:
+        numbers, scales = rounded(rows, 8)
+        return [
+            *self._gather("8_bits", numbers),
+            *self._gather("scales", scales),
+            self._node("Mul", ["8_bits", "scales"]),
+        ]
+
+    def product(self, left: np.ndarray, right: np.ndarray) -> list[onnx.NodeProto]:
+        """Two numbers of 4 bits are a byte: 16 * first + second, each plus 8."""
+        left = np.pad(left, [(0, 0), (0, left.shape[1] % 2)])
+        right = np.pad(right, [(0, len(right) % 2), (0, 0)])
+        numbers, scales = rounded(left, 4)
+        first, second = np.split((numbers + 8).astype(np.uint8), 2, axis=1)
+        for key, value in {"16": 16, "1_16": 1 / 16, "8": 8, "right": right}.items():
+            self._add(key, np.asarray(value, np.float32))
+        return [
+            *self._gather("4_bits", 16 * first + second),
+            *self._gather("scales", scales),
+            self._node("Mul", ["4_bits", "1_16"], "shifted"),
+            self._node("Floor", ["shifted"], "first"),
+            self._node("Mul", ["first", "16"], "16_first"),
+            self._node("Sub", ["4_bits", "16_first"], "second"),
+            self._node("Concat", ["first", "second"], "both", axis=-1),
+            self._node("Sub", ["both", "8"], "numbers"),
+            self._node("Mul", ["numbers", "scales"], "left"),
+            self._node("MatMul", ["left", "right"]),
+        ]
+
+    def _gather(self, key: str, rows: np.ndarray) -> list[onnx.NodeProto]:
+        """Nodes that give the rows in float32, as `key`."""
+        self._add(f"{key}_table", rows)
+        gathered = f"{key}_rows"
+        return [
+            self._node("Gather", [f"{key}_table", "ids"], gathered, axis=0),
+            self._node("Cast", [gathered], key, to=TensorProto.FLOAT),
+        ]
+
+    def _add(self, key: str, array: np.ndarray) -> None:
+        self.graph.initializer.append(numpy_helper.from_array(array, self._named(key)))
+
+    def _node(self, op: str, inputs: list[str], output: str = "output", **more) -> onnx.NodeProto:
+        return helper.make_node(op, [*map(self._named, inputs)], [self._named(output)], **more)
+
+    def _named(self, key: str) -> str:
+        return {"ids": self.ids, "output": self.output}.get(key, f"{self.name}_{key}")
+
+
+def rounded(rows: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray]:
+    """Whole numbers of so many bits, symmetric about 0, as int8, and the scale of each row, (V, 1),
+    whose product with them is nearest to `rows`, (V, width), with the largest number kept."""
+    largest = 2 ** (bits - 1) - 1
+    scales = np.abs(rows).max(axis=1, keepdims=True) / largest
     scales[scales == 0] = 1
-    small = np.round(rows / scales).astype(np.int8)
-    parts = {f"{name}_8_bits": small, f"{name}_scales": scales.astype(np.float32)}
-    graph.initializer.extend(numpy_helper.from_array(array, key) for key, array in parts.items())
-    ids = node.input[1]
-    names = [f"{output}_8_bits", f"{output}_scales", f"{output}_float"]
-    return [
-        *(
-            helper.make_node("Gather", [key, ids], [out], axis=0)
-            for key, out in zip(parts, names, strict=False)
-        ),
-        helper.make_node("Cast", [names[0]], [names[2]], to=onnx.TensorProto.FLOAT),
-        helper.make_node("Mul", [names[2], names[1]], [output]),
-    ]
+    return np.round(rows / scales).astype(np.int8), scales.astype(np.float32)
