@@ -144,7 +144,7 @@ def test_schedules_takes_the_workspace_of_quality_to_the_labels(tmp_path, monkey
     monkeypatch.setattr(schedules, "run", lambda *_: result)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(
-        sys, "argv", "x --tasks trec --variants".split() + ["step 2", "--json", "j"]
+        sys, "argv", [*"x --tasks trec --variants".split(), "step 2", "--json", "j"]
     )
     schedules.main()
     [call] = workspace.return_value.repro.call_args_list
