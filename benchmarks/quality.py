@@ -147,8 +147,10 @@ class Workspace:
         for section, values in changes.items():
             self.values[section] = {**self.values[section], **values}
 
-    def repro(self, name: str, source: Source, row: dict, seed: int) -> None:
-        """Runs the stages up to `evaluate` with the changed params of a row."""
+    def repro(
+        self, name: str, source: Source, row: dict, seed: int, last: str = "evaluate"
+    ) -> None:
+        """Runs the stages up to `last` with the changed params of a row."""
         values = self.values
         raw = self.folder / paths.raw(name)
         if not raw.exists():
@@ -166,7 +168,7 @@ class Workspace:
         self.change(row)
         YAML().dump(self.values, self.folder / "params.yaml")
         self.values = values
-        self._run(sys.executable, "-m", "dvc", "repro", f"evaluate@{name}", cwd=self.folder)
+        self._run(sys.executable, "-m", "dvc", "repro", f"{last}@{name}", cwd=self.folder)
 
     def result(self, name: str, seed: int) -> dict:
         """The scores of the last run of `evaluate`."""

@@ -204,7 +204,7 @@ def main() -> None:
     for name in options.tasks:
         source = SOURCES[name]
         workspace = Workspace(options.work, options.data.resolve(), source.chinese)
-        workspace.repro(name, source, NO_TEXT, 1, f"label@{name}")
+        workspace.repro(name, source, NO_TEXT, 1, last="label")
         os.chdir(workspace.folder)
         for student in options.students:
             for variant in options.variants:

@@ -1,6 +1,8 @@
 """The counts that the benchmarks rely on are right."""
 
+import sys
 from pathlib import Path
+from unittest.mock import create_autospec
 
 import numpy as np
 import pandas as pd
@@ -131,3 +133,20 @@ def test_the_gap_is_the_mean_divergence_from_the_teacher():
     expected = np.mean([entropy(p, q) for p, q in zip(*shares, strict=True)])
     assert schedules.gap(student, teacher) == pytest.approx(expected)
     assert schedules.gap(teacher[:, :1] + 2, teacher[:, :1]) == pytest.approx(4)
+
+
+def test_schedules_takes_the_workspace_of_quality_to_the_labels(tmp_path, monkeypatch, capsys):
+    """The class of quality with its own signatures, which runs no stage here."""
+    workspace = create_autospec(quality.Workspace)
+    workspace.return_value.folder = tmp_path
+    result = {"dev": 91.0, "gap": 0.1, "seconds": 60, "rows": 10}
+    monkeypatch.setattr(schedules, "Workspace", workspace)
+    monkeypatch.setattr(schedules, "run", lambda *_: result)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(
+        sys, "argv", [*"x --tasks trec --variants".split(), "step 2", "--json", "j"]
+    )
+    schedules.main()
+    [call] = workspace.return_value.repro.call_args_list
+    assert call.kwargs == {"last": "label"}
+    assert "| trec | 3x312 | step 2 | 91.0 | 0.100 | 60 | 1 |" in capsys.readouterr().out
