@@ -20,6 +20,8 @@ from benchmarks.machine import describe
 from tinybert.deploy.onnx import export
 from tinybert.deploy.onnx.session import FILES
 from tinybert.evaluation import speed
+from tinybert.evaluation.report import tables
+from tinybert.models import pretrained
 from tinybert.pipeline.files import write_json
 
 
@@ -32,31 +34,20 @@ def main() -> None:
     rows = rows_of(sst2_lengths(options.rows))
     rows.token_types = np.zeros_like(rows.tokens, np.int8)
     with tempfile.TemporaryDirectory() as work:
-        models, files, sizes = {}, {}, {}
+        models, files, weights = {}, {}, {}
         for name, config in (("teacher", TEACHER), ("student", STUDENT)):
-            model = BertForSequenceClassification(config).eval()
+            models[name] = BertForSequenceClassification(config).eval()
             folder = Path(work) / name
-            folder.mkdir()
-            models[name] = model
+            models[name].save_pretrained(folder)
+            weights[name] = folder / pretrained.WEIGHTS
             files[name] = {kind: folder / file for kind, file in FILES.items()}
-            export.write(model, files[name], token_types=True)
-            sizes[name] = {kind: export.megabytes(file) for kind, file in files[name].items()}
-            sizes[name]["torch"] = 4e-6 * sum(p.numel() for p in model.parameters())
-        timings = speed.speed(models, files, rows, len(rows))
-    print(f"{describe()}\n\n| | | MB | ms, one row | 95 % | rows/s | times the teacher's speed |")
-    print("| --- | --- | ---: | ---: | ---: | ---: | ---: |")
-    for threads, roles in timings.items():
-        slow = roles["teacher"]["torch"]["latency_ms"]
-        for name, kinds in roles.items():
-            for kind, values in kinds.items():
-                values["ratio_to_teacher"] = slow / values["latency_ms"]
-                print(
-                    f"| {threads.replace('_', ' ')} | {name}, {kind} | {sizes[name][kind]:.1f} "
-                    f"| {values['latency_ms']:.2f} | {values['latency_ms_p95']:.2f} "
-                    f"| {values['rows_per_second']:.1f} | {values['ratio_to_teacher']:.1f} |"
-                )
+            export.write(models[name], files[name], token_types=True)
+        sizes = speed.megabytes(weights, files)
+        result = {"megabytes": sizes, **speed.speed(models, files, rows, len(rows))}
+    table = tables.speeds_table({"BERT-base, 4x312": result}, tables.PARTS)
+    print(f"{describe()}\n\n{tables.markdown(table)}")
     if options.json:
-        write_json(options.json, {**timings, "megabytes": sizes, "machine": describe()})
+        write_json(options.json, {**result, "machine": describe()})
 
 
 if __name__ == "__main__":

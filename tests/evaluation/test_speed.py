@@ -24,11 +24,12 @@ def recorded():
     return model, shapes
 
 
-def test_size_counts_parameters_and_bytes(checkpoint):
-    model = BertForSequenceClassification(tiny_config(vocab_size=1000, hidden_size=64))
-    size = speed.size(model, checkpoint(model))
-    assert size["parameters"] == sum(p.numel() for p in model.parameters())
-    assert size["megabytes"] == pytest.approx(4 * size["parameters"] / 1e6, abs=0.02)
+def test_megabytes_are_those_of_the_files(tmp_path):
+    for name, size in (("weights", 2_000_000), ("onnx", 1_500_000), ("int8", 500_000)):
+        (tmp_path / name).write_bytes(bytes(size))
+    files = {kind: tmp_path / kind for kind in ("onnx", "int8")}
+    sizes = speed.megabytes({"a": tmp_path / "weights"}, {"a": files})
+    assert sizes == {"a": {"torch": 2.0, "onnx": 1.5, "int8": 0.5}}
 
 
 def test_the_given_number_of_rows_runs_alone_and_in_batches(tokenizer, monkeypatch, recorded):
@@ -36,7 +37,7 @@ def test_the_given_number_of_rows_runs_alone_and_in_batches(tokenizer, monkeypat
     model, shapes = recorded
     rows = encode([f"good film {'very ' * i}" for i in range(20)], None, tokenizer, 32)
     result = speed.speed({"only": model}, {}, rows, 10)
-    assert set(result) == set(THREADS)
+    assert set(result) == {"threads", *THREADS}
     assert all(set(result[name]) == {"only"} for name in THREADS)
     assert all(set(result[name]["only"]) == {"torch"} for name in THREADS)
     sizes = [batch for batch, _ in shapes]
@@ -69,12 +70,15 @@ def test_every_model_is_measured_in_every_runtime_that_it_has(exported):
     folder = exported("classification")
     result = speed.measure("mine", 32, rows=2)
     assert json.loads((folder / "metrics/speed/mine.json").read_text()) == result
-    assert set(result) == {"sizes", *THREADS}
-    assert set(result["sizes"]) == {"baseline", "teacher", "student"}
+    assert set(result) == {"megabytes", "threads", *THREADS}
+    both = {"torch", "onnx", "int8"}
+    assert {role: set(sizes) for role, sizes in result["megabytes"].items()} == {
+        "teacher": both, "student": both,
+    }  # fmt: skip
+    assert result["threads"]["one_thread"] == 1
     for name in THREADS:
         runtimes = {model: set(timings) for model, timings in result[name].items()}
-        both = {"torch", "onnx", "int8"}
-        assert runtimes == {"baseline": {"torch"}, "teacher": both, "student": both}
+        assert runtimes == {"teacher": both, "student": both}
 
 
 def test_only_the_teacher_is_exported_again(exported, monkeypatch):
@@ -90,8 +94,8 @@ def test_only_the_teacher_is_exported_again(exported, monkeypatch):
 
 def test_missing_models_are_named(finished):
     folder = finished("classification")
-    (folder / "models/mine/baseline").rename(folder / "models/mine/other")
-    with pytest.raises(InputError, match=r"models/mine/baseline, models/mine/onnx is missing; run"):
+    (folder / "models/mine/teacher").rename(folder / "models/mine/other")
+    with pytest.raises(InputError, match=r"models/mine/teacher, models/mine/onnx is missing; run"):
         speed.measure("mine", 32, rows=2)
 
 

@@ -172,7 +172,7 @@ def _speed(options: argparse.Namespace) -> None:
         task: speed.measure(task, settings.encode.max_length, options.rows)
         for task in options.tasks or settings.tasks
     }
-    print(f"\n{tables.markdown(tables.sizes_table(results))}")
+    print(f"\n{tables.markdown(tables.speeds_table(results))}")
 
 
 def _report(options: argparse.Namespace) -> None:
@@ -186,7 +186,7 @@ def _report(options: argparse.Namespace) -> None:
     print("\n".join(["", tables.markdown(tables.scores_table(results)), *score_warnings(results)]))
     measured = [task for task in tasks if (paths.SPEED / f"{task}.json").is_file()]
     if measured:
-        print(f"\n{tables.markdown(tables.sizes_table(tables.read_speeds(measured)))}")
+        print(f"\n{tables.markdown(tables.speeds_table(tables.read_speeds(measured)))}")
     else:
         print("\nfor sizes and speeds: tinybert speed")
     print(f"\nthe page: {paths.PAGE}")

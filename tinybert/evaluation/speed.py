@@ -1,4 +1,4 @@
-"""Size and speed of baseline, teacher and student on this machine.
+"""Size and speed of teacher and student on this machine.
 
 Timings differ between runs, so they are neither an output of a stage nor in dvc.lock: `tinybert
 speed` writes them to metrics/speed/T.json, and the report reads them there.
@@ -30,17 +30,16 @@ from tinybert.tasks.task import load_task
 BATCH_SIZE = 32  # rows, for the throughput
 ROUNDS = 3  # passes, of which the median gives the throughput
 PAUSE = 0.01  # seconds, until the previous model's threads sleep
-ROLES = ("baseline", "teacher", "student")
+ROLES = ("teacher", "student")
 
 
 def measure(name: str, max_length: int, rows: int) -> dict:
     """Writes metrics/speed/T.json for the task T and returns its content.
 
     rows: the number of evenly spaced rows of the test split that are measured. The keys of the
-    result are `sizes`, the parameters and megabytes of each model, and `one_thread` and
-    `all_cores`, the timings (see `speed`). All models but the 8-bit ones compute in float32, and
-    all read the student's token ids; the baseline has no ONNX files. Raises InputError that names
-    the models that are missing or damaged.
+    result are `megabytes`, by model and runtime, and those of `speed`. All models but the 8-bit
+    ones compute in float32, and all read the student's token ids. Raises InputError that names the
+    models that are missing or damaged.
     """
     folders = {role: paths.model(name, role) for role in (*ROLES, "onnx")}
     missing = [str(folder) for folder in folders.values() if not folder.is_dir()]
@@ -51,7 +50,6 @@ def measure(name: str, max_length: int, rows: int) -> dict:
     split = paths.tables(name) / f"{load_task(paths.tables(name)).test_split}.parquet"
     table = read_rows(split, load_tokenizer(folders["student"]), max_length)
     models = {role: _load(folders[role]) for role in ROLES}
-    sizes = {role: size(model, folders[role]) for role, model in models.items()}
     with tempfile.TemporaryDirectory() as scratch:
         teacher_files = {kind: Path(scratch) / file for kind, file in FILES.items()}
         export.write(models["teacher"], teacher_files, table.token_types is not None)
@@ -59,7 +57,8 @@ def measure(name: str, max_length: int, rows: int) -> dict:
             "teacher": teacher_files,
             "student": {kind: folders["onnx"] / file for kind, file in FILES.items()},
         }
-        result = {"sizes": sizes, **speed(models, files, table, rows)}
+        weights = {role: folders[role] / pretrained.WEIGHTS for role in ROLES}
+        result = {"megabytes": megabytes(weights, files), **speed(models, files, table, rows)}
     write_json(paths.SPEED / f"{name}.json", result)
     return result
 
@@ -71,11 +70,16 @@ def _load(folder: Path) -> PreTrainedModel:
     return model
 
 
-def size(model: PreTrainedModel, folder: Path) -> dict[str, float]:
-    """The number of parameters, and the size of the weights file in megabytes (10^6 bytes)."""
+def megabytes(
+    weights: dict[str, Path], files: dict[str, dict[str, Path]]
+) -> dict[str, dict[str, float]]:
+    """The size of each model's file in each runtime, in megabytes (10^6 bytes)."""
     return {
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "megabytes": export.megabytes(folder / pretrained.WEIGHTS),
+        role: {
+            kind: export.megabytes(file)
+            for kind, file in {"torch": weights[role], **files[role]}.items()
+        }
+        for role in weights
     }
 
 
@@ -86,7 +90,8 @@ def speed(
     count: int,
 ) -> dict[str, dict[str, dict[str, dict[str, float]]]]:
     """Returns the timings as {"one_thread" or "all_cores": {model: {"torch", "onnx" or "int8":
-    timings}}}: latency_ms and latency_ms_p95 of single rows, and rows_per_second in batches.
+    timings}}}: latency_ms and latency_ms_p95 of single rows, and rows_per_second in batches; and
+    `threads`, how many these are.
 
     files: the ONNX files of a model, by kind; they run each row of a batch alone, as Classifier
     does. count: the number of rows. The models take turns, so that noise of the machine affects all
@@ -97,7 +102,8 @@ def speed(
     by_length = sorted(sample, key=lambda i: rows.lengths[i])
     groups = [by_length[i : i + BATCH_SIZE] for i in range(0, len(sample), BATCH_SIZE)]
     single, batched = export.batches(rows, [[i] for i in sample]), export.batches(rows, groups)
-    for name, threads in (("one_thread", 1), ("all_cores", os.cpu_count() or 1)):
+    counts = {"one_thread": 1, "all_cores": os.cpu_count() or 1}
+    for name, threads in counts.items():
         torch.set_num_threads(threads)
         runs: dict[tuple[str, str], export.Run] = {}
         for role, model in models.items():
@@ -123,7 +129,7 @@ def speed(
                 "rows_per_second": round(float(np.median(passes[role, kind])), 1),
             }
     torch.set_num_threads(cores)
-    return result
+    return {"threads": counts, **result}
 
 
 def seconds(run: Callable[[dict], np.ndarray], inputs: list[dict[str, np.ndarray]]) -> float:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from tiny import HOSTILE
 
-from tinybert.evaluation.report import page
+from tinybert.evaluation.report import page, tables
 from tinybert.pipeline import paths
 from tinybert.pipeline.files import write_json
 
@@ -40,10 +40,12 @@ def written(exported):
             for stage in page.STAGES:
                 name = stage if stage in page.SHARED else f"{stage}/mine"
                 write_json(paths.SECONDS / f"{name}.json", {"seconds": 2.5})
-            runtimes = dict.fromkeys(page.RUNTIMES, TIMINGS)
-            models = dict.fromkeys(("baseline", "teacher", "student"), runtimes)
-            sizes = {role: {"parameters": 10, "megabytes": 2.5} for role in models}
-            speed = {"sizes": sizes, "one_thread": models, "all_cores": models}
+            models, sizes = (
+                {role: dict.fromkeys(tables.RUNTIMES, value) for role in ("teacher", "student")}
+                for value in (TIMINGS, 2.5)
+            )
+            timings = dict.fromkeys(tables.PARTS, models)
+            speed = {"megabytes": sizes, "threads": dict.fromkeys(tables.PARTS, 1), **timings}
             write_json(paths.SPEED / "mine.json", speed)
         page.write(["mine"])
         return folder / paths.PAGE

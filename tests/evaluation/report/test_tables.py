@@ -23,33 +23,49 @@ EVAL = {
     "retention": {"accuracy": 0.975, "f1_macro": 1.0},
     "intervals": {"student": {"accuracy": [0.75, 0.8], "f1_macro": [0.7, 0.79]}},
 }
+MEGABYTES = {
+    "teacher": {"torch": 80.0, "onnx": 81.0, "int8": 20.0},
+    "student": {"torch": 40.0, "onnx": 40.0, "int8": 4.0},
+}
+LATENCY = {
+    "teacher": {"torch": 8.0, "onnx": 4.0, "int8": 2.0},
+    "student": {"torch": 2.0, "onnx": 1.0, "int8": 0.5},
+}
+TIMINGS = {
+    role: {
+        kind: {"latency_ms": value, "latency_ms_p95": 2 * value, "rows_per_second": 1000 / value}
+        for kind, value in kinds.items()
+    }
+    for role, kinds in LATENCY.items()
+}
 SPEED = {
-    "sizes": {
-        "baseline": {"parameters": 10_000_000, "megabytes": 40.0},
-        "teacher": {"parameters": 20_000_000, "megabytes": 80.0},
-        "student": {"parameters": 10_000_000, "megabytes": 40.0},
-    },
-    "all_cores": {
-        "baseline": {"torch": {"latency_ms": 2.0, "rows_per_second": 400.0}},
-        "teacher": {"torch": {"latency_ms": 8.0, "rows_per_second": 100.0}},
-        "student": {"torch": {"latency_ms": 2.0, "rows_per_second": 400.0}},
-    },
+    "threads": {"one_thread": 1, "all_cores": 2},
+    "megabytes": MEGABYTES,
+    "one_thread": TIMINGS,
+    "all_cores": TIMINGS,
 }
 
 
-def test_tables_show_scores_in_percent_and_the_students_size_and_speed():
+def test_tables_show_scores_in_percent():
     text = tables.markdown(tables.scores_table({"mine": EVAL}))
     row = (
         "| mine | accuracy | test split, 1,000 rows | 60.0 | 50.0 | | 80.0 | 78.0 | 75.0 to 80.0 |"
     )
     assert f"{row} 97.5 % |" in re.sub(" +", " ", text)
-    rows = tables.sizes_table({"mine": SPEED}).values.tolist()
-    assert {row[0] for row in rows} == {"mine"}
-    table = {row[1]: row[2:] for row in rows}
-    assert table["parameters (millions)"] == ["10.0", "20.0", "10.0", "2.0x smaller"]
-    assert table["size on disk (MB)"][-1] == "2.0x smaller"
-    assert table["latency, one row (ms)"] == ["2.0", "8.0", "2.0", "4.0x faster"]
-    assert table["throughput (rows/s)"] == ["400", "100", "400", "4.0x faster"]
+
+
+def test_speeds_are_compared_in_the_same_runtime_and_with_the_teacher_as_it_came():
+    rows = tables.speeds_table({"mine": SPEED}).values.tolist()
+    assert len(rows) == 6
+    assert rows[0] == [
+        "mine", "teacher", "PyTorch, float32", "2", "80.0", "8.00", "125", "1.0x", "1.0x", "1.0x",
+    ]  # fmt: skip
+    assert rows[5] == [
+        "mine", "student", "ONNX, 8 bits", "2", "4.0", "0.50", "2000", "4.0x", "16.0x",
+        "20.0x",
+    ]  # fmt: skip
+    rows = tables.speeds_table({"mine": SPEED}, tables.PARTS)
+    assert rows["threads"].tolist() == ["1"] * 6 + ["2"] * 6
 
 
 def test_the_mismatched_half_of_dev_has_separate_rows():
@@ -118,7 +134,7 @@ def test_scores_that_cannot_be_shown_are_named(tmp_path, monkeypatch, key, value
     assert not (tmp_path / "metrics/summary.json").exists()
 
 
-@pytest.mark.parametrize("part", [{}, {"sizes": {}}, {"all_cores": {"teacher": 5}}])
+@pytest.mark.parametrize("part", [{}, {"megabytes": {}}, {"all_cores": {"teacher": 5}}])
 def test_speeds_that_cannot_be_shown_are_named(tmp_path, monkeypatch, part):
     monkeypatch.chdir(tmp_path)
     write_json(tmp_path / "metrics/speed/mine.json", {**SPEED, **part} if part else part)

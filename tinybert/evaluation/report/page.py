@@ -29,8 +29,6 @@ STAGES = (
     "prune_vocabulary", "distill_intermediate", "label", "distill_prediction", "evaluate", "export",
 )  # fmt: skip
 INTERVAL = "95 % interval, %"
-SIZED = tables.MODELS  # by `tinybert speed`; the general student has the sizes of the student
-RUNTIMES = {"torch": "PyTorch", "onnx": "ONNX", "int8": "ONNX, 8 bits"}
 SHOWN = 20  # texts on which student and teacher disagree; and labels in confusion matrices
 MOST_CHARACTERS = 1000  # of a shown text
 
@@ -134,14 +132,14 @@ def _models(name: str, result: dict) -> tuple[Markup, Markup]:
         with reading(file):
             timings = {
                 (role, kind): (speed["one_thread"][role][kind], speed["all_cores"][role][kind])
-                for role in SIZED
-                for kind in (RUNTIMES if role != "baseline" else ("torch",))
+                for role in speed["megabytes"]
+                for kind in tables.RUNTIMES
             }
     rows, points = [], {}
     if "linear" in scores:
         rows.append({"model": "linear, scikit-learn", **scores["linear"]})
     for role, title in MODELS.items():
-        for kind, runtime in RUNTIMES.items():
+        for kind, runtime in tables.RUNTIMES.items():
             if role in ("baseline", "finetuned_general") and kind != "torch":
                 continue
             row = {"model": f"{title}, {runtime}", metric: None, INTERVAL: None, "MB": None}
@@ -149,8 +147,8 @@ def _models(name: str, result: dict) -> tuple[Markup, Markup]:
                 row |= exported[kind]
             elif kind == "torch":
                 row |= scores[role]
-                row["MB"] = speed["sizes"][role]["megabytes"] if speed and role in SIZED else None
             if (role, kind) in timings:
+                row["MB"] = speed["megabytes"][role][kind]
                 one, cores = timings[role, kind]
                 row["ms, one thread"] = one["latency_ms"]
                 row["95 %"] = one["latency_ms_p95"]
@@ -174,7 +172,7 @@ def _exported(name: str, metric: str) -> dict[str, dict]:
                 INTERVAL: percent(scores[kind]["interval"]),
                 "MB": scores[kind]["megabytes"],
             }
-            for kind in RUNTIMES
+            for kind in tables.RUNTIMES
         }
 
 

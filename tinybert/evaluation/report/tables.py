@@ -11,7 +11,8 @@ from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.files import atomic_write, read_json, reading, write_json
 from tinybert.tasks.task import scored_on
 
-MODELS = ("baseline", "teacher", "student")  # of sizes and speeds
+RUNTIMES = {"torch": "PyTorch", "onnx": "ONNX", "int8": "ONNX, 8 bits"}
+PARTS = ("one_thread", "all_cores")  # of the timings
 # Of scores, and what people read; the linear model is for classification alone.
 COLUMNS = {
     "linear": "linear",
@@ -26,7 +27,9 @@ def read_speeds(tasks: list[str]) -> dict[str, dict]:
     """The content of metrics/speed of each task. Raises InputError that names a file that is
     missing or damaged."""
     return {
-        task: _read(paths.SPEED / f"{task}.json", lambda task, speed: sizes_table({task: speed}))
+        task: _read(
+            paths.SPEED / f"{task}.json", lambda task, speed: speeds_table({task: speed}, PARTS)
+        )
         for task in tasks
     }
 
@@ -74,34 +77,39 @@ def scores_table(results: dict[str, dict]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=header)
 
 
-def sizes_table(speeds: dict[str, dict]) -> pd.DataFrame:
-    """Parameters, size, latency and throughput of each task's models, in PyTorch on all cores.
+def speeds_table(speeds: dict[str, dict], parts: tuple[str, ...] = PARTS[1:]) -> pd.DataFrame:
+    """Size and speed of teacher and student in each runtime: beside the teacher in the same one,
+    and beside the teacher as it came, in PyTorch.
 
-    speeds: the content of metrics/speed by task.
+    speeds: the content of metrics/speed by task. parts: of PARTS.
     """
     rows = []
     for task, speed in speeds.items():
-        cores = {model: speed["all_cores"][model]["torch"] for model in MODELS}
-        sizes = speed["sizes"]
-        lines = [
-            ("parameters (millions)", {m: sizes[m]["parameters"] / 1e6 for m in MODELS}, ".1f"),
-            ("size on disk (MB)", {m: sizes[m]["megabytes"] for m in MODELS}, ".1f"),
-            ("latency, one row (ms)", {m: cores[m]["latency_ms"] for m in MODELS}, ".1f"),
-            ("throughput (rows/s)", {m: cores[m]["rows_per_second"] for m in MODELS}, ".0f"),
-        ]
-        for name, values, form in lines:
-            ratio = values["teacher"] / values["student"]
-            if name.startswith("throughput"):
-                ratio = 1 / ratio
-            word = "faster" if "row" in name else "smaller"
-            shown = [format(values[model], form) for model in MODELS]
-            rows.append([task, name, *shown, f"{ratio:.1f}x {word}"])
-    return pd.DataFrame(rows, columns=["task", "", *MODELS, "student is"])
+        for part in parts:
+            came = speed[part]["teacher"]["torch"], speed["megabytes"]["teacher"]["torch"]
+            for role in speed["megabytes"]:
+                for kind, name in RUNTIMES.items():
+                    runtime = name if kind == "int8" else f"{name}, float32"
+                    timings, size = speed[part][role][kind], speed["megabytes"][role][kind]
+                    alike = speed[part]["teacher"][kind]
+                    faster = [
+                        slow["latency_ms"] / timings["latency_ms"] for slow in (alike, came[0])
+                    ]
+                    rows.append([
+                        task, role, runtime, str(speed["threads"][part]), f"{size:.1f}",
+                        f"{timings['latency_ms']:.2f}", f"{timings['rows_per_second']:.0f}",
+                        *(f"{ratio:.1f}x" for ratio in (faster[0], faster[1], came[1] / size)),
+                    ])  # fmt: skip
+    header = [
+        "task", "model", "runtime", "threads", "MB", "ms, one row", "rows/s",
+        "faster, same runtime", "faster, PyTorch teacher", "smaller",
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=header)
 
 
 def markdown(table: pd.DataFrame) -> str:
     """Names are aligned to the left, numbers to the right."""
-    names = ("task", "metric", "scored on", "")
+    names = ("task", "metric", "scored on", "model", "runtime")
     align = ["left" if column in names else "right" for column in table.columns]
     return table.to_markdown(index=False, disable_numparse=True, colalign=align)
 
