@@ -23,6 +23,7 @@ EVAL = {
     "retention": {"accuracy": 0.975, "f1_macro": 1.0},
     "intervals": {"student": {"accuracy": [0.75, 0.8], "f1_macro": [0.7, 0.79]}},
 }
+EXPORT = {"int8": {"accuracy": 0.77, "f1_macro": 0.74, "interval": [0.7, 0.8], "megabytes": 4.0}}
 MEGABYTES = {
     "teacher": {"torch": 80.0, "onnx": 81.0, "int8": 20.0},
     "student": {"torch": 40.0, "onnx": 40.0, "int8": 4.0},
@@ -48,9 +49,7 @@ SPEED = {
 
 def test_tables_show_scores_in_percent():
     text = tables.markdown(tables.scores_table({"mine": EVAL}))
-    row = (
-        "| mine | accuracy | test split, 1,000 rows | 60.0 | 50.0 | | 80.0 | 78.0 | 75.0 to 80.0 |"
-    )
+    row = "| mine | accuracy | test split, 1,000 rows | 60.0 | 50.0 | | 80.0 | 78.0 | | 75.0 to 80.0 |"
     assert f"{row} 97.5 % |" in re.sub(" +", " ", text)
 
 
@@ -88,8 +87,8 @@ def test_the_mismatched_half_of_dev_has_separate_rows():
         ["mine", "accuracy", "test split, 1,000 rows"],
         ["mine", "f1_macro", "test split, 1,000 rows"],
     ]
-    assert rows[0][3:] == ["60.0", "50.0", "", "80.0", "78.0", "75.0 to 80.0", "97.5 %"]
-    assert rows[2][3:] == ["", "25.0", "", "64.0", "48.0", "40.0 to 50.0", "75.0 %"]
+    assert rows[0][3:] == ["60.0", "50.0", "", "80.0", "78.0", "", "75.0 to 80.0", "97.5 %"]
+    assert rows[2][3:] == ["", "25.0", "", "64.0", "48.0", "", "40.0 to 50.0", "75.0 %"]
     assert len({len(line) for line in tables.markdown(table).splitlines()}) == 1
 
 
@@ -97,6 +96,8 @@ def test_the_summary_has_each_tasks_first_metric_and_the_mean_retention(tmp_path
     monkeypatch.chdir(tmp_path)
     write_json(tmp_path / "metrics/eval/a.json", EVAL)
     write_json(tmp_path / "metrics/eval/b.json", {**EVAL, "metric": "f1_macro"})
+    for task in "ab":
+        write_json(tmp_path / f"metrics/export/{task}.json", EXPORT)
     tables.write_summary(["a", "b"])
     summary = json.loads((tmp_path / "metrics/summary.json").read_text())
     assert summary["mean_retention"] == pytest.approx((0.975 + 1.0) / 2, abs=1e-4)
@@ -105,11 +106,12 @@ def test_the_summary_has_each_tasks_first_metric_and_the_mean_retention(tmp_path
         "baseline": 0.5,
         "teacher": 0.8,
         "student": 0.78,
+        "int8": 0.77,
     }
     assert summary["tasks"]["b"]["student"] == 0.75
     scores = (tmp_path / "report/scores.md").read_text()
-    row = "| b | f1_macro | test split, 1,000 rows | 55.0 | 40.0 | | 75.0 | 75.0 | 70.0 to 79.0 |"
-    assert row in re.sub(" +", " ", scores)
+    row = "| b | f1_macro | test split, 1,000 rows | 55.0 | 40.0 | | 75.0 | 75.0 | 74.0 | 70.0"
+    assert f"{row} to 79.0 |" in re.sub(" +", " ", scores)
 
 
 @pytest.mark.parametrize("read", [tables.read_scores, tables.read_speeds])
@@ -132,6 +134,17 @@ def test_scores_that_cannot_be_shown_are_named(tmp_path, monkeypatch, key, value
     with pytest.raises(InputError, match=r"metrics/eval/mine\.json (is damaged|was written)"):
         tables.write_summary(["mine"])
     assert not (tmp_path / "metrics/summary.json").exists()
+
+
+@pytest.mark.parametrize("content", [{}, {"int8": 5}, {"int8": {"accuracy": "good"}}])
+def test_scores_of_the_exported_student_that_cannot_be_shown_are_named(
+    tmp_path, monkeypatch, content
+):
+    monkeypatch.chdir(tmp_path)
+    write_json(tmp_path / "metrics/eval/mine.json", EVAL)
+    write_json(tmp_path / "metrics/export/mine.json", content)
+    with pytest.raises(InputError, match=r"metrics/export/mine\.json is damaged"):
+        tables.read_scores(["mine"])
 
 
 @pytest.mark.parametrize("part", [{}, {"megabytes": {}}, {"all_cores": {"teacher": 5}}])

@@ -20,6 +20,7 @@ COLUMNS = {
     "finetuned_general": "general, labels alone",
     "teacher": "teacher",
     "student": "student",
+    "int8": "student, 8 bits",
 }
 
 
@@ -35,8 +36,9 @@ def read_speeds(tasks: list[str]) -> dict[str, dict]:
 
 
 def read_scores(tasks: list[str]) -> dict[str, dict]:
-    """The content of metrics/eval of each task. Raises InputError that names a file that is
-    missing, damaged, or that an earlier version wrote."""
+    """The content of metrics/eval of each task, and with `int8` the scores of the 8-bit student
+    from metrics/export. Raises InputError that names a file that is missing, damaged, or that an
+    earlier version wrote."""
 
     def show(task: str, result: dict) -> None:
         if "student" in result and "intervals" not in result:
@@ -45,7 +47,13 @@ def read_scores(tasks: list[str]) -> dict[str, dict]:
         scores_table({task: result})
         score_warnings({task: result})
 
-    return {task: _read(paths.metrics("eval", task), show) for task in tasks}
+    def show_exported(task: str, exported: dict) -> None:
+        scores_table({task: {**results[task], "int8": exported["int8"]}})
+
+    results = {task: _read(paths.metrics("eval", task), show) for task in tasks}
+    for task in tasks:
+        results[task]["int8"] = _read(paths.metrics("export", task), show_exported)["int8"]
+    return results
 
 
 def _read(file: Path, show: Callable[[str, dict], object]) -> dict:
