@@ -25,53 +25,43 @@ from tinybert.distillation.prediction.label import read_logits
 from tinybert.distillation.prediction.loss import PredictionLoss
 from tinybert.models import encode
 from tinybert.models.folder import load_classifier, load_encoder, save_model
-from tinybert.models.low_rank import low_rank_table, truncate_table
+from tinybert.models.low_rank import low_rank_table
 from tinybert.models.tokenizer import load_tokenizer
-from tinybert.models.vocabulary import (
-    kept_tokens,
-    load_reader,
-    missing_share,
-    prune_embeddings,
-    prune_tokenizer,
-)
+from tinybert.models.vocabulary import load_reader, missing_share, shrink_table
 from tinybert.pipeline import params, paths
 from tinybert.pipeline.files import write_json
 from tinybert.tasks.scores import scorer
 from tinybert.tasks.task import load_task
 from tinybert.training import loop
 
-# student.min_count, None: student.vocabulary: full; and student.embedding_rank.
+# Changed settings of `student`.
 VARIANTS = {
-    "whole table": (None, None),
-    "task's tokens": (2, None),
-    "task's tokens, rank 64": (2, 64),
-    "three times, rank 64": (3, 64),
-    "three times, rank 96": (3, 96),
-    "whole table, rank 64": (None, 64),
+    "whole table": {"vocabulary": "full", "embedding_rank": None},
+    "task's tokens": {"embedding_rank": None},
+    "task's tokens, rank 64": {"embedding_rank": 64},
+    "three times, rank 64": {"min_count": 3, "embedding_rank": 64},
+    "three times, rank 96": {"min_count": 3, "embedding_rank": 96},
+    "whole table, rank 64": {"vocabulary": "full", "embedding_rank": 64},
 }
 
 
-def run(name: str, min_count: int | None, rank: int | None, seed: int) -> dict:
+def run(name: str, changes: dict, seed: int) -> dict:
     settings, task = params.load(name), load_task(paths.tables(name))
-    tables, length = paths.tables(name), settings.encode.max_length
-    student, tokenizer = load_encoder(paths.GENERAL), load_tokenizer(paths.GENERAL)
-    texts = [encode.read_rows(paths.augmented(name), tokenizer, length)]
+    smaller = settings.student.model_copy(update=changes)
+    tables, length, rank = paths.tables(name), settings.encode.max_length, smaller.embedding_rank
+    student, whole = load_encoder(paths.GENERAL), load_tokenizer(paths.GENERAL)
+    texts = [encode.read_rows(paths.augmented(name), whole, length)]
     if settings.corpus.path:
-        texts.append(encode.read_segments(paths.CORPUS, tokenizer.pad_token_id))
+        texts.append(encode.read_segments(paths.CORPUS, whole.pad_token_id))
     counts = sum(rows.counts(student.config.vocab_size) for rows in texts)
-    kept = list(range(len(counts)))
-    if min_count:
-        kept = kept_tokens(tokenizer, counts, min_count)
-    missing = missing_share(encode.read_rows(tables / "dev.parquet", tokenizer, length), kept)
-    if min_count:
-        prune_embeddings(student, kept)
-        tokenizer = prune_tokenizer(tokenizer, kept)
-    truncate_table(student, rank, counts[kept])
+    kept, tokenizer = shrink_table(student, whole, counts, smaller)
+    missing = missing_share(encode.read_rows(tables / "dev.parquet", whole, length), kept)
+    logits = read_logits(paths.teacher_logits(name))
     rows = encode.read_rows(
         paths.augmented(name),
         tokenizer,
         length,
-        teacher_logits=read_logits(paths.teacher_logits(name)),
+        teacher_logits=logits,
     )
     dev = encode.read_rows(tables / "dev.parquet", tokenizer, length)
     common = {"seed": seed, "precision": settings.precision}
@@ -143,7 +133,7 @@ def main() -> None:
         for seed in options.seeds:
             seeds = results.setdefault(variant, {})
             if str(seed) not in seeds:
-                seeds[str(seed)] = run(options.task, *VARIANTS[variant], seed)
+                seeds[str(seed)] = run(options.task, VARIANTS[variant], seed)
                 print(variant, seed, seeds[str(seed)], file=sys.stderr, flush=True)
                 write_json(options.json, results)
     print(table(results))

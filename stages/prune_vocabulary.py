@@ -4,9 +4,8 @@
 from tinybert.distillation.layers.projection import load_projection
 from tinybert.models.encode import read_rows, read_segments
 from tinybert.models.folder import load_encoder, save_model
-from tinybert.models.low_rank import truncate_table
 from tinybert.models.tokenizer import load_tokenizer
-from tinybert.models.vocabulary import kept_tokens, missing_share, prune_embeddings, prune_tokenizer
+from tinybert.models.vocabulary import missing_share, shrink_table
 from tinybert.pipeline import params, paths, stage
 from tinybert.pipeline.files import write_json
 from tinybert.tasks.task import load_task
@@ -20,19 +19,13 @@ def main(name: str) -> None:
     if settings.corpus.path:
         texts.append(read_segments(paths.CORPUS, tokenizer.pad_token_id))
     counts = sum(rows.counts(student.config.vocab_size) for rows in texts)
-    prune, kept = settings.student.vocabulary == "task", list(range(len(counts)))
-    if prune:
-        kept = kept_tokens(tokenizer, counts, settings.student.min_count)
+    kept, pruned = shrink_table(student, tokenizer, counts, settings.student)
     metrics = {"tokens": len(kept), "of": len(counts)}
     for split in ("dev", load_task(tables).test_split):
         rows = read_rows(tables / f"{split}.parquet", tokenizer, length)
         metrics[f"{split}_missing"] = round(missing_share(rows, kept), 4)
-    if prune:
-        prune_embeddings(student, kept)
-        tokenizer = prune_tokenizer(tokenizer, kept)
-    truncate_table(student, settings.student.embedding_rank, counts[kept])
     out = paths.model(name, "general")
-    save_model(out, student, tokenizer, length)
+    save_model(out, student, pruned, length)
     load_projection(paths.GENERAL).save(out)
     write_json(paths.metrics("vocabulary", name), metrics)
     print(", ".join(f"{key.replace('_', ' ')}: {value}" for key, value in metrics.items()))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
-from tiny import tiny_config
+from tiny import WHOLE_TABLE, tiny_config
 from torch import Tensor
 
 from tinybert.models import pretrained
@@ -35,4 +35,4 @@ def fetch_student(settings: Student, base: Path, out: Path) -> None:
 def published(model: str | Path, **sizes) -> Student:
     """Settings for a student of the tiny config's sizes, except for those given."""
     values = {size: getattr(tiny_config(), size) for size in pretrained.SIZES}
-    return Student(init=str(model), revision=None, **{**values, **sizes})
+    return Student(init=str(model), **WHOLE_TABLE, **{**values, **sizes})

@@ -1,6 +1,7 @@
 """Settings of tiny students, and teachers to start them from."""
 
 import torch
+from tiny import WHOLE_TABLE
 from torch import Tensor, nn
 from transformers import AutoModel
 
@@ -11,8 +12,8 @@ from tinybert.pipeline.schema import Student
 
 def settings(**changes) -> Student:
     values = {
+        **WHOLE_TABLE,
         "init": "projection",
-        "revision": None,
         "num_hidden_layers": 1,
         "hidden_size": 4,
         "num_attention_heads": 2,
@@ -43,8 +44,7 @@ def randomize(model: nn.Module) -> nn.Module:
 
 def sizes(**changes) -> Student:
     values = {"num_hidden_layers": 2, "hidden_size": 8, "num_attention_heads": 2}
-    return Student(**{"init": "projection", "revision": None, "intermediate_size": 16,
-                      **values, **changes})  # fmt: skip
+    return settings(intermediate_size=16, **{**values, **changes})
 
 
 def new_student(teacher, **changes) -> nn.Module:

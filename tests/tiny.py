@@ -18,6 +18,8 @@ WORDS = (
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, "##s", "##ing"]
 HOSTILE = '<img src=x onerror="window.hit=1">'  # would run if a page took it as it is
 PIECES = 300  # of the byte-level vocabulary
+# Of the settings of a student.
+WHOLE_TABLE = {"revision": None, "vocabulary": "full", "min_count": 1, "embedding_rank": None}
 FAMILIES = ("bert", "roberta", "electra", "narrow electra", "modernbert")
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from damaged_models import DAMAGES, edit, shard, with_positions
 from safetensors.torch import load_file
-from tiny import FAMILIES, VOCABULARY, config_of, tiny_config, tiny_tokenizer
+from tiny import FAMILIES, VOCABULARY, WHOLE_TABLE, config_of, tiny_config, tiny_tokenizer
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import (
     AutoModel,
@@ -31,7 +31,7 @@ def fetch(model: str | Path, out: Path, length: int = 32, **lengths: int) -> Non
 
 def fetch_student(model: Path, base: Path, out: Path, length: int = 32) -> None:
     values = {size: getattr(tiny_config(), size) for size in pretrained.SIZES}
-    settings = Student(init=str(model), revision=None, **values)
+    settings = Student(init=str(model), **WHOLE_TABLE, **values)
     pretrained.fetch_student(settings, base, out, {"corpus.max_length": length})
 
 

@@ -63,7 +63,11 @@ def test_the_same_run_elsewhere_leaves_git_unchanged(stubs, tmp_path):
         ("task.pydocs.augment", {"copies": 2}, {"augment@pydocs", *AFTER_AUGMENT}),
         ("general.lr", 1e-3, AFTER_GENERAL),
         ("teacher.lr", 1e-3, {"finetune_general@pydocs", *AFTER_TEACHER}),
-        ("training.batch_size", 8, {*TRAININGS, "label@pydocs", *RESULTS}),
+        (
+            "training.batch_size",
+            8,
+            {*TRAININGS, "prune_vocabulary@pydocs", "label@pydocs", *RESULTS},
+        ),
         ("student.min_count", 3, AFTER_VOCABULARY),
         ("export.max_drop", 50, {"export@pydocs", "report"}),
         ("layer_loss.projection", "per_layer", AFTER_GENERAL),

@@ -19,12 +19,34 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tinybert.models.encode import Rows
 from tinybert.models.folder import load_encoder
+from tinybert.models.low_rank import truncate_table
 from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline.errors import InputError
+from tinybert.pipeline.schema import Student
 
 FILE = "tokenizer.json"
 BYTE = re.compile("<0x[0-9A-F]{2}>")  # how SentencePiece writes bytes
 FULL = "set student.vocabulary: full"
+
+
+def shrink_table(
+    student: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    counts: np.ndarray,
+    settings: Student,
+) -> tuple[list[int], PreTrainedTokenizerBase]:
+    """Gives a student the embedding table of the settings. Returns the ids that it keeps, in
+    ascending order, and the tokenizer with these tokens.
+
+    counts: (V,), how often the texts of the task have each token.
+    """
+    kept = list(range(len(counts)))
+    if settings.vocabulary == "task":
+        kept = kept_tokens(tokenizer, counts, settings.min_count)
+        prune_embeddings(student, kept)
+        tokenizer = prune_tokenizer(tokenizer, kept)
+    truncate_table(student, settings.embedding_rank, counts[kept])
+    return kept, tokenizer
 
 
 def kept_tokens(

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny import config_of, tiny_config
+from tiny import WHOLE_TABLE, config_of, tiny_config
 
 from tinybert.distillation.layers.layer_map import check, layer_map
 from tinybert.pipeline.errors import InputError
@@ -68,7 +68,7 @@ def test_a_map_has_one_teacher_layer_per_student_layer_or_is_refused(
 
 def student(**changes) -> Student:
     sizes = {"num_hidden_layers": 2, "hidden_size": 8, "num_attention_heads": 2}
-    values = {"init": "random", "revision": None, "intermediate_size": 16, **sizes}
+    values = {"init": "random", "intermediate_size": 16, **WHOLE_TABLE, **sizes}
     return Student(**{**values, **changes})
 
 
