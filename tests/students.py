@@ -43,8 +43,8 @@ def randomize(model: nn.Module) -> nn.Module:
 
 
 def sizes(**changes) -> Student:
-    values = {"num_hidden_layers": 2, "hidden_size": 8, "num_attention_heads": 2}
-    return settings(intermediate_size=16, **{**values, **changes})
+    values = {"num_hidden_layers": 2, "hidden_size": 8, "intermediate_size": 16}
+    return settings(**{**values, **changes})
 
 
 def new_student(teacher, **changes) -> nn.Module:
