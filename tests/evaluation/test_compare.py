@@ -1,7 +1,6 @@
 """Scores and predictions against plain transformers and formulas in NumPy."""
 
 import json
-import re
 
 import numpy as np
 import pandas as pd
@@ -147,78 +146,3 @@ def test_dvc_sees_numbers_alone(evaluated):
     _, metrics = evaluated(task, {"dev": target})
     shown = _extract_metrics(json.loads((metrics / "eval/mine.json").read_text()), "")
     assert list(shown) == ["split", "rows", "chosen_on_it", "metric", *MODELS, "retention"]
-
-
-@pytest.fixture
-def tables(tmp_path, monkeypatch):
-    """Writes the tables of a task `mine` with the classes a, b, c and returns the task."""
-
-    def write(**splits: list[tuple[str, int]]) -> Task:
-        monkeypatch.chdir(tmp_path)
-        task = Task("classification", ["a", "b", "c"], False, ["accuracy"], list(splits))
-        task.save(tmp_path / "data/tasks/mine")
-        for split, rows in splits.items():
-            texts, labels = zip(*rows, strict=True)
-            columns = {
-                "text_a": pa.array(texts), "text_b": pa.nulls(len(texts), pa.string()),
-                "label": pa.array(labels, pa.int64()),
-            }  # fmt: skip
-            pq.write_table(pa.table(columns), tmp_path / f"data/tasks/mine/{split}.parquet")
-        return task
-
-    return write
-
-
-@pytest.mark.parametrize("words", [("good", "bad"), ("很好看", "太差了"), ("👍", "👎")])
-def test_the_linear_model_learns_which_words_mean_which_label(tables, words):
-    rows = [(f"{filler} {words[i]} {filler}", i) for filler in "klmnopqr" for i in range(2)]
-    task = tables(train=rows[:8], dev=rows[8:12], test=rows[12:])
-    logits = compare.linear_model("mine", task)("test")
-    assert logits.shape == (4, 3)
-    assert logits.argmax(1).tolist() == [0, 1, 0, 1]
-    assert (logits[:, 2] == -np.inf).all()  # train has no row of class c
-
-
-def test_the_linear_models_words_are_characters_where_no_spaces_are_written():
-    """A clause of Chinese as one word would occur once, and drown the others."""
-    assert compare.WORDS.findall("这间 good_film很好，10%。") == [
-        "这", "间", "good_film", "很", "好", "，", "10", "%", "。",
-    ]  # fmt: skip
-    for text in ("naïve café_1 isn't -- 3.5!", "очень хороший фильм", "영화가 좋다"):
-        assert compare.WORDS.findall(text) == re.findall(r"\w+|[^\w\s]", text)
-
-
-def test_many_labels_leave_the_linear_model_few_features(tables, monkeypatch):
-    """With 1,000 labels and all features it would take gigabytes."""
-    monkeypatch.setattr(compare, "WEIGHTS", 30)
-    shapes = []
-
-    class Spy(compare.LogisticRegression):
-        def fit(self, inputs, target):
-            shapes.append(inputs.shape)
-            return super().fit(inputs, target)
-
-    monkeypatch.setattr(compare, "LogisticRegression", Spy)
-    rows = [(f"{filler} {'good' if i else 'bad'}", i) for filler in "klmnopqr" for i in range(2)]
-    compare.linear_model("mine", tables(train=rows, dev=rows))
-    assert {columns * 3 for _, columns in shapes} == {2 * 30}
-
-
-def test_the_linear_models_c_is_the_best_on_dev(tables, monkeypatch):
-    random = np.random.default_rng(0)
-
-    def rows(count: int) -> list[tuple[str, int]]:
-        words = random.choice(list("abcdefgh"), (count, 6))
-        return [(" ".join(row), int((row == "a").sum() > 0)) for row in words]
-
-    task = tables(train=rows(40), dev=rows(60), test=rows(60))
-    target = pd.read_parquet("data/tasks/mine/dev.parquet")["label"]
-    accuracy = {}
-    for strength in compare.STRENGTHS:
-        monkeypatch.setattr(compare, "STRENGTHS", (strength,))
-        logits = compare.linear_model("mine", task)("dev")
-        accuracy[strength] = (logits.argmax(1) == target).mean()
-    assert len(set(accuracy.values())) > 1
-    monkeypatch.setattr(compare, "STRENGTHS", tuple(accuracy))
-    logits = compare.linear_model("mine", task)("dev")
-    assert (logits.argmax(1) == target).mean() == max(accuracy.values())

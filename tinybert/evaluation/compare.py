@@ -4,11 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
-import regex
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_union
 
+from tinybert.evaluation.linear import fit_linear
 from tinybert.models import predict
 from tinybert.models.encode import Rows, read_rows
 from tinybert.models.folder import load_classifier
@@ -17,14 +14,7 @@ from tinybert.pipeline import paths
 from tinybert.pipeline.files import atomic_write, reading, write_json
 from tinybert.tasks.intervals import interval
 from tinybert.tasks.scores import METRICS, is_near_chance, prediction, scores
-from tinybert.tasks.task import CHOOSES, MODELS, Task, load_task
-
-# Words of the linear model: in scripts without spaces, such as Chinese, a character is one.
-WITHOUT_SPACES = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
-WORDS = regex.compile(rf"[{WITHOUT_SPACES}]|[^\W{WITHOUT_SPACES}]+|[^\w\s]")
-STRENGTHS = (0.1, 1.0, 10.0, 100.0)  # C, the inverse regularisation, of the linear model
-FEATURES = 200_000  # most, of words and of groups of characters each
-WEIGHTS = 2_400_000  # most for each of them, features times classes: the fit takes some 25 copies
+from tinybert.tasks.task import CHOOSES, MODELS, load_task
 
 
 def compare_models(name: str, max_length: int) -> dict:
@@ -37,7 +27,9 @@ def compare_models(name: str, max_length: int) -> dict:
     models = {model: load_classifier(folder) for model, folder in folders.items()}
     task = load_task(paths.tables(name))
     tokenizers = {model: load_tokenizer(folder) for model, folder in folders.items()}
-    linear = linear_model(name, task) if task.kind == "classification" else None
+    linear = None
+    if task.kind == "classification":
+        linear = fit_linear(_table(name, "train"), _table(name, "dev"), task)
 
     def score(split: str) -> tuple[Rows, dict[str, np.ndarray], dict]:
         file, logits = paths.tables(name) / f"{split}.parquet", {}
@@ -45,7 +37,7 @@ def compare_models(name: str, max_length: int) -> dict:
             rows = read_rows(file, tokenizers[model], max_length)
             logits[model] = predict.logits(loaded, rows, "fp32", f"{split} scores of the {model}")
         if linear is not None:
-            logits = {"linear": linear(split), **logits}
+            logits = {"linear": linear.logits(_table(name, split)), **logits}
         target = rows.columns[task.target]
         part = {"rows": len(rows), **_scores(logits, target, task.metrics)}
         return rows, logits, part | _uncertainty(logits, target, task.metrics)
@@ -70,45 +62,10 @@ def compare_models(name: str, max_length: int) -> dict:
     return result
 
 
-def linear_model(name: str, task: Task) -> Callable[[str], np.ndarray]:
-    """A logistic regression on the TF-IDF of the texts' words and groups of characters, trained on
-    train; its C is the best on dev by the task's metric. It takes seconds: a language model must
-    beat it to be worth its costs.
-
-    Returns a function that gives its logits, (rows, classes), for a split.
-    """
-    train, dev = _table(name, "train"), _table(name, "dev")
-    most = max(1, min(FEATURES, WEIGHTS // len(task.labels)))
-    tfidf = {"sublinear_tf": True, "max_features": most}
-    features = make_union(
-        TfidfVectorizer(ngram_range=(1, 2), tokenizer=WORDS.findall, token_pattern=None, **tfidf),
-        TfidfVectorizer(ngram_range=(2, 4), analyzer="char_wb", **tfidf),
-    )
-    inputs = features.fit_transform(_texts(train))
-    target = dev["label"].to_numpy()
-
-    def logits(model: LogisticRegression, table: pd.DataFrame) -> np.ndarray:
-        values = np.full((len(table), len(task.labels)), -np.inf)  # train may lack a class
-        values[:, model.classes_] = model.predict_log_proba(features.transform(_texts(table)))
-        return values
-
-    models = [
-        LogisticRegression(C=strength, max_iter=1000).fit(inputs, train["label"])
-        for strength in STRENGTHS
-    ]
-    best = max(models, key=lambda m: scores(logits(m, dev), target, [task.metric])[task.metric])
-    return lambda split: logits(best, _table(name, split))
-
-
 def _table(name: str, split: str) -> pd.DataFrame:
     file = paths.tables(name) / f"{split}.parquet"
     with reading(file):
         return pd.read_parquet(file)
-
-
-def _texts(table: pd.DataFrame) -> list[str]:
-    """A row's texts as one."""
-    return (table["text_a"] + " " + table["text_b"].fillna("")).tolist()
 
 
 def _scores(
