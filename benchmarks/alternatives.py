@@ -94,7 +94,7 @@ def measure(name: str, max_length: int, count: int, folder: Path) -> dict[str, d
         encoding.save(tokenizer, max_length, out)
         files = {kind: out / file for kind, file in FILES.items()}
         types = "token_type_ids" in tokenizer.model_input_names
-        export.write(load_classifier(source).eval(), files, types)
+        export.write(load_classifier(source).eval(), files, types, max_length)
         core = Tokenizer.from_file(str(out / TOKENIZER_FILE))
         for kind, file in files.items():
             models[f"{role}, {tables.RUNTIMES[kind]}"] = onnx(file, core)

@@ -83,7 +83,7 @@ def run(name: str, changes: dict, seed: int) -> dict:
             loop.fit(loss, rows, settings.prediction, log=folder / "2", score=score, **common)
         seconds = time.monotonic() - started
         files = {kind: folder / f"{kind}.onnx" for kind in ("onnx", "int8")}
-        export.write(model.eval(), files, dev.token_types is not None)
+        export.write(model.eval(), files, dev.token_types is not None, length)
         int8 = export.scores_of(export.alone(export.onnx_run(files["int8"])), dev, task)
         megabytes = {kind: export.megabytes(file) for kind, file in files.items()}
     return {

@@ -180,7 +180,7 @@ def check(
             f"{name}: all weights of {len(empty)} of its {len(linear)} linear layers are 0, such "
             f"as those of {empty[0]}: was the download not finished? Download it again"
         )
-    limit = _positions(model.base_model)
+    limit = positions(model.base_model)
     if longer := [f"{key} is {n}" for key, n in lengths.items() if limit and n > limit]:
         raise InputError(
             f"{name} has positions for {limit} tokens in a row, and {', '.join(longer)}; set "
@@ -205,7 +205,7 @@ def check(
         )
 
 
-def _positions(encoder: PreTrainedModel) -> int | None:
+def positions(encoder: PreTrainedModel) -> int | None:
     """The tokens that a row may have; None: any number."""
     count = getattr(encoder.config, "max_position_embeddings", None)
     for name, module in encoder.named_modules():

@@ -11,7 +11,7 @@ from tinybert.deploy.onnx.embeddings import quantize_tables, split
 IDS = np.array([[0, 3, 5], [19, 3, 0]])
 
 
-def quantized(table: np.ndarray) -> tuple[onnx.ModelProto, np.ndarray]:
+def quantized(table: np.ndarray, unused: dict | None = None) -> tuple[onnx.ModelProto, np.ndarray]:
     """A graph of one Gather, quantised, and what it returns for IDS."""
     graph = helper.make_graph(
         [helper.make_node("Gather", ["table", "ids"], ["out"])],
@@ -21,7 +21,7 @@ def quantized(table: np.ndarray) -> tuple[onnx.ModelProto, np.ndarray]:
         [numpy_helper.from_array(table, "table")],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
-    quantize_tables(model.graph)
+    quantize_tables(model.graph, unused)
     onnx.checker.check_model(model)
     session = ort.InferenceSession(model.SerializeToString())
     return model, session.run(None, {"ids": IDS})[0]
@@ -38,7 +38,7 @@ def test_each_row_is_as_exact_as_its_own_largest_value_allows():
     table = table.astype(np.float32)
     model, actual = quantized(table)
     bound = np.abs(table).max(axis=1)[IDS] / 127 / 2
-    assert (np.abs(actual - table[IDS]).max(axis=-1) <= bound * 1.001).all()
+    assert (np.abs(actual - table[IDS]).max(axis=-1) <= bound * 1.2).all()  # scales in 16 bits
     assert sizes(model) == {"table_8_bits_table": (20, 8), "table_scales_table": (20, 1)}
 
 
@@ -48,8 +48,8 @@ def test_a_table_of_low_rank_is_stored_as_two_factors_the_first_one_in_4_bits(ra
     table = (random.normal(size=(20, rank)) @ random.normal(size=(rank, 8))).astype(np.float32)
     model, actual = quantized(table)
     left, right = split(table)
-    step = np.abs(left).max(axis=1, keepdims=True) / 7
-    rounded = np.round(left / step) * step
+    step = (np.abs(left).max(axis=1, keepdims=True) / 7).astype(np.float16).astype(np.float32)
+    rounded = np.clip(np.round(left / step), -7, 7) * step
     assert np.allclose(actual, (rounded @ right)[IDS], atol=1e-5)
     assert np.abs(actual - table[IDS]).max() > 1e-3  # they are not the exact ones
     assert sizes(model)["table_4_bits_table"] == (20, 2)  # bytes of two numbers
@@ -62,3 +62,11 @@ def test_factors_that_are_not_smaller_are_not_used():
     assert split(random.normal(size=(20, 6)) @ random.normal(size=(6, 8))) is None
     left, right = split(random.normal(size=(20, 5)) @ random.normal(size=(5, 8)))
     assert left.shape == (20, 5) and right.shape == (5, 8)
+
+
+def test_rows_that_no_id_reads_are_left_out():
+    table = np.random.default_rng(0).normal(size=(30, 8)).astype(np.float32)
+    _, whole = quantized(table)
+    shorter, actual = quantized(table, unused={"able": 10, "other": 3})
+    assert sizes(shorter)["table_8_bits_table"] == (20, 8)
+    assert np.array_equal(actual, whole)

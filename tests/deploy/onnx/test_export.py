@@ -43,6 +43,30 @@ def test_logits_equal_pytorchs_for_any_batch_and_length(files, family):
         np.testing.assert_allclose(run(inputs), expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("family", ["bert", "roberta"])
+def test_positions_beyond_the_longest_row_are_not_in_the_8_bit_file(files, family):
+    torch.manual_seed(0)
+    config = config_of(family, num_labels=3, initializer_range=0.5)
+    model = AutoModelForSequenceClassification.from_config(config).eval()
+    ids = np.random.default_rng(0).integers(5, config.vocab_size, (1, 12))
+    inputs = {
+        "input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids),
+    }  # fmt: skip
+    logits, sizes = [], []
+    for length in (None, 12):
+        export.write(model, files, family != "roberta", length)
+        logits.append(export.onnx_run(files["int8"])(inputs))
+        [rows] = [
+            tensor.dims[0]
+            for tensor in onnx.load(files["int8"]).graph.initializer
+            if tensor.name.endswith("position_embeddings.weight_8_bits_table")
+        ]
+        sizes.append(rows)
+    assert np.array_equal(*logits)
+    offset = 0 if family == "bert" else config.pad_token_id + 1
+    assert sizes == [config.max_position_embeddings, 12 + offset]
+
+
 def test_a_bert_whose_tokenizer_gives_no_segment_ids_is_served_as_it_was_trained(files, tokenizer):
     """multilingual-e5's form. The file takes none, and pairs get the logits of the training."""
     model = BertForSequenceClassification(tiny_config(initializer_range=0.5)).eval()

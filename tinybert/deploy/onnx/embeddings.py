@@ -8,10 +8,13 @@ from onnx import TensorProto, helper, numpy_helper
 ZERO = 1e-5  # of the largest singular value
 
 
-def quantize_tables(graph: onnx.GraphProto) -> None:
+def quantize_tables(graph: onnx.GraphProto, unused: dict[str, int] | None = None) -> None:
     """Replaces each float32 table that a Gather reads by rows in 8 bits. A table whose rank makes
     two factors smaller is replaced by these: the rows of the first one are in 4 bits, and the
-    second one is a MatMul, to be quantised as others are."""
+    second one is a MatMul, to be quantised as others are.
+
+    unused: how many of their last rows tables lose, by the end of their name.
+    """
     tables = {tensor.name: tensor for tensor in graph.initializer}
     nodes = []
     for node in graph.node:
@@ -21,6 +24,8 @@ def quantize_tables(graph: onnx.GraphProto) -> None:
             continue
         graph.initializer.remove(table)
         rows = numpy_helper.to_array(table)
+        cut = [count for end, count in (unused or {}).items() if table.name.endswith(end)]
+        rows = rows[: len(rows) - sum(cut)]
         factors = split(rows)
         parts = _Reader(graph, table.name, *node.input[1:], *node.output)
         nodes += parts.whole(rows) if factors is None else parts.product(*factors)
@@ -98,8 +103,9 @@ class _Reader:
 
 def rounded(rows: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray]:
     """Whole numbers of so many bits, symmetric about 0, as int8, and the scale of each row, (V, 1),
-    whose product with them is nearest to `rows`, (V, width), with the largest number kept."""
+    as float16: their product is near to `rows`, (V, width)."""
     largest = 2 ** (bits - 1) - 1
-    scales = np.abs(rows).max(axis=1, keepdims=True) / largest
+    scales = (np.abs(rows).max(axis=1, keepdims=True) / largest).astype(np.float16)
     scales[scales == 0] = 1
-    return np.round(rows / scales).astype(np.int8), scales.astype(np.float32)
+    numbers = np.round(rows / scales.astype(np.float32))
+    return np.clip(numbers, -largest, largest).astype(np.int8), scales

@@ -19,6 +19,7 @@ from tinybert.deploy.onnx.embeddings import quantize_tables
 from tinybert.deploy.onnx.session import FILES, METADATA_FILE, session
 from tinybert.models import pretrained
 from tinybert.models.batches import inference_batches
+from tinybert.models.checks import positions
 from tinybert.models.encode import Rows, evenly_spaced, model_inputs, read_rows, read_texts
 from tinybert.models.folder import load_classifier
 from tinybert.models.predict import BATCH_SIZE
@@ -57,7 +58,7 @@ def export_student(name: str, max_length: int, settings: Export) -> None:
     encoding.check(out, *texts, rows["dev"], tokenizer, max_length)
     files = {kind: out / file for kind, file in FILES.items()}
     model = load_classifier(source).eval()
-    write(model, files, token_types=rows["dev"].token_types is not None)
+    write(model, files, rows["dev"].token_types is not None, max_length)
     metadata = {
         "task": name, "kind": task.kind, "labels": task.labels, "pair": task.pair,
         "max_length": max_length,
@@ -88,13 +89,16 @@ class _Logits(nn.Module):
         return self.model(input_ids=input_ids, attention_mask=attention_mask, **types).logits
 
 
-def write(model: PreTrainedModel, files: dict[str, Path], token_types: bool) -> None:
+def write(
+    model: PreTrainedModel, files: dict[str, Path], token_types: bool, max_length: int | None = None
+) -> None:
     """Writes the model as ONNX, for any batch size and length: in float32 to files["onnx"], and to
     files["int8"] with quantised weights, one scale per channel or row of a table, and dynamically
     quantised activations.
 
-    token_types: whether the model takes token_type_ids, as in training. The same model gives the
-    same bytes: the names and lines of source files are removed.
+    token_types: whether the model takes token_type_ids, as in training. max_length: of the rows for
+    files["int8"], which then lacks the embeddings of later positions. The same model gives the same
+    bytes: the names and lines of source files are removed.
     """
     # ONNX Runtime recognises and fuses the operations of eager attention.
     implementation = model.config._attn_implementation
@@ -125,7 +129,9 @@ def write(model: PreTrainedModel, files: dict[str, Path], token_types: bool) -> 
         value.ClearField("doc_string")
     proto.graph.ClearField("value_info")
     onnx.save(proto, files["onnx"])
-    quantize_tables(proto.graph)
+    limit = positions(model.base_model)
+    unused = limit - max_length if limit and max_length else 0
+    quantize_tables(proto.graph, {"position_embeddings.weight": unused})
     quantize_dynamic(
         proto,
         files["int8"],
