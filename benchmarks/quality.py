@@ -60,7 +60,8 @@ def sizes(layers: int, width: int, inner: int, **more) -> dict:
     return {"student": {**names, "num_attention_heads": 12}, **more}
 
 
-# Changes to params.yaml.
+# Changes to params.yaml; all rows but `small table` keep the pretrained model's whole vocabulary.
+WHOLE_TABLE = {"vocabulary": "full", "embedding_rank": None}
 ROWS = {
     "paper": {"student": {"init": "random"}},  # at equal steps
     "default": {},
@@ -69,6 +70,7 @@ ROWS = {
     "step 2 of 5 epochs": {"prediction": {"epochs": 5}, **NO_TEXT},
     "teacher of 10 epochs": {"teacher": {"epochs": 10}, **NO_TEXT},
     "all labels": NO_TEXT,
+    "small table": {"student": {"vocabulary": "task", "embedding_rank": 64}, **NO_TEXT},
     "1x192": sizes(1, 192, 768, **NO_TEXT),
     "2x192": sizes(2, 192, 768, **NO_TEXT),
     "4x312": sizes(4, 312, 1200, layer_loss={"layer_map": [1, 3, 4, 6]}, **NO_TEXT),
@@ -133,7 +135,8 @@ class Workspace:
                 model = folder / "data/models/multilingual"
                 self._run(sys.executable, str(script), str(model), cwd=ROOT)
         self.values = YAML(typ="safe", pure=True).load(ROOT / "params.yaml")
-        self.change({"corpus": {"path": "data/raw/text"}, **(CHINESE if chinese else {})})
+        self.change({"corpus": {"path": "data/raw/text"}, "student": WHOLE_TABLE})
+        self.change(CHINESE if chinese else {})
 
     def _run(self, *command: str, cwd: Path) -> str:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
