@@ -64,7 +64,8 @@ def rows_of(lengths: np.ndarray, **columns: np.ndarray) -> Rows:
     """Rows of these lengths with random tokens."""
     starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     random = np.random.default_rng(0)
-    tokens = random.integers(1000, TOKENS, starts[-1]).astype(np.int32)
+    most = min(TOKENS, TEACHER.vocab_size)
+    tokens = random.integers(1000, most, starts[-1]).astype(np.int32)
     return Rows(tokens, starts, 0, columns=columns)
 
 
