@@ -77,8 +77,11 @@ VARIANTS = {
     "neither copies nor unlabelled rows": Variant("teacher", None, copies=False, unlabelled=0),
 }
 STUDENTS = {
-    "1x192": (1, 192, 768), "2x192": (2, 192, 768), "3x312": (3, 312, 1200), "4x312": (4, 312, 1200),
-}  # fmt: skip
+    "1x192": (1, 192, 768),
+    "2x192": (2, 192, 768),
+    "3x312": (3, 312, 1200),
+    "4x312": (4, 312, 1200),
+}
 
 
 def rows_of(name: str, settings: Params, variant: Variant, folder: Path) -> Rows:
