@@ -2,35 +2,18 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    model_validator,
+from pydantic import Field, StringConstraints, model_validator
+
+from tinybert.pipeline.fields import (
+    Count,
+    Label,
+    Name,
+    Positive,
+    Rate,
+    Section,
+    Share,
+    Text,
 )
-
-
-def _integral(value: object) -> object:
-    """YAML reads 1e4 as a float; it is a fair way to write a count."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-Count = Annotated[int, BeforeValidator(_integral), Field(ge=0)]
-Positive = Annotated[int, BeforeValidator(_integral), Field(ge=1)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Rate = Annotated[float, Field(gt=0, le=1)]
-Text = Annotated[str, Field(min_length=1)]
-# YAML reads a label such as 0 as a number.
-Label = Annotated[str, BeforeValidator(lambda v: str(v) if type(v) is int else v)]
-# A task's name becomes a folder, a stage's name and a command line argument.
-NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
-Name = Annotated[str, StringConstraints(pattern=NAME)]
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
 
 
 class Pretrained(Section):
@@ -59,7 +42,7 @@ class Columns(Section):
         given = {name for name, column in self if column is not None}
         if (given & {"text", "text_a", "text_b"}) not in ({"text"}, {"text_a", "text_b"}):
             raise ValueError("columns must name text, or text_a and text_b")
-        if len(given & {"label", "labels", "score"}) != 1:
+        if len(given & {"label", "labels", "score"}) > 1:
             raise ValueError("columns must name one of label, labels and score")
         return self
 
@@ -103,6 +86,9 @@ class TaskData(Section):
     def _consistent(self) -> "TaskData":
         if self.benchmark and (self.columns or self.header is not None or self.kind):
             raise ValueError("benchmark defines the columns; remove columns, header and kind")
+        columns = self.columns
+        if columns and not (columns.label or columns.labels or columns.score or self.teacher):
+            raise ValueError("columns must name one of label, labels and score")
         names = self.labels if isinstance(self.labels, list) else []
         if len(set(names)) != len(names):
             raise ValueError("labels lists a name twice")

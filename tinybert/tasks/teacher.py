@@ -2,12 +2,16 @@
 
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import torch
 from torch import nn
 from transformers import AutoModelForSequenceClassification, PreTrainedConfig, PreTrainedModel
 
-from tinybert.models import checks, pretrained
-from tinybert.models.folder import save_model
+from tinybert.models import checks, predict, pretrained
+from tinybert.models.encode import read_rows
+from tinybert.models.folder import load_classifier, save_model
 from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.schema import TaskData
@@ -28,6 +32,58 @@ def fetch_teacher(source: TaskData, task: Task, base: Path, out: Path, max_lengt
     model, tokenizer = load(source, task), load_tokenizer(base)
     checks.check(model, tokenizer, {"encode.max_length": max_length}, f"{KEY}: {source.teacher}")
     save_model(out, model, tokenizer, max_length)
+
+
+def outputs(source: TaskData) -> tuple[str, list[str]]:
+    """The kind of task that the teacher was trained for, and its labels in their order: those of
+    `source`, else of its config. For a task without labels. Raises InputError if it cannot be read.
+    """
+    config, _ = pretrained.read_config(source.teacher, source.teacher_revision, KEY)
+    kind = source.kind
+    if kind is None:
+        is_multi_label = config.problem_type == "multi_label_classification"
+        kind = "multi_label" if is_multi_label else "classification"
+        kind = "regression" if config.num_labels == 1 else kind
+    return kind, [] if kind == "regression" else source.teacher_labels or _names(config)
+
+
+def answer(tables: Path, task: Task, folder: Path, max_length: int) -> dict[str, dict]:
+    """Writes the teacher's answers into the tables that have no labels, as their targets.
+
+    folder: of the teacher. max_length: tokens in a row. Returns, for each of these splits, how
+    often each label was given, or the range of the scores, as prepare_task counts gold ones.
+    """
+    model, tokenizer = load_classifier(folder), load_tokenizer(folder)
+    counts = {}
+    for split in task.answered:
+        file = tables / f"{split}.parquet"
+        rows = read_rows(file, tokenizer, max_length)
+        # In the precision in which models are evaluated.
+        logits = predict.logits(model, rows, "fp32", f"the teacher's answers on {split}")
+        table = pq.read_table(file).append_column(task.target, _answers(logits, task.kind))
+        pq.write_table(table, file)
+        counts[split] = _count(logits, task)
+    return counts
+
+
+def _answers(logits: np.ndarray, kind: str) -> pa.Array:
+    """(rows, classes) -> a column of targets, as prepare_task writes gold ones."""
+    if kind == "regression":
+        return pa.array(logits[:, 0].astype(np.float64))
+    if kind == "classification":
+        return pa.array(logits.argmax(axis=1))
+    applies = (logits > 0).astype(np.float32)
+    return pa.FixedSizeListArray.from_arrays(pa.array(applies.ravel()), logits.shape[1])
+
+
+def _count(logits: np.ndarray, task: Task) -> dict:
+    if task.kind == "regression":
+        return {"score": {"min": float(logits.min()), "max": float(logits.max())}}
+    if task.kind == "multi_label":
+        counts = (logits > 0).sum(axis=0)
+    else:
+        counts = np.bincount(logits.argmax(axis=1), minlength=len(task.labels))
+    return {"labels": dict(zip(task.labels, counts.tolist(), strict=True))}
 
 
 def check(source: TaskData, task: Task, base: Path) -> None:
@@ -74,8 +130,7 @@ def label_order(config: PreTrainedConfig, source: TaskData, task: Task) -> list[
                 "regression needs one"
             )
         return [0]
-    names = [str(config.id2label.get(i, "(without a name)")) for i in range(config.num_labels)]
-    outputs = source.teacher_labels or names
+    outputs = source.teacher_labels or _names(config)
     for spelling in (str, _normalise):  # exact names first: they may differ in case alone
         index = {spelling(name): i for i, name in enumerate(outputs)}
         labels = [spelling(name) for name in task.labels]
@@ -108,6 +163,10 @@ def load(source: TaskData, task: Task) -> PreTrainedModel:
     for key, value in task.head().items():
         setattr(model.config, key, value)
     return model
+
+
+def _names(config: PreTrainedConfig) -> list[str]:
+    return [str(config.id2label.get(i, "(without a name)")) for i in range(config.num_labels)]
 
 
 def _normalise(name: str) -> str:

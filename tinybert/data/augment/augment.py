@@ -185,15 +185,18 @@ def augment_task(
     checkpoint_dir: Path,
 ) -> dict:
     """Writes shards NNNNN.parquet: SHARD labelled rows each with all their copies, then unlabelled
-    rows.
+    rows. Without a train table, dev says what a label is.
 
     Unlabelled rows have a null label or score; `source` is the index of a row of the same shard.
     The processes share the shards; the result does not depend on their number. checkpoint_dir:
     directory to resume from. Returns counts.
     """
-    train = pq.read_table(task / "train.parquet")
+    if (task / "train.parquet").exists():
+        train = pq.read_table(task / "train.parquet")
+    else:
+        train = pq.read_schema(task / "dev.parquet").empty_table()
     candidates, originals = None, set()
-    if settings.copies:
+    if settings.copies and len(train):
         candidates = Candidates(model, settings, max_length, precision)
         candidates.chinese = _chinese(train, settings.language)
         originals = _digests(train)

@@ -105,6 +105,15 @@ def table(
     return Table(file, values, content.numbers, content.unit, content.skipped)
 
 
+def text_roles(content: Records, columns: Columns | None) -> list[str]:
+    """The roles of a file without labels, as far as they can be told."""
+    if columns is not None:
+        return TEXTS["text_b" in columns]
+    if content.names is None:
+        return TEXTS[content.width == 2]
+    return TEXTS[any(set(pair) <= set(map(normal, content.names)) for pair in PAIRS)]
+
+
 def find(
     name: str,
     content: Records | Stream,

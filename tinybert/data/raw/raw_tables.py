@@ -25,16 +25,21 @@ STEMS = {
 
 
 def read(raw: Path, section: TaskData) -> dict[str, Table]:
-    """Each split's table, with the roles of train; the values are not checked yet.
+    """Each split's table, with the roles of the first one; the values are not checked yet.
 
-    section: params.yaml's task.<name>.data. Raises InputError that names file, line and remedy.
+    section: params.yaml's task.<name>.data; with a fine-tuned teacher, texts without labels are
+    enough. Raises InputError that names file, line and remedy.
     """
     if not raw.is_dir():
         raise InputError(f"{raw} is missing: put train.tsv and dev.tsv there. {REMEDY}")
     files, expected = _files(raw, section)
-    if "train" not in files:
+    is_answered = section.teacher is not None and "unlabeled" in files
+    if "train" not in files and not is_answered:
         names = ", ".join(sorted(file.name for file in raw.iterdir())) or "nothing"
-        raise InputError(f"{raw} has no train file ({expected}); it holds {names}. {REMEDY}")
+        raise InputError(
+            f"{raw} has no train file ({expected}); it holds {names}. {REMEDY} Without labels, "
+            f"{_without_labels(section)}"
+        )
     layout = BENCHMARKS[section.benchmark] if section.benchmark else None
     columns = layout.columns if layout else section.columns and dict(section.columns)
     if columns:
@@ -54,11 +59,27 @@ def read(raw: Path, section: TaskData) -> dict[str, Table]:
         _refuse_a_header(files, contents)
     tables: dict[str, Table] = {}
     for split, file in files.items():
-        roles = list(tables["train"].columns) if tables else None
+        roles = list(next(iter(tables.values())).columns) if tables else None
         if split == "unlabeled":
+            roles = roles_of.text_roles(contents[split], columns) if roles is None else roles
             roles = [role for role in roles if role not in TARGETS]
         tables[split] = roles_of.table(file, contents[split], columns, roles)
+        if split != "unlabeled" and not set(TARGETS) & set(tables[split].columns):
+            raise InputError(
+                f"{file} needs labels: add label to columns under the task's data in params.yaml, "
+                "or remove the file"
+            )
     return tables
+
+
+def _without_labels(section: TaskData) -> str:
+    """What a task without a train file lacks, for a message."""
+    if section.teacher:
+        return "name the file with the texts unlabeled instead of train"
+    return (
+        "set teacher: MODEL, one that is fine-tuned, under the task's data in params.yaml, and "
+        "name the file with the texts unlabeled instead of train"
+    )
 
 
 def drop_broken(section: TaskData) -> bool:
