@@ -25,6 +25,9 @@ class Pretrained(Section):
     """The expected hash of model.safetensors, or of all shards together; null: not checked."""
 
 
+ColumnOfEach = Annotated[list[str | Positive], Field(min_length=2)]  # label
+
+
 class Columns(Section):
     """The roles of a task's columns: their names, or their positions counted from 1."""
 
@@ -33,9 +36,13 @@ class Columns(Section):
     """With text_b: the two texts of a pair."""
     text_b: str | Positive | None = None
     label: str | Positive | None = None
-    labels: str | Positive | Annotated[list[str | Positive], Field(min_length=2)] | None = None
+    labels: str | Positive | ColumnOfEach | None = None
     """Multi-label: a column of lists, or one column of 0 and 1 for each label."""
     score: str | Positive | None = None
+    probabilities: str | Positive | ColumnOfEach | None = None
+    """In train and unlabeled: a column of lists or objects, or one column for each label."""
+    logits: str | Positive | ColumnOfEach | None = None
+    """As probabilities."""
 
     @model_validator(mode="after")
     def _consistent(self) -> "Columns":
@@ -86,8 +93,9 @@ class TaskData(Section):
     def _consistent(self) -> "TaskData":
         if self.benchmark and (self.columns or self.header is not None or self.kind):
             raise ValueError("benchmark defines the columns; remove columns, header and kind")
-        columns = self.columns
-        if columns and not (columns.label or columns.labels or columns.score or self.teacher):
+        targets = ("label", "labels", "score", "probabilities", "logits")
+        has_target = self.columns and any(getattr(self.columns, role) for role in targets)
+        if self.columns and not has_target and not self.teacher:
             raise ValueError("columns must name one of label, labels and score")
         names = self.labels if isinstance(self.labels, list) else []
         if len(set(names)) != len(names):

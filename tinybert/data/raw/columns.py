@@ -141,9 +141,9 @@ def find(
             continue
         column = column_of[role]
         if isinstance(column, list):
-            places[role] = {str(c): _index(name, content, c, remedy) for c in column}
+            places[role] = {str(c): index(name, content, c, remedy) for c in column}
         else:
-            places[role] = _index(name, content, column, remedy)
+            places[role] = index(name, content, column, remedy)
     for role in roles or ():
         if role not in places:
             has = f"; it has {', '.join(map(str, content.names))}" if content.names else ""
@@ -207,7 +207,7 @@ def _by_name(
     return column_of
 
 
-def _index(name: str, content: Records | Stream, column: str | int, remedy: Remedy) -> int:
+def index(name: str, content: Records | Stream, column: str | int, remedy: Remedy) -> int:
     """A column's index in a row, from 0."""
     if isinstance(column, int):
         if column > content.width:

@@ -7,13 +7,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from transformers import PreTrainedTokenizerBase
 
-from tinybert.data.raw import missing, raw_tables, repeats, same, splits, targets
+from tinybert.data.raw import given, missing, raw_tables, repeats, same, splits, targets
 from tinybert.data.raw.benchmarks import BENCHMARKS
 from tinybert.data.raw.columns import Table
 from tinybert.data.raw.describe import add_sizes, describe
 from tinybert.data.raw.notices import columns, labels
 from tinybert.data.raw.notices.rows import count_tokens
 from tinybert.data.raw.spelling import visible
+from tinybert.models.encode import TEACHER_LOGITS
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.schema import TaskData
 from tinybert.pipeline.wording import plural
@@ -36,7 +37,8 @@ def prepare_task(
     section: params.yaml's task.<name>.data. tokenizer, max_length: the model's, which decide which
     rows are the same to it; None: their texts alone do. Output columns: text_a, text_b (null
     without a second text) and, except for unlabeled and for splits that the teacher must answer
-    (Task.answered), label (int64), labels (0 or 1 for each label, float32) or score (float64).
+    (Task.answered), label (int64), labels (0 or 1 for each label, float32) or score (float64); in
+    train and unlabeled also teacher_logits (float32 for each label), if the files have some.
     Returns the task and statistics of each split of the files: rows, labels or scores, lengths,
     duplicates, ..., and under `notices` a line for each thing that looks wrong.
     Raises InputError, before writing anything, that names file, line and remedy.
@@ -61,6 +63,9 @@ def prepare_task(
         without_label = notices["train"]["notices"].get("without_label", "")
     names, tables = targets.number(tables, section, kind, without_label, outputs)
     metrics = _metrics(section, kind, names)
+    for split, table in tables.items():
+        if TEACHER_LOGITS in table.columns:
+            notices[split]["with_probabilities"] = given.parse(table, names, kind, section)
     for table in tables.values():
         if not len(table):
             raise InputError(f"{table.file}: drop_broken removes all of its rows; correct the file")
@@ -70,6 +75,7 @@ def prepare_task(
         answered = ["dev"] if source == "unlabeled" else []
         target = None if answered else TARGET[kind]
         tables, held_out = splits.hold_out_dev(tables, source, target)
+        tables["dev"].columns.pop(TEACHER_LOGITS, None)
         notices["dev"] = {f"taken_from_{source}": held_out, "notices": {}}
     tables = repeats.count_repeats(tables, TARGET[kind], section.drop_overlap, notices)
     if names and source == "train" and len(set(tables[source].columns[TARGET[kind]])) < 2:
@@ -189,6 +195,9 @@ def _canonical(table: Table, task: Task, part: slice) -> pa.Table:
     columns = {"text_a": pa.array(first, pa.string()), "text_b": pa.array(second, pa.string())}
     if task.target in table.columns:
         columns[task.target] = _targets(table.columns[task.target][part], task)
+    if TEACHER_LOGITS in table.columns:
+        kind = pa.list_(pa.float32(), len(task.labels))
+        columns[TEACHER_LOGITS] = pa.array(table.columns[TEACHER_LOGITS][part], kind)
     return pa.table(columns)
 
 

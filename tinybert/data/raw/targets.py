@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from tinybert.data.raw.benchmarks import BENCHMARKS
-from tinybert.data.raw.columns import Table
+from tinybert.data.raw.columns import TARGETS, Table
 from tinybert.data.raw.spelling import normalised, plain_name
 from tinybert.models.chunks import MAX_CHARACTERS
 from tinybert.pipeline.errors import InputError
@@ -41,7 +41,7 @@ def parse(table: Table, kind: str) -> list:
 
     Raises InputError that names the row of an invalid value.
     """
-    [role] = set(table.columns) - {"text_a", "text_b"}
+    [role] = set(table.columns) & set(TARGETS)
     values = table.columns.pop(role)
     parse_value = {"classification": _label, "multi_label": _labels, "regression": _score}[kind]
     return [parse_value(value, f"{table.where(row)}: {role}") for row, value in enumerate(values)]
