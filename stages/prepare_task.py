@@ -15,8 +15,7 @@ def main(name: str) -> None:
     task, statistics = prepare_task(paths.raw(name), folder, source, tokenizer, length)
     write_texts(folder if settings.corpus.path is None else None, paths.texts(name))
     if source.teacher:
-        given = paths.teacher_source(name)
-        teacher.fetch_teacher(source, task, paths.PRETRAINED, given, length)
+        given = teacher.fetch_teachers(source, task, paths.PRETRAINED, folder, length)
         if task.answered:
             describe_answers(statistics, teacher.answer(folder, task, given, length))
     write_json(paths.metrics("data", name), statistics)

@@ -26,6 +26,7 @@ def compare_models(name: str, max_length: int) -> dict:
     task = load_task(paths.tables(name))
     folders = {model: paths.model(name, model) for model in task.models}
     models = {model: load_classifier(folder) for model, folder in folders.items()}
+    members = [load_classifier(folder) for folder in paths.other_teachers(name)]
     tokenizers = {model: load_tokenizer(folder) for model, folder in folders.items()}
     linear = None
     if task.kind == "classification" and task.has_labels:
@@ -35,7 +36,9 @@ def compare_models(name: str, max_length: int) -> dict:
         file, logits = paths.tables(name) / f"{split}.parquet", {}
         for model, loaded in models.items():
             rows = read_rows(file, tokenizers[model], max_length)
-            logits[model] = predict.logits(loaded, rows, "fp32", f"{split} scores of the {model}")
+            together = [loaded, *(members if model == "teacher" else [])]
+            title = f"{split} scores of the {model}"
+            logits[model] = predict.mean_logits(together, rows, "fp32", title)
         if linear is not None:
             logits = {"linear": linear.logits(_table(name, split)), **logits}
         target, metrics = rows.columns[task.target], task.metrics_of(split)

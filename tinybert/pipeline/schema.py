@@ -4,16 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
-from tinybert.pipeline.fields import (
-    Count,
-    Label,
-    Name,
-    Positive,
-    Rate,
-    Section,
-    Share,
-    Text,
-)
+from tinybert.pipeline.fields import Count, Label, Name, Positive, Rate, Section, Share, Text
 
 
 class Pretrained(Section):
@@ -75,8 +66,9 @@ class TaskData(Section):
         "accuracy", "f1", "f1_macro", "f1_micro", "matthews", "pearson", "spearman"
     ] | None = None  # fmt: skip
     """The metric that chooses the best epoch."""
-    teacher: Text | None = None
-    """A fine-tuned model that replaces training: hub id, folder in data/models, package:NAME."""
+    teacher: Text | Annotated[list[Text], Field(min_length=2)] | None = None
+    """A fine-tuned model that replaces training: hub id, folder in data/models, package:NAME; or
+    several, whose mean logits count. Step 1 looks inside the first."""
     teacher_revision: str | None = None
     teacher_labels: list[Label] | None = None
     """The task's labels in the order of the teacher's outputs, if its config does not name them."""
@@ -110,7 +102,15 @@ class TaskData(Section):
                 ) from None
         if (self.teacher_labels or self.teacher_revision) and not self.teacher:
             raise ValueError("teacher_labels and teacher_revision need a teacher")
+        if self.teacher_revision and len(self.teachers) > 1:
+            raise ValueError("teacher_revision is for one teacher; copy the others to data/models")
         return self
+
+    @property
+    def teachers(self) -> list[str]:
+        if self.teacher is None:
+            return []
+        return self.teacher if isinstance(self.teacher, list) else [self.teacher]
 
 
 class Task(Section):

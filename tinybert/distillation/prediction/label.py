@@ -14,7 +14,7 @@ from tinybert.pipeline.files import atomic_write, link_or_copy, reading, write_a
 
 
 def label_shards(
-    teacher: PreTrainedModel,
+    teachers: list[PreTrainedModel],
     shards: list[Path],
     out: Path,
     tokenizer: PreTrainedTokenizerBase,
@@ -23,7 +23,7 @@ def label_shards(
     checkpoint_dir: Path,
 ) -> None:
     """Writes NNNNN.npy, float32 logits (rows, classes), for each shard NNNNN.parquet: those of
-    its column teacher_logits where a row has some, else the teacher's.
+    its column teacher_logits where a row has some, else the mean of the teachers'.
 
     The processes share the shards. checkpoint_dir: for finished shards; a rerun skips those.
     """
@@ -34,7 +34,7 @@ def label_shards(
         if files[i].exists():
             continue
         rows = read_rows(shards[i], tokenizer, max_length)
-        logits = predict.logits(teacher, rows, precision, f"label {shards[i].stem}")
+        logits = predict.mean_logits(teachers, rows, precision, f"label {shards[i].stem}")
         _use_given(shards[i], logits)
         with atomic_write(files[i]) as file:
             write_array(file, logits)
