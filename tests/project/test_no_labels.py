@@ -40,9 +40,8 @@ def workspace(folder: Path, tokenizer, files: dict[str, str]) -> None:
     torch.manual_seed(0)
     model = fine_tuned("bert", LABELS)
     torch.nn.init.zeros_(model.classifier.bias)
-    for name, saved in (("base", model.bert), ("teacher", model)):
-        saved.save_pretrained(folder / "data/models" / name)
-        tokenizer.save_pretrained(folder / "data/models" / name)
+    model.save_pretrained(folder / "data/models/teacher")
+    tokenizer.save_pretrained(folder / "data/models/teacher")
     (folder / "data/raw/mine").mkdir(parents=True)
     for name, content in files.items():
         (folder / "data/raw/mine" / name).write_text(content, encoding="utf-8")
@@ -50,7 +49,7 @@ def workspace(folder: Path, tokenizer, files: dict[str, str]) -> None:
     del values["docs"]
     values["tasks"] = ["mine"]
     values["task"] = {"mine": task_settings(teacher="data/models/teacher")}
-    values["pretrained"] |= {"model": "data/models/base", "sha256": None}
+    values["pretrained"] |= {"model": "data/models/teacher", "sha256": None}
     values["corpus"] |= {"path": None, "max_length": 32, "max_tokens": 500}
     values["encode"]["max_length"] = 32
     values["student"] |= {
@@ -87,7 +86,7 @@ def read(file: Path) -> dict:
     return json.loads(file.read_text(encoding="utf-8"))
 
 
-def answers(folder: Path, model: Path, lines: list[str]) -> list[str]:
+def answers(model: Path, lines: list[str]) -> list[str]:
     """The model's labels, one text at a time, by transformers alone."""
     model_, tokenizer = (
         auto.from_pretrained(model) for auto in (AutoModelForSequenceClassification, AutoTokenizer)
@@ -103,7 +102,7 @@ def test_the_score_is_the_share_of_equal_answers_on_texts_that_were_held_out(fin
     assert sorted([*dev["text_a"], *rest["text_a"]]) == sorted(texts(ROWS, 0))
     assert len(dev) == ROWS // 10 and not (tables / "train.parquet").exists()
     given, student = (
-        np.array(answers(finished, finished / folder, dev["text_a"].tolist()))
+        np.array(answers(finished / folder, dev["text_a"].tolist()))
         for folder in ("data/models/teacher", "models/mine/student")
     )
     assert [LABELS[i] for i in dev["label"]] == given.tolist()
