@@ -97,6 +97,23 @@ def test_multi_label_predictions_are_the_names_of_the_labels(evaluated):
         assert result[model]["f1_micro"] == pytest.approx(f1, abs=1e-4)
 
 
+def test_without_labels_to_train_on_a_labelled_test_has_its_metrics_and_agreement(evaluated):
+    labels, metrics = ["no", "maybe", "yes"], ["accuracy"]
+    task = Task("classification", labels, False, metrics, ["dev", "test", "unlabeled"], ["dev"])
+    logits, metrics = evaluated(task, {"dev": [0, 1, 1, 1, 0], "test": [0, 1, 2, 1, 0]})
+    result = json.loads((metrics / "eval/mine.json").read_text())
+    assert (result["split"], result["metric"]) == ("test", "accuracy")
+    answers = {model: logits[model].argmax(1) for model in ("teacher", "student")}
+    for model, given in answers.items():
+        assert result[model] == {
+            "accuracy": pytest.approx((given == [0, 1, 2, 1, 0]).mean(), abs=1e-4),
+            "agreement": pytest.approx((given == answers["teacher"]).mean(), abs=1e-4),
+        }
+    assert 0 < result["student"]["agreement"] < 1  # the models differ
+    assert result["intervals"]["student"].keys() == {"accuracy", "agreement"}
+    assert not {"linear", "baseline", "finetuned_general"} & set(result)
+
+
 def test_predicted_scores_are_the_logits(evaluated):
     task = Task("regression", [], False, ["pearson", "spearman"], ["train", "dev"])
     target = [0.5, 1.25, 3.0, 2.0, 5.0]

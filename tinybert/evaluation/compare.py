@@ -14,7 +14,7 @@ from tinybert.pipeline import paths
 from tinybert.pipeline.files import atomic_write, reading, write_json
 from tinybert.tasks.intervals import interval
 from tinybert.tasks.scores import METRICS, is_near_chance, prediction, scores
-from tinybert.tasks.task import CHOOSES, MODELS, load_task
+from tinybert.tasks.task import AGREEMENT, CHOOSES, load_task
 
 
 def compare_models(name: str, max_length: int) -> dict:
@@ -23,31 +23,38 @@ def compare_models(name: str, max_length: int) -> dict:
 
     max_length: tokens in a row. The models compute in float32, as they are deployed.
     """
-    folders = {model: paths.model(name, model) for model in MODELS}
-    models = {model: load_classifier(folder) for model, folder in folders.items()}
     task = load_task(paths.tables(name))
+    folders = {model: paths.model(name, model) for model in task.models}
+    models = {model: load_classifier(folder) for model, folder in folders.items()}
+    members = [load_classifier(folder) for folder in paths.other_teachers(name)]
     tokenizers = {model: load_tokenizer(folder) for model, folder in folders.items()}
     linear = None
-    if task.kind == "classification":
+    if task.kind == "classification" and task.has_labels:
         linear = fit_linear(_table(name, "train"), _table(name, "dev"), task)
 
     def score(split: str) -> tuple[Rows, dict[str, np.ndarray], dict]:
         file, logits = paths.tables(name) / f"{split}.parquet", {}
         for model, loaded in models.items():
             rows = read_rows(file, tokenizers[model], max_length)
-            logits[model] = predict.logits(loaded, rows, "fp32", f"{split} scores of the {model}")
+            together = [loaded, *(members if model == "teacher" else [])]
+            title = f"{split} scores of the {model}"
+            logits[model] = predict.mean_logits(together, rows, "fp32", title)
         if linear is not None:
             logits = {"linear": linear.logits(_table(name, split)), **logits}
-        target = rows.columns[task.target]
-        part = {"rows": len(rows), **_scores(logits, target, task.metrics)}
-        return rows, logits, part | _uncertainty(logits, target, task.metrics)
+        target, metrics = rows.columns[task.target], task.metrics_of(split)
+        part = {"rows": len(rows), **_scores(logits, target, metrics)}
+        part |= _uncertainty(logits, target, metrics)
+        if not task.has_labels and split not in task.answered:
+            _add_agreement(part, logits, target)
+        return rows, logits, part
 
     split = task.test_split
     rows, logits, result = score(split)
     if "dev_mismatched" in task.splits:
         result["dev_mismatched"] = score("dev_mismatched")[2]
     header = {
-        "split": split, "rows": len(rows), "chosen_on_it": split == CHOOSES, "metric": task.metric,
+        "split": split, "rows": len(rows), "chosen_on_it": split == CHOOSES,
+        "metric": task.metrics_of(split)[0],
     }  # fmt: skip
     result = {**header, **result}
     write_json(paths.metrics("eval", name), result)
@@ -82,6 +89,15 @@ def _scores(
         model: {metric: round(value, 4) for metric, value in values.items()}
         for model, values in result.items()
     }
+
+
+def _add_agreement(part: dict, logits: dict[str, np.ndarray], target: np.ndarray) -> None:
+    """Adds each model's agreement with the teacher to a split's scores on gold labels."""
+    answers = prediction(logits["teacher"], target)
+    for model, values in _scores(logits, answers, [AGREEMENT]).items():
+        part[model] |= values
+    interval = _interval(answers, prediction(logits["student"], target), METRICS[AGREEMENT])
+    part["intervals"]["student"][AGREEMENT] = interval
 
 
 def _uncertainty(logits: dict[str, np.ndarray], target: np.ndarray, metrics: list[str]) -> dict:

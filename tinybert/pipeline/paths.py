@@ -40,6 +40,16 @@ def teacher_source(task: str) -> Path:
     return tables(task) / "teacher"
 
 
+def other_teachers(task: str) -> list[Path]:
+    """The other members of an ensemble of given teachers."""
+    return sorted((tables(task) / "teachers").glob("*"))
+
+
+def teachers(task: str) -> list[Path]:
+    """The teacher, and the other members of its ensemble: the mean of their logits counts."""
+    return [model(task, "teacher"), *other_teachers(task)]
+
+
 def texts(task: str) -> Path:
     return TEXTS / task
 

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.stats import pearsonr, spearmanr
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
-from tinybert.tasks.task import Task
+from tinybert.tasks.task import AGREEMENT, CHOOSES, Task
 
 if TYPE_CHECKING:  # torch, which tinybert evaluate does without
     from transformers import PreTrainedModel
@@ -54,13 +54,15 @@ def is_near_chance(logits: np.ndarray, target: np.ndarray) -> bool:
 def scorer(
     model: "PreTrainedModel", rows: "Rows", task: Task, precision: str
 ) -> Callable[[], float]:
-    """Returns the function that training calls after each epoch. It returns the task's first metric
-    on `rows`."""
+    """Returns the function that training calls after each epoch. It returns the first metric of dev
+    on `rows`, which are those of dev."""
     from tinybert.models import predict
+
+    metric = task.metrics_of(CHOOSES)[0]
 
     def score() -> float:
         logits = predict.logits(model, rows, precision, shared=True)
-        return scores(logits, rows.columns[task.target], [task.metric])[task.metric]
+        return scores(logits, rows.columns[task.target], [metric])[metric]
 
     return score
 
@@ -74,11 +76,19 @@ def _correlation(function):
     return value
 
 
+def _agreement(target: np.ndarray, predicted: np.ndarray) -> float:
+    """See task.AGREEMENT_IS; scores are floating-point numbers."""
+    if np.issubdtype(predicted.dtype, np.floating):
+        return METRICS["pearson"](target, predicted)
+    return (target == predicted).mean()
+
+
 def _f1(average: str):
     return lambda target, predicted: f1_score(target, predicted, average=average, zero_division=0)
 
 
 METRICS = {
+    AGREEMENT: _agreement,
     "accuracy": accuracy_score,
     "f1": _f1("binary"),
     "f1_macro": _f1("macro"),

@@ -1,4 +1,4 @@
-"""The dev split that is held out from train."""
+"""The dev split that is held out from train, or from unlabeled."""
 
 from collections import Counter, defaultdict
 
@@ -7,23 +7,25 @@ import numpy as np
 from tinybert.data.raw.columns import Table
 from tinybert.pipeline.errors import InputError
 
-DEV_SHARE = 0.1  # of train, if there is no dev file
+DEV_SHARE = 0.1  # if there is no dev file
 SEED = 1  # not params.yaml's: all seeds are scored on the same rows
 BINS = 10  # of scores
 
 
-def hold_out_dev(tables: dict[str, Table], target: str) -> tuple[dict[str, Table], int]:
-    """Moves a tenth of train to dev, stratified by label (or by decile of the scores).
+def hold_out_dev(
+    tables: dict[str, Table], source: str, target: str | None
+) -> tuple[dict[str, Table], int]:
+    """Moves a tenth of a split to dev, stratified by label (or by decile of the scores).
 
-    target: the column of labels or scores. Rows that are the same to the model (same.mark) stay
-    together. Returns the tables and the number of rows moved. Raises InputError if train has too
-    few rows.
+    source: train or unlabeled. target: the column of labels or scores; None: there are none. Rows
+    that are the same to the model (same.mark) stay together. Returns the tables and the number of
+    rows moved. Raises InputError if there are too few rows.
     """
-    train = tables["train"]
+    train = tables[source]
     rows_of = defaultdict(list)
     for row, group in enumerate(train.columns["same"]):
         rows_of[group].append(row)
-    values = train.columns[target]
+    values = train.columns[target] if target else [""] * len(train)
     if target == "score":
         edges = np.quantile(values, np.linspace(0, 1, BINS + 1)[1:-1])
         values = np.searchsorted(edges, values).tolist()
@@ -43,6 +45,8 @@ def hold_out_dev(tables: dict[str, Table], target: str) -> tuple[dict[str, Table
                 remaining.subtract(counts)
                 dev_rows.update(groups[i])
                 quota -= 1
+    if not dev_rows and not target:
+        raise InputError(f"{train.file} has too few texts to take dev from it; add some")
     if not dev_rows:
         raise InputError(
             f"{train.file} has too few rows to take dev from it, no two of one label, and there is "
@@ -53,4 +57,4 @@ def hold_out_dev(tables: dict[str, Table], target: str) -> tuple[dict[str, Table
     train_rows = [row for row in range(len(train)) if row not in dev_rows]
     dev = train.take(sorted(dev_rows))
     dev.skipped = 0  # train counts them
-    return {**tables, "train": train.take(train_rows), "dev": dev}, len(dev_rows)
+    return {**tables, source: train.take(train_rows), "dev": dev}, len(dev_rows)

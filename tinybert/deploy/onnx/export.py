@@ -68,10 +68,10 @@ def export_student(name: str, max_length: int, settings: Export) -> None:
     runs = {"torch": torch_run(model), **{k: alone(onnx_run(f)) for k, f in files.items()}}
     check_close(runs["torch"], onnx_run(files["onnx"]), rows["dev"])
     dev, result = (
-        {kind: scores_of(runs[kind], rows[split], task) for kind in kinds}
+        {kind: scores_of(runs[kind], rows[split], task, split) for kind in kinds}
         for split, kinds in (("dev", ("torch", "int8")), (task.test_split, runs))
     )
-    check_drop(dev, task.metric, settings.max_drop)
+    check_drop(dev, task.metrics_of("dev")[0], settings.max_drop)
     for kind, file in {"torch": source / pretrained.WEIGHTS, **files}.items():
         result[kind]["megabytes"] = megabytes(file)
     write_json(paths.metrics("export", name), result)
@@ -221,16 +221,16 @@ def check_drop(dev: dict[str, dict[str, float]], metric: str, max_drop: float) -
         )
 
 
-def scores_of(run: Run, rows: Rows, task: Task) -> dict:
-    """The task's metrics, and `interval`, [low, high], the first one's 95 % interval; batches have
-    rows of similar length."""
+def scores_of(run: Run, rows: Rows, task: Task, split: str) -> dict:
+    """The metrics of a split, and `interval`, [low, high], the first one's 95 % interval; batches
+    have rows of similar length. rows: of the split."""
     order = inference_batches(rows, BATCH_SIZE)
     by_length = np.concatenate([run(inputs) for inputs in batches(rows, order)])
     logits = np.empty_like(by_length)
     logits[np.concatenate(order)] = by_length
-    target = rows.columns[task.target]
-    values = scores(logits, target, task.metrics)
-    bounds = interval(target, prediction(logits, target), METRICS[task.metric])
+    target, metrics = rows.columns[task.target], task.metrics_of(split)
+    values = scores(logits, target, metrics)
+    bounds = interval(target, prediction(logits, target), METRICS[metrics[0]])
     return {
         **{metric: round(value, 4) for metric, value in values.items()},
         "interval": [round(bound, 4) for bound in bounds],

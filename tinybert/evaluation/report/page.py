@@ -17,12 +17,13 @@ from tinybert.evaluation.report import charts, tables
 from tinybert.evaluation.score_warnings import percent, score_warnings
 from tinybert.pipeline import paths
 from tinybert.pipeline.files import atomic_write, read_json, reading
-from tinybert.tasks.task import MODELS, Task, load_task, scored_on
+from tinybert.tasks.task import LABELS_ALONE, Task, load_task, scored_on
 
 TRAININGS = (
     "distill_general", "finetune_teacher", "finetune_baseline", "finetune_general",
     "distill_intermediate", "distill_prediction",
 )  # fmt: skip
+SKIPPED = ("finetune_baseline", "finetune_general")  # without labels
 SHARED = ("fetch_pretrained", "prepare_corpus", "distill_general")  # by all tasks
 STAGES = (
     *SHARED, "prepare_task", "finetune_teacher", "finetune_baseline", "finetune_general", "augment",
@@ -40,7 +41,7 @@ def write(tasks: list[str]) -> None:
     template = files("tinybert.evaluation.report").joinpath("page.html").read_text(encoding="utf-8")
     page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(template)
     logs = [paths.log(TRAININGS[0])]
-    logs += [paths.log(stage, name) for name in tasks for stage in TRAININGS[1:]]
+    logs += [paths.log(stage, name) for name in tasks for stage in _trainings(name)]
     environments = {
         log.relative_to(paths.METRICS).as_posix(): read_json(log / "environment.json")
         for log in logs
@@ -55,10 +56,16 @@ def write(tasks: list[str]) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def _trainings(name: str) -> list[str]:
+    """The trainings of a task that took place."""
+    has_labels = load_task(paths.tables(name)).has_labels
+    return [stage for stage in TRAININGS[1:] if has_labels or stage not in SKIPPED]
+
+
 def _task(name: str, result: dict) -> dict:
     """The template's values for a task."""
     task = load_task(paths.tables(name))
-    models, scatter = _models(name, result)
+    models, scatter = _models(name, task, result)
     predictions = _predictions(name, result["rows"])
     is_classification = task.kind == "classification"
     differ = predictions[predictions["teacher"] != predictions["student"]]
@@ -69,15 +76,18 @@ def _task(name: str, result: dict) -> dict:
         "scored_on": scored_on(result["split"], result["rows"]),
         "scores": _html(tables.scores_table({name: result})),
         "has_linear": "linear" in result,
+        "has_labels": task.has_labels,
+        "answered": task.test_split in task.answered,
         "warnings": score_warnings({name: result}),
         "models": models,
         "scatter": scatter,
         "stages": _stages(name),
         "data": _notices(name),
-        "curves": {stage: _curves(paths.log(stage, name)) for stage in TRAININGS[1:]},
+        "curves": {stage: _curves(paths.log(stage, name)) for stage in _trainings(name)},
         "confusions": [
             _confusion(predictions, role, labels, len(task.labels))
             for role in ("teacher", "student")
+            if task.test_split not in task.answered or role == "student"
         ]
         if is_classification
         else [],
@@ -112,7 +122,7 @@ def _html(table: pd.DataFrame) -> Markup:
     return Markup(table.to_html(index=False, border=0, escape=True, na_rep=""))
 
 
-def _models(name: str, result: dict) -> tuple[Markup, Markup]:
+def _models(name: str, task: Task, result: dict) -> tuple[Markup, Markup]:
     """A table of each model's score, size and (after `tinybert speed`) speed, and a chart of score
     and latency, which is empty without speeds."""
     metric = result["metric"]
@@ -122,8 +132,8 @@ def _models(name: str, result: dict) -> tuple[Markup, Markup]:
                 metric: result[model][metric],
                 INTERVAL: percent(result["intervals"][model][metric]),
             }
-            for model in ("linear", *MODELS)
-            if model in (*MODELS, *result)
+            for model in ("linear", *task.models)
+            if model in (*task.models, *result)
         }
     exported, timings = _exported(name, metric), {}
     file = paths.SPEED / f"{name}.json"
@@ -138,9 +148,9 @@ def _models(name: str, result: dict) -> tuple[Markup, Markup]:
     rows, points = [], {}
     if "linear" in scores:
         rows.append({"model": "linear, scikit-learn", **scores["linear"]})
-    for role, title in MODELS.items():
+    for role, title in task.models.items():
         for kind, runtime in tables.RUNTIMES.items():
-            if role in ("baseline", "finetuned_general") and kind != "torch":
+            if role in LABELS_ALONE and kind != "torch":
                 continue
             row = {"model": f"{title}, {runtime}", metric: None, INTERVAL: None, "MB": None}
             if role == "student":
@@ -178,7 +188,8 @@ def _exported(name: str, metric: str) -> dict[str, dict]:
 
 def _stages(name: str) -> Markup:
     """A table of the stages: what each did and, if it ran here, how long it took."""
-    effects = dict.fromkeys(STAGES, "")
+    trainings = [TRAININGS[0], *_trainings(name)]
+    effects = {s: "" for s in STAGES if s not in TRAININGS or s in trainings}
     splits = read_json(paths.metrics("data", name))
     with reading(paths.metrics("data", name)):
         effects["prepare_task"] = ", ".join(f"{split} {n['rows']:,}" for split, n in splits.items())
@@ -187,7 +198,7 @@ def _stages(name: str) -> Markup:
         with reading(paths.metrics(stage, name)):
             shown = [f"{key.replace('_', ' ')} {n:,}" for key, n in counts.items()]
         effects[stage] = ", ".join(shown)
-    for stage in TRAININGS:
+    for stage in trainings:
         log = paths.log(stage, "" if stage in SHARED else name)
         last = read_json(log / "metrics.json")
         with reading(log / "metrics.json"):
@@ -195,7 +206,7 @@ def _stages(name: str) -> Markup:
             values = ", ".join(f"{key} {value:.4g}" for key, value in last.items() if key != "lr")
         effects[stage] = f"at the end, step {step}: {values}"
     rows, total = [], 0.0
-    for stage in STAGES:
+    for stage in effects:
         file = paths.SECONDS / (f"{stage}.json" if stage in SHARED else f"{stage}/{name}.json")
         seconds = None
         if file.is_file():
