@@ -40,31 +40,10 @@ def prepare_task(
     duplicates, ..., and under `notices` a line for each thing that looks wrong.
     Raises InputError, before writing anything, that names file, line and remedy.
     """
-    tables = raw_tables.read(raw, section)
-    notices: dict[str, dict] = {split: {"notices": {}} for split in tables}
-    is_scored = "score" in tables["train"].columns
-    tables = missing.set_apart(tables, section, notices)
-    train_notices = notices["train"]["notices"]
-    train_notices.update(columns.check(tables["train"], section))
-    empty = {split: _check_texts(table) for split, table in tables.items()}
-    if raw_tables.drop_broken(section):
-        tables = {split: table.drop(empty[split]) for split, table in tables.items()}
-    kind = section.kind or targets.kind(tables["train"])
-    for split, table in tables.items():
-        notices[split]["notices"].update(columns.check_texts(table, section))
-        if split != "unlabeled":
-            table.columns[TARGET[kind]] = targets.parse(table, kind)
-    if not is_scored:
-        train_notices.update(labels.check(tables["train"], kind, section))
-    without_label = train_notices.get("without_label", "")
-    names, tables = targets.number(tables, section, kind, without_label)
+    tables, kind, names, notices = read_tables(raw, section, tokenizer, max_length)
     metrics = _metrics(section, kind, names)
-    for table in tables.values():
-        if not len(table):
-            raise InputError(f"{table.file}: drop_broken removes all of its rows; correct the file")
-    same.mark(tables, tokenizer, max_length)
     if "dev" not in tables:
-        tables, held_out = splits.hold_out_dev(tables, TARGET[kind])
+        tables, held_out = splits.hold_out(tables, TARGET[kind])
         notices["dev"] = {"taken_from_train": held_out, "notices": {}}
     tables = repeats.count_repeats(tables, TARGET[kind], section.drop_overlap, notices)
     if names and len(set(tables["train"].columns[TARGET[kind]])) < 2:
@@ -89,6 +68,42 @@ def prepare_task(
         _write(tables[split], task, split, out / f"{split}.parquet")
     task.save(out)
     return task, statistics
+
+
+def read_tables(
+    raw: Path,
+    section: TaskData,
+    tokenizer: PreTrainedTokenizerBase | None = None,
+    max_length: int = same.NO_LIMIT,
+) -> tuple[dict[str, Table], str, list[str], dict[str, dict]]:
+    """The checked tables of a raw folder's files, their targets numbered, their rows marked
+    (same.mark); the kind; the names of the labels; and each split's notices.
+
+    Arguments and errors: as of prepare_task.
+    """
+    tables = raw_tables.read(raw, section)
+    notices: dict[str, dict] = {split: {"notices": {}} for split in tables}
+    is_scored = "score" in tables["train"].columns
+    tables = missing.set_apart(tables, section, notices)
+    train_notices = notices["train"]["notices"]
+    train_notices.update(columns.check(tables["train"], section))
+    empty = {split: _check_texts(table) for split, table in tables.items()}
+    if raw_tables.drop_broken(section):
+        tables = {split: table.drop(empty[split]) for split, table in tables.items()}
+    kind = section.kind or targets.kind(tables["train"])
+    for split, table in tables.items():
+        notices[split]["notices"].update(columns.check_texts(table, section))
+        if split != "unlabeled":
+            table.columns[TARGET[kind]] = targets.parse(table, kind)
+    if not is_scored:
+        train_notices.update(labels.check(tables["train"], kind, section))
+    without_label = train_notices.get("without_label", "")
+    names, tables = targets.number(tables, section, kind, without_label)
+    for table in tables.values():
+        if not len(table):
+            raise InputError(f"{table.file}: drop_broken removes all of its rows; correct the file")
+    same.mark(tables, tokenizer, max_length)
+    return tables, kind, names, notices
 
 
 def write_texts(tables: Path | None, out: Path) -> None:
