@@ -43,38 +43,13 @@ def prepare_task(
     duplicates, ..., and under `notices` a line for each thing that looks wrong.
     Raises InputError, before writing anything, that names file, line and remedy.
     """
-    tables = raw_tables.read(raw, section)
-    notices: dict[str, dict] = {split: {"notices": {}} for split in tables}
-    is_scored = "train" in tables and "score" in tables["train"].columns
-    tables = missing.set_apart(tables, section, notices)
-    if "train" in tables:
-        notices["train"]["notices"].update(columns.check(tables["train"], section))
-    empty = {split: _check_texts(table) for split, table in tables.items()}
-    if raw_tables.drop_broken(section):
-        tables = {split: table.drop(empty[split]) for split, table in tables.items()}
-    kind, outputs = _kind(tables, section)
-    for split, table in tables.items():
-        notices[split]["notices"].update(columns.check_texts(table, section))
-        if split != "unlabeled":
-            table.columns[TARGET[kind]] = targets.parse(table, kind)
-    without_label = ""
-    if "train" in tables and not is_scored:
-        notices["train"]["notices"].update(labels.check(tables["train"], kind, section))
-        without_label = notices["train"]["notices"].get("without_label", "")
-    names, tables = targets.number(tables, section, kind, without_label, outputs)
+    tables, kind, names, notices = read_tables(raw, section, tokenizer, max_length)
     metrics = _metrics(section, kind, names)
-    for split, table in tables.items():
-        if TEACHER_LOGITS in table.columns:
-            notices[split]["with_probabilities"] = given.parse(table, names, kind, section)
-    for table in tables.values():
-        if not len(table):
-            raise InputError(f"{table.file}: drop_broken removes all of its rows; correct the file")
-    same.mark(tables, tokenizer, max_length)
     source, answered = ("train" if "train" in tables else "unlabeled"), []
     if "dev" not in tables:
         answered = ["dev"] if source == "unlabeled" else []
         target = None if answered else TARGET[kind]
-        tables, held_out = splits.hold_out_dev(tables, source, target)
+        tables, held_out = splits.hold_out(tables, target, source=source)
         tables["dev"].columns.pop(TEACHER_LOGITS, None)
         notices["dev"] = {f"taken_from_{source}": held_out, "notices": {}}
     tables = repeats.count_repeats(tables, TARGET[kind], section.drop_overlap, notices)
@@ -101,6 +76,46 @@ def prepare_task(
         _write(tables[split], task, out / f"{split}.parquet")
     task.save(out)
     return task, statistics
+
+
+def read_tables(
+    raw: Path,
+    section: TaskData,
+    tokenizer: PreTrainedTokenizerBase | None = None,
+    max_length: int = same.NO_LIMIT,
+) -> tuple[dict[str, Table], str, list[str], dict[str, dict]]:
+    """The checked tables of a raw folder's files, their targets numbered, their rows marked
+    (same.mark); the kind; the names of the labels; and each split's notices.
+
+    Arguments and errors: as of prepare_task.
+    """
+    tables = raw_tables.read(raw, section)
+    notices: dict[str, dict] = {split: {"notices": {}} for split in tables}
+    is_scored = "train" in tables and "score" in tables["train"].columns
+    tables = missing.set_apart(tables, section, notices)
+    if "train" in tables:
+        notices["train"]["notices"].update(columns.check(tables["train"], section))
+    empty = {split: _check_texts(table) for split, table in tables.items()}
+    if raw_tables.drop_broken(section):
+        tables = {split: table.drop(empty[split]) for split, table in tables.items()}
+    kind, outputs = _kind(tables, section)
+    for split, table in tables.items():
+        notices[split]["notices"].update(columns.check_texts(table, section))
+        if split != "unlabeled":
+            table.columns[TARGET[kind]] = targets.parse(table, kind)
+    without_label = ""
+    if "train" in tables and not is_scored:
+        notices["train"]["notices"].update(labels.check(tables["train"], kind, section))
+        without_label = notices["train"]["notices"].get("without_label", "")
+    names, tables = targets.number(tables, section, kind, without_label, outputs)
+    for split, table in tables.items():
+        if TEACHER_LOGITS in table.columns:
+            notices[split]["with_probabilities"] = given.parse(table, names, kind, section)
+    for table in tables.values():
+        if not len(table):
+            raise InputError(f"{table.file}: drop_broken removes all of its rows; correct the file")
+    same.mark(tables, tokenizer, max_length)
+    return tables, kind, names, notices
 
 
 def _kind(tables: dict[str, Table], section: TaskData) -> tuple[str, list[str] | None]:
