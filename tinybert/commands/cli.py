@@ -77,6 +77,10 @@ def _parser() -> argparse.ArgumentParser:
     sub = command(_report, "report", "print the results and draw the page", "tinybert report")
     sub.add_argument("tasks", nargs="*", metavar="TASK", help="default: those of params.yaml")
 
+    sub = command(_compare, "compare", "draw a page of several runs", "tinybert compare HEAD soft")
+    revision = "commit, branch, tag, experiment, or workspace; differences are to the first"
+    sub.add_argument("revisions", nargs="+", metavar="REVISION", help=revision)
+
     sub = command(
         _publish, "publish", "write a student as a repository for the Hugging Face hub",
         "tinybert publish pydocs published/pydocs --licence apache-2.0",
@@ -190,6 +194,12 @@ def _report(options: argparse.Namespace) -> None:
     else:
         print("\nfor sizes and speeds: tinybert speed")
     print(f"\nthe page: {paths.PAGE}")
+
+
+def _compare(options: argparse.Namespace) -> None:
+    from tinybert.commands.compare import compare
+
+    print(f"the page: {compare(options.revisions)}")
 
 
 def _publish(options: argparse.Namespace) -> None:
