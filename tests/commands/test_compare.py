@@ -60,11 +60,16 @@ def test_the_command_prints_the_path_of_the_page(project, monkeypatch, capsys):
     assert capsys.readouterr().out == f"the page: {paths.COMPARISON}\n"
 
 
-@pytest.mark.parametrize("revision", ["nothing", "HEAD~5", ""])
+@pytest.mark.parametrize("revision", ["nothing", "HEAD~5"])
 def test_an_unknown_revision_is_named(project, revision):
     with pytest.raises(InputError, match=rf"^{revision}: .*dvc exp list names the experiments"):
         compare(["HEAD", revision])
     assert not paths.COMPARISON.exists()
+
+
+def test_an_empty_name_is_refused(project):
+    with pytest.raises(InputError, match="a name is empty; dvc exp list"):
+        compare(["HEAD", ""])
 
 
 def test_a_revision_without_results_is_named(project):

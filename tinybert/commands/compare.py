@@ -25,6 +25,8 @@ def compare(revisions: list[str]) -> Path:
         raise InputError(
             f"{len(revisions)} are too many to compare; name {comparison.MOST} or fewer"
         )
+    if not all(revisions):  # which DVC would take for the workspace
+        raise InputError("a name is empty; dvc exp list names the experiments, git log the commits")
     runs = {}
     for revision in dict.fromkeys(revisions):
         with tempfile.TemporaryDirectory() as scratch:
