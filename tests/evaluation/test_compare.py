@@ -77,6 +77,10 @@ def test_classes_are_scored_on_test_and_on_the_mismatched_half_of_dev(evaluated)
     assert predictions["actual"].tolist() == [task.labels[i] for i in targets["test"]]
     for model in MODELS:
         assert predictions[model].tolist() == [task.labels[i] for i in logits[model].argmax(1)]
+    for model in ("teacher", "student"):
+        odds = np.exp(logits[model] - logits[model].max(1, keepdims=True))
+        expected = odds.max(1) / odds.sum(1)
+        np.testing.assert_allclose(predictions[f"{model}_confidence"], expected, atol=1e-4)
 
 
 def test_multi_label_predictions_are_the_names_of_the_labels(evaluated):
@@ -87,6 +91,7 @@ def test_multi_label_predictions_are_the_names_of_the_labels(evaluated):
     assert result["split"] == "dev" and "dev_mismatched" not in result
     assert result["chosen_on_it"] is True
     predictions = pd.read_csv(metrics / "predictions/mine.csv", keep_default_na=False)
+    assert list(predictions) == ["actual", *MODELS]  # several labels have no one confidence
     assert predictions["actual"].tolist() == ["fun, sad", "", "long", "fun, long, sad", "sad"]
     for model in MODELS:
         positive = logits[model] > 0

@@ -114,6 +114,12 @@ def _report(options: argparse.Namespace) -> None:
     print(f"\nthe page: {paths.PAGE}")
 
 
+def _compare(options: argparse.Namespace) -> None:
+    from tinybert.commands.compare import compare
+
+    print(f"the page: {compare(options.revisions)}")
+
+
 def _publish(options: argparse.Namespace) -> None:
     from tinybert.deploy import publish
 
@@ -207,8 +213,8 @@ def _serve(options: argparse.Namespace) -> None:
 
 COMMANDS = {
     "init": _init, "plan": _plan, "recipe": _recipe, "fetch": _fetch, "speed": _speed,
-    "report": _report, "publish": _publish, "predict": _predict, "evaluate": _evaluate,
-    "check": _check, "serve": _serve,
+    "report": _report, "compare": _compare, "publish": _publish, "predict": _predict,
+    "evaluate": _evaluate, "check": _check, "serve": _serve,
 }  # fmt: skip
 
 

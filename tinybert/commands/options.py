@@ -68,6 +68,10 @@ def parser() -> argparse.ArgumentParser:
     sub = command("report", "print the results and draw the page", "tinybert report")
     sub.add_argument("tasks", nargs="*", metavar="TASK", help="default: those of params.yaml")
 
+    sub = command("compare", "draw a page of several runs", "tinybert compare HEAD soft")
+    revision = "commit, branch, tag, experiment, or workspace; differences are to the first"
+    sub.add_argument("revisions", nargs="+", metavar="REVISION", help=revision)
+
     sub = command(
         "publish", "write a student as a repository for the Hugging Face hub",
         "tinybert publish pydocs published/pydocs --licence apache-2.0",

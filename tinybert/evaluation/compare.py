@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
+from scipy.special import softmax
 
 from tinybert.evaluation.linear import fit_linear
 from tinybert.models import predict
@@ -63,10 +64,19 @@ def compare_models(name: str, max_length: int) -> dict:
     columns = {"actual": target, **{m: prediction(values, target) for m, values in logits.items()}}
     file = paths.METRICS / "predictions" / f"{name}.csv"
     file.parent.mkdir(parents=True, exist_ok=True)
-    names = {column: _names(values, task.labels) for column, values in columns.items()}
+    table = pd.DataFrame({c: _names(values, task.labels) for c, values in columns.items()})
+    if task.kind == "classification":
+        for role in ("teacher", "student"):
+            table[f"{role}_confidence"] = confidence(logits[role])
     with atomic_write(file) as temporary:
-        pd.DataFrame(names).to_csv(temporary, index=False)
+        table.to_csv(temporary, index=False)
     return result
+
+
+def confidence(logits: np.ndarray) -> np.ndarray:
+    """The probability of each row's predicted class. logits: (rows, classes). Returns (rows,), in
+    steps of 0.0001."""
+    return softmax(logits.astype(float), axis=1).max(axis=1).round(4)
 
 
 def _table(name: str, split: str) -> pd.DataFrame:

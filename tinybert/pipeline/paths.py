@@ -11,6 +11,7 @@ METRICS = Path("metrics")
 SUMMARY = METRICS / "summary.json"
 SCORES = Path("report/scores.md")
 PAGE = Path("report/index.html")
+COMPARISON = Path("report/compare.html")
 # Files that users bring and params.yaml names. They must lie here, where DVC sees their changes.
 LOCAL_MODELS = Path("data/models")
 LOCAL_VECTORS = Path("data/vectors")
