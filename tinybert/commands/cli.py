@@ -140,16 +140,17 @@ def _form(options: argparse.Namespace) -> texts.Form:
 def _predict(options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
-    from tinybert.deploy.classifier import Classifier
+    from tinybert.deploy.classifier import Classifier, check_confidence
 
     form = _form(options)
     stream, name = texts.open_file(options.file)
     with stream, tqdm(unit="text", file=sys.stderr, disable=not sys.stderr.isatty()) as bar:
         classify = Classifier(options.model, options.kind, options.threads)
+        check_confidence(options.min_confidence, classify.kind)  # whether or not there are texts
         rows = texts.read(stream, name, classify.pair, form, notice=_notice)
         while batch := list(islice(rows, BATCH)):
-            lines = [texts.line(prediction, options.output) for prediction in classify(batch)]
-            _print("\n".join(lines))
+            predictions = classify(batch, options.min_confidence)
+            _print("\n".join(texts.line(prediction, options.output) for prediction in predictions))
             bar.update(len(batch))
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 from scipy.special import softmax
 
 from tinybert.evaluation.linear import fit_linear
+from tinybert.evaluation.reliability import calibration
 from tinybert.models import predict
 from tinybert.models.encode import Rows, read_rows
 from tinybert.models.folder import load_classifier
@@ -29,6 +30,7 @@ def compare_models(name: str, max_length: int) -> dict:
     models = {model: load_classifier(folder) for model, folder in folders.items()}
     members = [load_classifier(folder) for folder in paths.other_teachers(name)]
     tokenizers = {model: load_tokenizer(folder) for model, folder in folders.items()}
+    fit = getattr(models["student"].config, "calibration", None) or {}
     linear = None
     if task.kind == "classification" and task.has_labels:
         linear = fit_linear(_table(name, "train"), _table(name, "dev"), task)
@@ -45,6 +47,10 @@ def compare_models(name: str, max_length: int) -> dict:
         target, metrics = rows.columns[task.target], task.metrics_of(split)
         part = {"rows": len(rows), **_scores(logits, target, metrics)}
         part |= _uncertainty(logits, target, metrics)
+        if split not in task.answered:
+            part["calibration"] = calibration(logits["student"], target, fit)
+            if fit:
+                part["calibration"]["fitted_on_it"] = split == CHOOSES
         if not task.has_labels and split not in task.answered:
             _add_agreement(part, logits, target)
         return rows, logits, part

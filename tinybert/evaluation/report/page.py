@@ -84,6 +84,7 @@ def _task(name: str, result: dict) -> dict:
         "label_count": len(task.labels),
         "classes": predictions.per_class(predicted, task) if task.labels else [],
         "confusions": [],
+        "trust": result.get("calibration", {}),
         "calibration": None,
         "notices": logs.notices(name),
         "curves": {stage: logs.curves(stage, name) for stage in logs.trainings(name)[1:]},
