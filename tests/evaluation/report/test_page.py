@@ -13,6 +13,7 @@ from tinybert.evaluation.report import logs, page
 from tinybert.pipeline import paths
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.files import read_json, write_json
+from tinybert.tasks.task import Task
 
 KINDS = [("classification", False), ("classification", True), ("regression", False)]
 ORDER = (
@@ -107,6 +108,17 @@ def test_the_page_says_what_the_temperature_and_a_threshold_change(written):
     write_json(paths.metrics("eval", "mine"), result)
     page.write(["mine"])
     assert "suits dev best, which are the same rows: the numbers are too good;" in Page(file).text
+
+
+def test_of_several_labels_the_page_has_thresholds_and_no_charts_of_confidence(written):
+    file = written("classification")
+    Task("multi_label", ["bad", HOSTILE], False, ["accuracy"], ["train", "dev"]).save(
+        paths.tables("mine")
+    )
+    page.write(["mine"])
+    shown = Page(file)
+    assert "that it does not, is an answer of its own" in shown.text
+    assert len(shown.rows("threshold")) == 7 and shown.tags.count("svg") == 2 + 6
 
 
 def test_of_a_regression_the_page_has_the_spread(written):
