@@ -66,6 +66,13 @@ def test_every_model_loads_with_plain_transformers(undisturbed):
     assert prediction["label"] == exported["label"]
 
 
+def test_the_temperature_of_the_student_is_that_of_the_metrics(undisturbed):
+    fitted = undisturbed.read("models/mine/student/config.json")["calibration"]
+    shown = undisturbed.read(EVAL)["calibration"]
+    assert shown["temperature"] == fitted["temperature"] > 0
+    assert shown["fitted_on_it"] is (undisturbed.read(EVAL)["split"] == "dev")
+
+
 def test_each_step_starts_from_the_student_of_the_step_before(undisturbed, tmp_path, monkeypatch):
     """With steps too small for float32, the weights that go in come out: the chain is in them."""
     folder = undisturbed.copy(tmp_path / "clone")
