@@ -169,7 +169,7 @@ def test_dvc_sees_numbers_alone(evaluated):
     _, metrics = evaluated(task, {"dev": target})
     shown = _extract_metrics(json.loads((metrics / "eval/mine.json").read_text()), "")
     header = ["split", "rows", "chosen_on_it", "metric"]
-    assert list(shown) == [*header, *MODELS, "calibration", "retention"]
+    assert list(shown) == [*header, *MODELS, "retention", "calibration"]
     assert list(shown["calibration"]) == ["ece", "brier"]
 
 
