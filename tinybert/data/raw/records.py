@@ -18,7 +18,7 @@ from tinybert.data.raw.decoding import lines
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.wording import plural
 
-REMEDY = "The README's section on your own data shows the formats."
+REMEDY = "docs/data.md shows the formats."
 SUFFIXES = (".tsv", ".txt", ".csv", ".jsonl", ".parquet")
 ONE_LINE = (
     "write each row in one line, as jq -c '.[]' does, or pandas' to_json(orient=\"records\", "
