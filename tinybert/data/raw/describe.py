@@ -6,7 +6,7 @@ from tinybert.data.raw.columns import Table
 from tinybert.data.raw.repeats import TRAINED_ON
 from tinybert.data.raw.targets import preview
 from tinybert.pipeline.wording import plural
-from tinybert.tasks.task import Task
+from tinybert.tasks.task import Task, is_iob2
 
 SMALL = 50  # rows: one of them is two points of a score
 
@@ -19,9 +19,12 @@ def describe(split: str, table: Table, task: Task) -> dict:
     values = table.columns[task.target]
     if task.kind == "regression":
         return {**counts, "score": {"min": min(values), "max": max(values)}}
-    several = task.kind == "multi_label"
-    rows = Counter(label for row in values for label in (row if several else [row]))
-    return {**counts, "labels": {name: rows[i] for i, name in enumerate(task.labels)}}
+    several = task.kind in ("multi_label", "tokens")
+    rows = Counter(label for row in values for label in (set(row) if several else [row]))
+    names = dict(enumerate(task.labels))
+    if is_iob2(task.labels):  # by type of entity
+        names = {i: name[2:] for i, name in names.items() if name.startswith("B-")}
+    return {**counts, "labels": {name: rows[i] for i, name in names.items()}}
 
 
 def add_sizes(split: str, table: Table, counts: dict) -> None:
@@ -44,7 +47,9 @@ def summary(task: Task, statistics: dict[str, dict]) -> str:
     statistics: of each split, those of `prepare_task`.
     """
     labels = f", labels: {preview(task.labels)}" if task.labels else ""
-    lines = [f"{task.kind}{' of pairs' if task.pair else ''}{labels}"]
+    scheme = statistics["train"].get("scheme")
+    scheme = f", scheme of the files: {scheme}" if scheme else ""
+    lines = [f"{task.kind}{' of pairs' if task.pair else ''}{labels}{scheme}"]
     for split, counts in statistics.items():
         lines.append(f"{split}: {plural(counts['rows'], 'row', 'rows')}")
         lines += [f"  warning: {line}" for line in counts["notices"].values()]

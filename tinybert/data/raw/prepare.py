@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from transformers import PreTrainedTokenizerBase
 
-from tinybert.data.raw import missing, raw_tables, repeats, same, splits, targets
+from tinybert.data.raw import missing, raw_tables, repeats, same, sentences, splits, targets
 from tinybert.data.raw.benchmarks import BENCHMARKS
 from tinybert.data.raw.columns import Table
 from tinybert.data.raw.describe import add_sizes, describe
@@ -17,9 +17,9 @@ from tinybert.data.raw.spelling import visible
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.schema import TaskData
 from tinybert.pipeline.wording import plural
-from tinybert.tasks.task import REPORTED, TARGET, Task
+from tinybert.tasks.task import REPORTED, TARGET, WORD_METRICS, Task, is_iob2
 
-ON_DEMAND = {"classification": ("f1", "matthews"), "multi_label": (), "regression": ()}
+ON_DEMAND = {"classification": ("f1", "matthews")}  # beside REPORTED
 VALUES = 10_000_000  # labels of rows in memory at once
 
 
@@ -35,29 +35,21 @@ def prepare_task(
     section: params.yaml's task.<name>.data. tokenizer, max_length: the model's, which decide which
     rows are the same to it; None: their texts alone do. Output columns: text_a, text_b (null
     without a second text) and, except for unlabeled, label (int64), labels (0 or 1 for each label,
-    float32) or score (float64).
+    float32) or score (float64); for tokens words and, except for unlabeled, tags (int64), lists.
     Returns the task and statistics of each split of the files: rows, labels or scores, lengths,
     duplicates, ..., and under `notices` a line for each thing that looks wrong.
     Raises InputError, before writing anything, that names file, line and remedy.
     """
-    tables = raw_tables.read(raw, section)
-    notices: dict[str, dict] = {split: {"notices": {}} for split in tables}
-    is_scored = "score" in tables["train"].columns
-    tables = missing.set_apart(tables, section, notices)
-    train_notices = notices["train"]["notices"]
-    train_notices.update(columns.check(tables["train"], section))
-    empty = {split: _check_texts(table) for split, table in tables.items()}
-    if raw_tables.drop_broken(section):
-        tables = {split: table.drop(empty[split]) for split, table in tables.items()}
-    kind = section.kind or targets.kind(tables["train"])
-    for split, table in tables.items():
-        notices[split]["notices"].update(columns.check_texts(table, section))
-        if split != "unlabeled":
-            table.columns[TARGET[kind]] = targets.parse(table, kind)
-    if not is_scored:
-        train_notices.update(labels.check(tables["train"], kind, section))
-    without_label = train_notices.get("without_label", "")
-    names, tables = targets.number(tables, section, kind, without_label)
+    notices: dict[str, dict] = {}
+    if section.kind == "tokens":
+        if tokenizer is not None and not tokenizer.is_fast:
+            raise InputError(
+                "kind: tokens needs a tokenizer that knows the places of its tokens, and that of "
+                "pretrained.model does not; choose one with a tokenizer.json"
+            )
+        kind, (names, tables) = "tokens", sentences.read(raw, section, notices)
+    else:
+        kind, names, tables = _read(raw, section, notices)
     metrics = _metrics(section, kind, names)
     for table in tables.values():
         if not len(table):
@@ -67,7 +59,7 @@ def prepare_task(
         tables, held_out = splits.hold_out_dev(tables, TARGET[kind])
         notices["dev"] = {"taken_from_train": held_out, "notices": {}}
     tables = repeats.count_repeats(tables, TARGET[kind], section.drop_overlap, notices)
-    if names and len(set(tables["train"].columns[TARGET[kind]])) < 2:
+    if names and kind != "tokens" and len(set(tables["train"].columns[TARGET[kind]])) < 2:
         raise InputError(
             f"{tables['train'].file}: only one class is left; add rows, or set drop_overlap: false"
         )
@@ -89,6 +81,30 @@ def prepare_task(
         _write(tables[split], task, split, out / f"{split}.parquet")
     task.save(out)
     return task, statistics
+
+
+def _read(
+    raw: Path, section: TaskData, notices: dict[str, dict]
+) -> tuple[str, list[str], dict[str, Table]]:
+    """The kind, the label names and the checked tables of a task that labels texts."""
+    tables = raw_tables.read(raw, section)
+    notices.update({split: {"notices": {}} for split in tables})
+    is_scored = "score" in tables["train"].columns
+    tables = missing.set_apart(tables, section, notices)
+    train_notices = notices["train"]["notices"]
+    train_notices.update(columns.check(tables["train"], section))
+    empty = {split: _check_texts(table) for split, table in tables.items()}
+    if raw_tables.drop_broken(section):
+        tables = {split: table.drop(empty[split]) for split, table in tables.items()}
+    kind = section.kind or targets.kind(tables["train"])
+    for split, table in tables.items():
+        notices[split]["notices"].update(columns.check_texts(table, section))
+        if split != "unlabeled":
+            table.columns[TARGET[kind]] = targets.parse(table, kind)
+    if not is_scored:
+        train_notices.update(labels.check(tables["train"], kind, section))
+    without_label = train_notices.get("without_label", "")
+    return kind, *targets.number(tables, section, kind, without_label)
 
 
 def write_texts(tables: Path | None, out: Path) -> None:
@@ -140,7 +156,8 @@ def _check_texts(table: Table) -> set[int]:
 
 
 def _metrics(section: TaskData, kind: str, labels: list[str]) -> list[str]:
-    known = (*REPORTED[kind], *ON_DEMAND[kind])
+    reported = REPORTED[kind] if kind != "tokens" or is_iob2(labels) else WORD_METRICS
+    known = (*reported, *ON_DEMAND.get(kind, ()))
     if section.metric and section.metric not in known:
         raise InputError(
             f"params.yaml: metric: {section.metric} is not defined for {kind}; use one of "
@@ -148,7 +165,7 @@ def _metrics(section: TaskData, kind: str, labels: list[str]) -> list[str]:
         )
     first = [section.metric] if section.metric else []
     benchmark = BENCHMARKS[section.benchmark].metrics if section.benchmark else ()
-    metrics = list(dict.fromkeys([*first, *benchmark, *REPORTED[kind]]))
+    metrics = list(dict.fromkeys([*first, *benchmark, *reported]))
     if "f1" in metrics and len(labels) != 2:
         raise InputError(
             f"params.yaml: metric: f1 is defined for two classes, here are {len(labels)}; use "
@@ -174,12 +191,16 @@ def _canonical(table: Table, task: Task, split: str, part: slice) -> pa.Table:
     first = table.columns["text_a"][part]
     second = table.columns["text_b"][part] if task.pair else [None] * len(first)
     columns = {"text_a": pa.array(first, pa.string()), "text_b": pa.array(second, pa.string())}
+    if task.kind == "tokens":
+        columns["words"] = pa.array(table.columns["words"][part], pa.list_(pa.string()))
     if split != "unlabeled":
         columns[task.target] = _targets(table.columns[task.target][part], task)
     return pa.table(columns)
 
 
 def _targets(values: list, task: Task) -> pa.Array:
+    if task.kind == "tokens":
+        return pa.array(values, pa.list_(pa.int64()))
     if task.kind != "multi_label":
         return pa.array(values, pa.int64() if task.kind == "classification" else pa.float64())
     dense = np.zeros((len(values), len(task.labels)), np.float32)

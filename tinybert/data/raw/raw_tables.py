@@ -29,12 +29,7 @@ def read(raw: Path, section: TaskData) -> dict[str, Table]:
 
     section: params.yaml's task.<name>.data. Raises InputError that names file, line and remedy.
     """
-    if not raw.is_dir():
-        raise InputError(f"{raw} is missing: put train.tsv and dev.tsv there. {REMEDY}")
-    files, expected = _files(raw, section)
-    if "train" not in files:
-        names = ", ".join(sorted(file.name for file in raw.iterdir())) or "nothing"
-        raise InputError(f"{raw} has no train file ({expected}); it holds {names}. {REMEDY}")
+    files = find_files(raw, section, SUFFIXES)
     layout = BENCHMARKS[section.benchmark] if section.benchmark else None
     columns = layout.columns if layout else section.columns and dict(section.columns)
     if columns:
@@ -68,13 +63,15 @@ def drop_broken(section: TaskData) -> bool:
     )
 
 
-def _files(raw: Path, section: TaskData) -> tuple[dict[str, Path], str]:
-    """Each split's file, train first, and the possible names of a train file."""
+def find_files(raw: Path, section: TaskData, suffixes: tuple[str, ...]) -> dict[str, Path]:
+    """Each split's file, train first. Raises InputError if there is no train file."""
+    if not raw.is_dir():
+        raise InputError(f"{raw} is missing: put train.tsv and dev.tsv there. {REMEDY}")
     if section.benchmark:
         names = BENCHMARKS[section.benchmark].files
     else:
         names = {
-            split: tuple(f"{stem}{suffix}" for stem in stems for suffix in SUFFIXES)
+            split: tuple(f"{stem}{suffix}" for stem in stems for suffix in suffixes)
             for split, stems in STEMS.items()
         }
     files = {}
@@ -85,7 +82,11 @@ def _files(raw: Path, section: TaskData) -> tuple[dict[str, Path], str]:
             raise InputError(f"{raw} has {both}: keep one of them")
         if matches:
             files[split] = matches[0]
-    return files, " or ".join(names["train"])
+    if "train" not in files:
+        expected = " or ".join(names["train"])
+        present = ", ".join(sorted(file.name for file in raw.iterdir())) or "nothing"
+        raise InputError(f"{raw} has no train file ({expected}); it holds {present}. {REMEDY}")
+    return files
 
 
 def _refuse_a_second_header(file: Path, content: Records) -> None:

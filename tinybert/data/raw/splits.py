@@ -15,9 +15,9 @@ BINS = 10  # of scores
 def hold_out_dev(tables: dict[str, Table], target: str) -> tuple[dict[str, Table], int]:
     """Moves a tenth of train to dev, stratified by label (or by decile of the scores).
 
-    target: the column of labels or scores. Rows that are the same to the model (same.mark) stay
-    together. Returns the tables and the number of rows moved. Raises InputError if train has too
-    few rows.
+    target: the column of labels, tags or scores. Rows that are the same to the model (same.mark)
+    stay together. Returns the tables and the number of rows moved. Raises InputError if train has
+    too few rows.
     """
     train = tables["train"]
     rows_of = defaultdict(list)
@@ -27,6 +27,9 @@ def hold_out_dev(tables: dict[str, Table], target: str) -> tuple[dict[str, Table
     if target == "score":
         edges = np.quantile(values, np.linspace(0, 1, BINS + 1)[1:-1])
         values = np.searchsorted(edges, values).tolist()
+    if target == "tags":  # a sentence counts for its rarest
+        counts = Counter(tag for tags in values for tag in set(tags))
+        values = [min(tags, key=lambda tag: (counts[tag], tag)) for tags in values]
     strata = defaultdict(list)
     for rows in rows_of.values():
         strata[str(values[rows[0]])].append(rows)
