@@ -54,6 +54,11 @@ class Task:
         """The split that reported scores come from."""
         return "test" if "test" in self.splits else "dev"
 
+    @property
+    def has_entities(self) -> bool:
+        """Whether the labels are of words and mark entities."""
+        return self.kind == "tokens" and is_iob2(self.labels)
+
     def head(self) -> dict:
         """The keyword arguments for AutoModelForSequenceClassification, with problem_type; for
         tokens those for AutoModelForTokenClassification, without."""

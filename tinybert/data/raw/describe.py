@@ -6,7 +6,7 @@ from tinybert.data.raw.columns import Table
 from tinybert.data.raw.repeats import TRAINED_ON
 from tinybert.data.raw.targets import preview
 from tinybert.pipeline.wording import plural
-from tinybert.tasks.task import Task, is_iob2
+from tinybert.tasks.task import Task
 
 SMALL = 50  # rows: one of them is two points of a score
 
@@ -22,7 +22,7 @@ def describe(split: str, table: Table, task: Task) -> dict:
     several = task.kind in ("multi_label", "tokens")
     rows = Counter(label for row in values for label in (set(row) if several else [row]))
     names = dict(enumerate(task.labels))
-    if is_iob2(task.labels):  # by type of entity
+    if task.has_entities:  # by type of entity
         names = {i: name[2:] for i, name in names.items() if name.startswith("B-")}
     return {**counts, "labels": {name: rows[i] for i, name in names.items()}}
 
