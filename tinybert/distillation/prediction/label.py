@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -22,7 +23,8 @@ def label_shards(
     precision: str,
     checkpoint_dir: Path,
 ) -> None:
-    """Writes NNNNN.npy, float32 logits (rows, classes), for each shard NNNNN.parquet.
+    """Writes NNNNN.npy, float32 logits (rows, classes), for each shard NNNNN.parquet; for labels
+    of words (words, classes).
 
     The processes share the shards. checkpoint_dir: for finished shards; a rerun skips those.
     """
@@ -42,8 +44,8 @@ def label_shards(
 
 
 def read_logits(labels: Path) -> np.ndarray:
-    """The logits of all augmented rows, (rows, classes). Raises InputError that names a file that
-    is missing or damaged."""
+    """The logits of all augmented rows, (rows, classes) or (words, classes). Raises InputError that
+    names a file that is missing or damaged."""
     return np.concatenate([_read(file) for file in shard_files(labels, "npy")])
 
 
@@ -54,11 +56,19 @@ def _read(file: Path) -> np.ndarray:
 
 def read_labels(labels: Path, shards: list[Path]) -> tuple[np.ndarray, np.ndarray]:
     """Returns the logits of all augmented rows, (rows, classes), and their sources, (rows,): the
-    index of the row that a row is a copy of, or its own index."""
+    index of the row that a row is a copy of, or its own index. For labels of words both are of
+    words, of which a copy has as many as its source."""
     logits, source, start = [], [], 0
     for file in shards:
         logits.append(_read(labels / f"{file.stem}.npy"))
-        source.append(pq.read_table(file, columns=["source"])["source"].to_numpy() + start)
+        names = {"source", "words"}.intersection(pq.read_schema(file).names)
+        table = pq.read_table(file, columns=list(names))
+        sources = table["source"].to_numpy()
+        if "words" in table.column_names:
+            counts = pc.list_value_length(table["words"]).to_numpy()
+            starts = np.cumsum([0, *counts])[:-1]
+            sources = np.arange(counts.sum()) + np.repeat(starts[sources] - starts, counts)
+        source.append(sources + start)
         start += len(logits[-1])
     return np.concatenate(logits), np.concatenate(source)
 
@@ -69,7 +79,7 @@ def label_changes(logits: np.ndarray, source: np.ndarray, kind: str) -> dict[str
     logits: (rows, classes). source: (rows,), as read_labels returns it. kind: the task's. Returns
     the numbers of rows and copies, and label_changed: the share of copies whose predicted label
     (multi-label: any label) differs from their source's. For regression score_change: the mean
-    absolute difference.
+    absolute difference. For labels of words all are of words.
     """
     copies = np.flatnonzero(source != np.arange(len(source)))
     of_copy, of_source = logits[copies], logits[source[copies]]
