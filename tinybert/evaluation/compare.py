@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from tinybert.evaluation.linear import fit_linear
+from tinybert.evaluation.tagging import fit_tagger, shown, type_scores
 from tinybert.models import predict
 from tinybert.models.encode import Rows, read_rows
 from tinybert.models.folder import load_classifier
@@ -13,8 +14,10 @@ from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline import paths
 from tinybert.pipeline.files import atomic_write, reading, write_json
 from tinybert.tasks.intervals import interval
-from tinybert.tasks.scores import METRICS, is_near_chance, prediction, scores
+from tinybert.tasks.scores import METRICS, compared, is_near_chance, prediction
 from tinybert.tasks.task import CHOOSES, MODELS, load_task
+
+JUDGED = ("teacher", "student")
 
 
 def compare_models(name: str, max_length: int) -> dict:
@@ -30,6 +33,8 @@ def compare_models(name: str, max_length: int) -> dict:
     linear = None
     if task.kind == "classification":
         linear = fit_linear(_table(name, "train"), _table(name, "dev"), task)
+    elif task.kind == "tokens":
+        linear = fit_tagger(_table(name, "train"), task)
 
     def score(split: str) -> tuple[Rows, dict[str, np.ndarray], dict]:
         file, logits = paths.tables(name) / f"{split}.parquet", {}
@@ -39,8 +44,13 @@ def compare_models(name: str, max_length: int) -> dict:
         if linear is not None:
             logits = {"linear": linear.logits(_table(name, split)), **logits}
         target = rows.columns[task.target]
-        part = {"rows": len(rows), **_scores(logits, target, task.metrics)}
-        return rows, logits, part | _uncertainty(logits, target, task.metrics)
+        pairs = {model: compared(values, rows, task) for model, values in logits.items()}
+        part = {"rows": len(rows), **_scores(pairs, task.metrics)}
+        part |= _uncertainty(pairs, task.metrics)
+        part["near_chance"] = _near_chance(logits, target)
+        if task.has_entities:
+            part["types"] = {m: type_scores(logits[m], rows, task) for m in JUDGED}
+        return rows, logits, part
 
     split = task.test_split
     rows, logits, result = score(split)
@@ -54,9 +64,13 @@ def compare_models(name: str, max_length: int) -> dict:
 
     target = rows.columns[task.target]
     columns = {"actual": target, **{m: prediction(values, target) for m, values in logits.items()}}
+    if task.kind == "tokens":
+        table, starts = _table(name, split), rows.words.starts
+        names = {column: shown(values, table, starts, task) for column, values in columns.items()}
+    else:
+        names = {column: _names(values, task.labels) for column, values in columns.items()}
     file = paths.METRICS / "predictions" / f"{name}.csv"
     file.parent.mkdir(parents=True, exist_ok=True)
-    names = {column: _names(values, task.labels) for column, values in columns.items()}
     with atomic_write(file) as temporary:
         pd.DataFrame(names).to_csv(temporary, index=False)
     return result
@@ -69,11 +83,14 @@ def _table(name: str, split: str) -> pd.DataFrame:
 
 
 def _scores(
-    logits: dict[str, np.ndarray], target: np.ndarray, metrics: list[str]
+    pairs: dict[str, tuple[np.ndarray, np.ndarray]], metrics: list[str]
 ) -> dict[str, dict[str, float]]:
     """Each model's metrics, and retention: the student's score divided by the teacher's, or 0 if
-    the teacher's is not positive."""
-    result = {model: scores(values, target, metrics) for model, values in logits.items()}
+    the teacher's is not positive. pairs: targets and predictions by model, as METRICS take them."""
+    result = {
+        model: {metric: float(METRICS[metric](*pair)) for metric in metrics}
+        for model, pair in pairs.items()
+    }
     result["retention"] = {
         metric: value / result["teacher"][metric] if result["teacher"][metric] > 0 else 0.0
         for metric, value in result["student"].items()
@@ -84,15 +101,15 @@ def _scores(
     }
 
 
-def _uncertainty(logits: dict[str, np.ndarray], target: np.ndarray, metrics: list[str]) -> dict:
+def _uncertainty(pairs: dict[str, tuple[np.ndarray, np.ndarray]], metrics: list[str]) -> dict:
     """How far the scores can be trusted. All intervals are of 95 %, [low, high]; DVC compares
-    numbers alone, so it leaves them out of its tables.
+    numbers alone, so it leaves them out of its tables. pairs: as of _scores.
 
     intervals: of the student's metrics and of the others' first. differences: of the student's
-    first metric minus that of each other model, on the same resampled rows. near_chance: which of
-    teacher and student predict no better than chance, as far as these rows can tell.
+    first metric minus that of each other model, on the same resampled rows.
     """
-    predicted = {model: prediction(values, target) for model, values in logits.items()}
+    target = pairs["student"][0]
+    predicted = {model: values for model, (_, values) in pairs.items()}
 
     def of_difference(metric: str, model: str) -> list[float]:
         both = np.stack([predicted["student"], predicted[model]], axis=-1)
@@ -110,8 +127,12 @@ def _uncertainty(logits: dict[str, np.ndarray], target: np.ndarray, metrics: lis
         "differences": {
             model: of_difference(metrics[0], model) for model in predicted if model != "student"
         },
-        "near_chance": [m for m in ("teacher", "student") if is_near_chance(logits[m], target)],
     }
+
+
+def _near_chance(logits: dict[str, np.ndarray], target: np.ndarray) -> list[str]:
+    """Which of teacher and student predict no better than chance, as far as these rows can tell."""
+    return [model for model in JUDGED if is_near_chance(logits[model], target)]
 
 
 def _interval(target: np.ndarray, predicted: np.ndarray, metric: Callable) -> list[float]:

@@ -68,7 +68,7 @@ def _task(name: str, result: dict) -> dict:
         "rows": result["rows"],
         "scored_on": scored_on(result["split"], result["rows"]),
         "scores": _html(tables.scores_table({name: result})),
-        "has_linear": "linear" in result,
+        "has_linear": "linear" in result and task.kind != "tokens",
         "warnings": score_warnings({name: result}),
         "models": models,
         "scatter": scatter,
