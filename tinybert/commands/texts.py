@@ -240,6 +240,9 @@ def line(prediction: dict, output: str) -> str:
     """A Classifier's prediction as a line of output. output: "jsonl" or "tsv"."""
     if output == "jsonl":
         return json.dumps(prediction, ensure_ascii=False)
+    parts = prediction.get("entities", prediction.get("words"))
+    if parts is not None:
+        return "\t".join(f"{p['start']}:{p['end']}:{p['label'].translate(ESCAPES)}" for p in parts)
     if "score" in prediction:
         return f"{prediction['score']:.6g}"
     label = prediction["label"] if "label" in prediction else ",".join(prediction["labels"])

@@ -13,6 +13,7 @@ from tokenizers import Encoding, Tokenizer
 
 from tinybert.deploy.onnx import reference
 from tinybert.deploy.onnx.session import FILES, METADATA_FILE, TOKENIZER_FILE, logits, session
+from tinybert.deploy.words import decode_words
 from tinybert.models.chunks import MAX_CHARACTERS, chunks
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.files import read_json
@@ -57,14 +58,26 @@ class Classifier:
         """Returns a prediction for each text, or each pair of texts if the task has pairs.
 
         The keys of a prediction are `label` and `probabilities` (by label) for classification,
-        `labels` (a list) and `probabilities` for multi-label tasks, and `score` for regression.
+        `labels` (a list) and `probabilities` for multi-label tasks, and `score` for regression; for
+        labels of words those of decode_words.
         Raises InputError if `texts` is one text, a mapping, a set or a table, or if one of them is
         not a text (not a pair).
         """
-        return [decode(row, self.kind, self.labels) for row in self.logits(texts)]
+        if self.kind != "tokens":
+            return [decode(row, self.kind, self.labels) for row in self.logits(texts)]
+        texts = self.check(texts)
+        predictions = []
+        for part in chunks(texts):
+            for text, encoding in zip(
+                texts[part], self.tokenizer.encode_batch(texts[part]), strict=True
+            ):
+                [row] = logits(self.session, [encoding])
+                predictions.append(decode_words(text, encoding.offsets, row, self.labels))
+        return predictions
 
     def logits(self, texts: Sequence[str | tuple[str, str]]) -> np.ndarray:
-        """(texts, classes), float32; (texts, 1) for regression. Raises InputError as a call."""
+        """(texts, classes), float32; (texts, 1) for regression. Not for labels of words. Raises
+        InputError as a call."""
         texts = self.check(texts)
         rows = [np.empty((0, max(1, len(self.labels))), np.float32)]
         sides = list(zip(*texts, strict=True)) if self.pair else [texts]
