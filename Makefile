@@ -31,6 +31,7 @@ check-lock: setup  ## whether dvc.lock belongs to this code; needs no data
 compare: setup  ## make compare A=HEAD B=soft: two experiments or commits
 	@dvc metrics diff --md $(A) $(B)
 	@dvc params diff --md $(A) $(B)
+	@tinybert compare $(A) $(B)
 
 bench: setup  ## the quick benchmarks, some minutes; benchmarks/README.md lists the others
 	python -m benchmarks.distillation --only full_128 sst2_64 prediction

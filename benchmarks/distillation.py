@@ -32,7 +32,9 @@ from torch.nn import functional as F
 from transformers import AttentionInterface, BertConfig, BertForSequenceClassification, BertModel
 from transformers.models.bert.modeling_bert import eager_attention_forward
 
-from benchmarks.machine import describe, matmul_rate
+from benchmarks.machine import describe
+from tinybert.commands import cost
+from tinybert.commands.cost import Sizes, matmul_rate
 from tinybert.distillation.layers.loss import LayerLoss
 from tinybert.distillation.layers.projection import Projection
 from tinybert.distillation.layers.teacher_store import cache_targets
@@ -64,7 +66,8 @@ def rows_of(lengths: np.ndarray, **columns: np.ndarray) -> Rows:
     """Rows of these lengths with random tokens."""
     starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     random = np.random.default_rng(0)
-    tokens = random.integers(1000, TOKENS, starts[-1]).astype(np.int32)
+    most = min(TOKENS, TEACHER.vocab_size)
+    tokens = random.integers(1000, most, starts[-1]).astype(np.int32)
     return Rows(tokens, starts, 0, columns=columns)
 
 
@@ -82,16 +85,14 @@ def operations(
     """Multiplications and additions of one pass over the rows: the teacher forward, the student and
     the linear maps of the loss forward and backward."""
     tokens, pairs = int(lengths.sum()), int(np.square(lengths).sum())
+    pupil, teacher = sizes_of(student), sizes_of(TEACHER)
+    maps = cost.layer_maps(pupil, teacher, tokens)
+    backward = 3 * (cost.forward(pupil, tokens, pairs) + with_layers * maps)
+    return backward + with_teacher * cost.forward(teacher, tokens, pairs)
 
-    def forward(config: BertConfig) -> float:
-        width, inner = config.hidden_size, config.intermediate_size
-        linear = 2 * (4 * width**2 + 2 * width * inner) * tokens
-        attention = 2 * 2 * width * pairs  # scores, and the mean of the values
-        return config.num_hidden_layers * (linear + attention)
 
-    maps = 2 * (student.num_hidden_layers + 1) * student.hidden_size * TEACHER.hidden_size * tokens
-    backward = 3 * (forward(student) + with_layers * maps)
-    return backward + with_teacher * forward(TEACHER)
+def sizes_of(config: BertConfig) -> Sizes:
+    return Sizes(config.num_hidden_layers, config.hidden_size, config.intermediate_size)
 
 
 def models(student: BertConfig = STUDENT) -> tuple[BertModel, BertModel, Projection]:

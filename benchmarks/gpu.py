@@ -14,7 +14,8 @@ import torch
 from transformers import BertConfig
 
 from benchmarks.distillation import STUDENT, fit, layer_loss, operations, rows_of
-from benchmarks.machine import describe, matmul_rate
+from benchmarks.machine import describe
+from tinybert.commands.cost import matmul_rate
 from tinybert.models import device
 from tinybert.pipeline.files import write_json
 

@@ -91,7 +91,7 @@ def measure(
     return {
         name: {
             "megabytes": export.megabytes(file),
-            **export.scores_of(export.alone(export.onnx_run(file, threads=1)), rows, task),
+            **export.scores_of(export.alone(export.onnx_run(file, threads=1)), rows, task, "dev"),
             **timings["one_thread"]["student"][name],
         }
         for name, file in files.items()

@@ -76,7 +76,12 @@ VARIANTS = {
     "two steps, 5 epochs of step 2": Variant(prediction=(("epochs", 5),)),
     "neither copies nor unlabelled rows": Variant("teacher", None, copies=False, unlabelled=0),
 }
-STUDENTS = {"1x192": (1, 192, 768), "2x192": (2, 192, 768), "3x312": (3, 312, 1200)}
+STUDENTS = {
+    "1x192": (1, 192, 768),
+    "2x192": (2, 192, 768),
+    "3x312": (3, 312, 1200),
+    "4x312": (4, 312, 1200),
+}
 
 
 def rows_of(name: str, settings: Params, variant: Variant, folder: Path) -> Rows:

@@ -39,7 +39,8 @@ HELD_OUT = 300  # segments
 def student(init: str, layers: int, width: int, inner: int) -> Student:
     return Student(
         init=init, revision=None, num_hidden_layers=layers, hidden_size=width,
-        num_attention_heads=12, intermediate_size=inner,
+        num_attention_heads=12, intermediate_size=inner, vocabulary="full", min_count=1,
+        embedding_rank=None,
     )  # fmt: skip
 
 

@@ -11,12 +11,13 @@ from tinybert.tasks.task import load_task
 
 def main(name: str) -> None:
     settings = params.load()
-    teacher = load_classifier(paths.model(name, "teacher"))
-    device.frozen(teacher, settings.precision, in_float32=device.heads(teacher))
+    teachers = [load_classifier(folder) for folder in paths.teachers(name)]
+    for teacher in teachers:
+        device.frozen(teacher, settings.precision, in_float32=device.heads(teacher))
     shards = encode.shard_files(paths.augmented(name), "parquet")
     with resume.stage_dir() as checkpoint_dir:
         label_shards(
-            teacher,
+            teachers,
             shards,
             paths.teacher_logits(name),
             load_tokenizer(paths.PRETRAINED),

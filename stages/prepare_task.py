@@ -1,6 +1,6 @@
 """A task's raw files -> one checked table per split."""
 
-from tinybert.data.raw.describe import summary
+from tinybert.data.raw.describe import describe_answers, summary
 from tinybert.data.raw.prepare import prepare_task, write_texts
 from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline import params, paths, stage
@@ -15,7 +15,9 @@ def main(name: str) -> None:
     task, statistics = prepare_task(paths.raw(name), folder, source, tokenizer, length)
     write_texts(folder if settings.corpus.path is None else None, paths.texts(name))
     if source.teacher:
-        teacher.fetch_teacher(source, task, paths.PRETRAINED, paths.teacher_source(name), length)
+        given = teacher.fetch_teachers(source, task, paths.PRETRAINED, folder, length)
+        if task.answered:
+            describe_answers(statistics, teacher.answer(folder, task, given, length))
     write_json(paths.metrics("data", name), statistics)
     print(summary(task, statistics))
 

@@ -255,7 +255,7 @@ def test_report_prints_scores_and_names_the_command_for_speeds(exported, monkeyp
 
 @pytest.mark.parametrize(
     "command",
-    ["recipe", "fetch", "speed", "report", "publish", "predict", "evaluate", "check", "serve"],
+    "recipe fetch speed report compare publish predict evaluate check serve".split(),
 )
 def test_each_command_has_help_with_an_example(command, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["tinybert", command, "--help"])

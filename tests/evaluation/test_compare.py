@@ -77,6 +77,10 @@ def test_classes_are_scored_on_test_and_on_the_mismatched_half_of_dev(evaluated)
     assert predictions["actual"].tolist() == [task.labels[i] for i in targets["test"]]
     for model in MODELS:
         assert predictions[model].tolist() == [task.labels[i] for i in logits[model].argmax(1)]
+    for model in ("teacher", "student"):
+        odds = np.exp(logits[model] - logits[model].max(1, keepdims=True))
+        expected = odds.max(1) / odds.sum(1)
+        np.testing.assert_allclose(predictions[f"{model}_confidence"], expected, atol=1e-4)
 
 
 def test_multi_label_predictions_are_the_names_of_the_labels(evaluated):
@@ -87,6 +91,7 @@ def test_multi_label_predictions_are_the_names_of_the_labels(evaluated):
     assert result["split"] == "dev" and "dev_mismatched" not in result
     assert result["chosen_on_it"] is True
     predictions = pd.read_csv(metrics / "predictions/mine.csv", keep_default_na=False)
+    assert list(predictions) == ["actual", *MODELS]  # several labels have no one confidence
     assert predictions["actual"].tolist() == ["fun, sad", "", "long", "fun, long, sad", "sad"]
     for model in MODELS:
         positive = logits[model] > 0
@@ -95,6 +100,23 @@ def test_multi_label_predictions_are_the_names_of_the_labels(evaluated):
         hits = (positive & np.array(target, bool)).sum()
         f1 = 2 * hits / (positive.sum() + np.sum(target))
         assert result[model]["f1_micro"] == pytest.approx(f1, abs=1e-4)
+
+
+def test_without_labels_to_train_on_a_labelled_test_has_its_metrics_and_agreement(evaluated):
+    labels, metrics = ["no", "maybe", "yes"], ["accuracy"]
+    task = Task("classification", labels, False, metrics, ["dev", "test", "unlabeled"], ["dev"])
+    logits, metrics = evaluated(task, {"dev": [0, 1, 1, 1, 0], "test": [0, 1, 2, 1, 0]})
+    result = json.loads((metrics / "eval/mine.json").read_text())
+    assert (result["split"], result["metric"]) == ("test", "accuracy")
+    answers = {model: logits[model].argmax(1) for model in ("teacher", "student")}
+    for model, given in answers.items():
+        assert result[model] == {
+            "accuracy": pytest.approx((given == [0, 1, 2, 1, 0]).mean(), abs=1e-4),
+            "agreement": pytest.approx((given == answers["teacher"]).mean(), abs=1e-4),
+        }
+    assert 0 < result["student"]["agreement"] < 1  # the models differ
+    assert result["intervals"]["student"].keys() == {"accuracy", "agreement"}
+    assert not {"linear", "baseline", "finetuned_general"} & set(result)
 
 
 def test_predicted_scores_are_the_logits(evaluated):

@@ -74,3 +74,12 @@ def test_a_task_without_a_linear_model_has_no_line_about_it():
     differences = {k: v for k, v in GOOD["differences"].items() if k != "linear"}
     result = {k: v for k, v in GOOD.items() if k != "linear"}
     assert score_warnings({"mine": {**result, "differences": differences}}) == []
+
+
+def test_without_labels_it_is_said_what_is_missing_and_what_agreement_is():
+    models = ("linear", "baseline", "finetuned_general")
+    result = {key: value for key, value in GOOD.items() if key not in models}
+    result["differences"] = {"teacher": GOOD["differences"]["teacher"]}
+    [line] = score_warnings({"mine": result})
+    assert line.startswith("NOTE: mine: there are no labels to train on")
+    assert "share of equal answers" in line

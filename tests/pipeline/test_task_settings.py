@@ -89,7 +89,7 @@ def test_an_unknown_task_is_refused():
             "{columns: {txt: 1, label: 2}}",
             r"columns.txt: .*mean task.pydocs.data.columns.text",
         ),
-        ("data", "{columns: {text: 1}}", r"data.columns: columns must name one of label, labels"),
+        ("data", "{columns: {text: 1}}", r"data: columns must name one of label, labels"),
         (
             "data",
             "{columns: {label: 1}}",

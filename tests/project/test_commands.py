@@ -24,7 +24,7 @@ ELSEWHERE = {
     "dvc exp run --temp": "tests/project/test_kills.py",
     "dvc exp run --name soft": "tests/project/test_commands.py",  # by with_soft
     "dvc exp run --name slow": "tests/project/test_experiments.py",
-    "tinybert recipe|dvc add": "tests/project/test_tutorial.py",
+    "tinybert (recipe|init|plan)|dvc add": "tests/project/test_tutorial.py",
     "tinybert fetch": "tests/commands/test_fetch.py",
     "accelerate config": "tests/pipeline/test_distributed.py",  # it asks; the file that it writes
     "hf upload|pip install dvc-s3": None,  # need an account

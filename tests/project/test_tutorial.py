@@ -26,7 +26,7 @@ def test_its_commands_run_as_they_stand(tmp_path):
     assert len(labels) == 10
     assert all('"delivery"' in line and '"payment"' in line for line in labels)
     assert "harvest_docs" not in done.stdout and not (tmp_path / "data/raw/pydocs").exists()
-    assert clone.read("metrics/eval/mine.json")["split"] == "dev"
+    assert clone.read("metrics/eval/mine.json")["split"] == "test"
     second = done.stdout.split("Running stage 'finetune_teacher@mine'")[2]
     assert "Running stage 'distill_general'" not in second  # as its text says
     assert "prediction.temperature" in second

@@ -174,3 +174,14 @@ def test_the_scorer_returns_the_tasks_first_metric(
     rows = encode(TEXTS, None, tokenizer, 32, **arrays)
     task = Task(kind, labels, False, metrics, ["train", "dev"])
     assert scorer(model, rows, task, "fp32")() == pytest.approx(expected)
+
+
+def test_agreement_is_the_share_of_equal_answers_or_a_correlation():
+    logits = np.array([[2.0, 1.0], [0.5, 1.0], [3.0, -1.0], [0.0, 1.0]])
+    assert scores(logits, np.array([0, 1, 1, 1]), ["agreement"]) == {"agreement": 0.75}
+    decisions = np.array([[1, 1], [1, 0], [1, 0], [0, 1]], np.float32)
+    assert scores(logits, decisions, ["agreement"]) == {"agreement": 7 / 8}
+    given = np.array([1.0, 2.0, 4.0, 0.5])
+    expected = np.corrcoef(given, logits[:, 0])[0, 1]
+    result = scores(logits[:, :1], given, ["agreement"])
+    assert result == {"agreement": pytest.approx(expected)}

@@ -22,6 +22,7 @@ def test_a_task_is_saved_as_plain_json_and_loaded_again(tmp_path):
         "pair": True,
         "metrics": ["f1_micro"],
         "splits": ["train", "dev", "test"],
+        "answered": [],
     }
     assert load_task(tmp_path / "mine") == task
 

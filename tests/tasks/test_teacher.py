@@ -163,3 +163,18 @@ def test_a_teacher_in_shards_is_read(checkpoint, tmp_path):
     teacher.fetch_teacher(*task_of(folder, NLI), base, tmp_path / "out", 20)
     written = AutoModelForSequenceClassification.from_pretrained(tmp_path / "out")
     torch.testing.assert_close(logits_of(written), logits_of(source)[:, [2, 1, 0]])
+
+
+def test_a_teacher_in_shards_of_float16_without_names_is_read(checkpoint, tmp_path):
+    """As hubs have them; it computes in float32."""
+    base = checkpoint(AutoModel.from_config(tiny_config()), "pretrained")
+    source = fine_tuned("bert", ["LABEL_0", "LABEL_1", "LABEL_2"]).half()
+    folder = checkpoint(source)
+    shard(folder)
+    task = task_of(folder, NLI, outputs=NLI[::-1])
+    teacher.fetch_teacher(*task, base, tmp_path / "out", 20)
+    written = AutoModelForSequenceClassification.from_pretrained(tmp_path / "out")
+    assert {parameter.dtype for parameter in written.parameters()} == {torch.float32}
+    torch.testing.assert_close(logits_of(written), logits_of(source.float())[:, [2, 1, 0]])
+    with pytest.raises(InputError, match=r"LABEL_0, LABEL_1, LABEL_2\n.*\nSet teacher_labels"):
+        teacher.fetch_teacher(*task_of(folder, NLI), base, tmp_path / "no", 20)

@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from tinybert.commands import texts
+from tinybert.commands.options import parser
 from tinybert.pipeline import errors
 from tinybert.pipeline.errors import InputError
 
@@ -19,7 +20,7 @@ BATCH = 32  # texts
 def main() -> None:
     if sys.stderr is None:  # closed: what cannot be said is no error
         sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
-    options = _parser().parse_args()
+    options = parser().parse_args()
     if sys.stdout is None:
         sys.exit("error: stdout is closed; give it a file or /dev/null")
     # What other programs read does not depend on the locale. Lone surrogates, which UTF-8 lacks,
@@ -37,111 +38,32 @@ def main() -> None:
 
 def _run(options: argparse.Namespace) -> None:
     try:
-        options.run(options)
+        COMMANDS[options.command](options)
     except ModuleNotFoundError as error:
         if error.name and error.name.partition(".")[0] == "tinybert":
             raise
-        extra = "serve" if options.run is _serve else "train"
+        extra = "serve" if options.command == "serve" else "train"
         raise InputError(
             f"{error.name} is not installed; pip install 'tinybert[{extra}]' brings it"
         ) from None
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="tinybert", description="BERT distillation with DVC.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+def _init(options: argparse.Namespace) -> None:
+    from tinybert.commands.init import Request, init
 
-    def command(run, name: str, summary: str, example: str, **options) -> argparse.ArgumentParser:
-        added = commands.add_parser(
-            name, help=summary, description=summary, epilog=f"example: {example}", **options
-        )
-        added.set_defaults(run=run)
-        return added
-
-    sub = command(_recipe, "recipe", "apply a recipe to params.yaml", "tinybert recipe smoke")
-    sub.add_argument("name", nargs="?", metavar="NAME", help="default: list the recipes")
-
-    sub = command(
-        _fetch, "fetch", "save a data set of the Hugging Face hub as a task's raw files",
-        "tinybert fetch stanfordnlp/sst2 sst2",
+    encoding = texts.parse_encoding(options.encoding)
+    request = Request(
+        options.files, options.name, options.model, options.corpus, options.test_share,
+        texts.parse_columns(options.columns), options.header, options.quoted,
+        None if encoding == "utf-8" else encoding, options.yes,
     )  # fmt: skip
-    sub.add_argument("source", metavar="SOURCE", help="hub id, or a folder that `datasets` reads")
-    sub.add_argument("task", metavar="TASK", help="the folder in data/raw")
-    sub.add_argument("--config", help="configuration of the data set, such as mrpc for glue")
-    sub.add_argument("--revision", help="branch, tag or commit of the data set")
-
-    sub = command(_speed, "speed", "measure size and speed on this machine", "tinybert speed")
-    sub.add_argument("tasks", nargs="*", metavar="TASK", help="default: those of params.yaml")
-    sub.add_argument("--rows", type=_positive, default=32, help="rows to measure (default: 32)")
-
-    sub = command(_report, "report", "print the results and draw the page", "tinybert report")
-    sub.add_argument("tasks", nargs="*", metavar="TASK", help="default: those of params.yaml")
-
-    sub = command(
-        _publish, "publish", "write a student as a repository for the Hugging Face hub",
-        "tinybert publish pydocs published/pydocs --licence apache-2.0",
-    )  # fmt: skip
-    sub.add_argument("task", metavar="TASK")
-    sub.add_argument("out", type=Path, metavar="FOLDER")
-    sub.add_argument("--licence", required=True, help="the teacher's, such as apache-2.0")
-
-    model = argparse.ArgumentParser(add_help=False)
-    model.add_argument("model", metavar="MODEL", help="folder of the export: models/<task>/onnx")
-    model.add_argument("--kind", choices=("onnx", "int8"), default="int8", help="default: int8")
-    model.add_argument("--threads", type=int, default=0, help="default: 0, all cores")
-
-    file = argparse.ArgumentParser(add_help=False)
-    file.add_argument(
-        "--format",
-        choices=texts.INPUT_FORMATS,
-        help="default: from the file's suffix; text: one text per line",
-    )
-    file.add_argument("--encoding", default="utf-8", help="default: utf-8")
-    file.add_argument(
-        "--columns", nargs="+", metavar="ROLE=COLUMN",
-        help="names of the columns, or positions from 1: text=comment label=2; default: by the "
-        "usual names, as in training",
-    )  # fmt: skip
-    for name, meaning in {
-        "header": "whether the first line names the columns",
-        "quoted": "whether quotation marks enclose fields; default: in csv",
-    }.items():
-        file.add_argument(f"--{name}", action=argparse.BooleanOptionalAction, help=meaning)
-
-    sub = command(
-        _predict, "predict", "classify texts", "tinybert predict models/pydocs/onnx texts.txt",
-        parents=[model, file],
-    )  # fmt: skip
-    sub.add_argument("file", nargs="?", default="-", metavar="FILE", help="default: -, stdin")
-    sub.add_argument("--output", choices=("jsonl", "tsv"), default="jsonl", help="default: jsonl")
-
-    sub = command(
-        _evaluate, "evaluate", "score a model on a labelled file",
-        "tinybert evaluate models/pydocs/onnx test.tsv", parents=[model, file],
-    )  # fmt: skip
-    sub.add_argument("file", metavar="FILE", help="texts with their labels, as for training")
-
-    sub = command(
-        _check, "check", "check that an exported model is whole and gives its logits here",
-        "tinybert check models/pydocs/onnx",
-    )  # fmt: skip
-    sub.add_argument("model", metavar="MODEL", help="folder of the export: models/<task>/onnx")
-
-    sub = command(
-        _serve, "serve", "run an HTTP service", "tinybert serve models/pydocs/onnx --port 8080",
-        parents=[model],
-    )  # fmt: skip
-    sub.add_argument("--host", default="127.0.0.1")
-    sub.add_argument("--port", type=int, default=8000)
-    sub.add_argument("--teacher", help="models/<task>/teacher, which the page compares with")
-    return parser
+    init(request)
 
 
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number
+def _plan(options: argparse.Namespace) -> None:
+    from tinybert.commands.plan import plan
+
+    print(plan())
 
 
 def _recipe(options: argparse.Namespace) -> None:
@@ -190,6 +112,12 @@ def _report(options: argparse.Namespace) -> None:
     else:
         print("\nfor sizes and speeds: tinybert speed")
     print(f"\nthe page: {paths.PAGE}")
+
+
+def _compare(options: argparse.Namespace) -> None:
+    from tinybert.commands.compare import compare
+
+    print(f"the page: {compare(options.revisions)}")
 
 
 def _publish(options: argparse.Namespace) -> None:
@@ -288,6 +216,13 @@ def _serve(options: argparse.Namespace) -> None:
         host, port = listener.getsockname()[:2]
         print(f"http://{f'[{host}]' if ':' in host else host}:{port}", file=sys.stderr)
         serve.run(serve.create(classify, teacher), listener)
+
+
+COMMANDS = {
+    "init": _init, "plan": _plan, "recipe": _recipe, "fetch": _fetch, "speed": _speed,
+    "report": _report, "compare": _compare, "publish": _publish, "predict": _predict,
+    "evaluate": _evaluate, "check": _check, "serve": _serve,
+}  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -16,8 +16,8 @@ from datasets.exceptions import DatasetsError
 from tinybert.data.raw.columns import PAIRS, SINGLES, TARGETS
 from tinybert.pipeline import errors
 from tinybert.pipeline.errors import InputError
+from tinybert.pipeline.fields import NAME
 from tinybert.pipeline.files import atomic_write
-from tinybert.pipeline.schema import NAME
 from tinybert.pipeline.wording import plural
 
 SPLITS = {  # names on the hub -> ours

@@ -2,7 +2,9 @@
 
 import io
 import re
+from collections.abc import Container
 from pathlib import Path
+from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -28,18 +30,9 @@ def apply(name: str, file: Path = params.FILE) -> list[str]:
     Raises InputError, and writes nothing, if there is no recipe with that name or the file is not
     valid before or after.
     """
-    params.load(path=file)
-    yaml = _yaml()
-    values = yaml.load(file.read_text(encoding="utf-8"))
-    lines = _merge(values, overlay(name), source=f"recipe {name}")
-    stream = io.StringIO()
-    yaml.dump(values, stream)
-    text = stream.getvalue()
-    try:
-        params.parse(text, file)
-    except InputError as error:
-        raise InputError(f"{FOLDER / name}.yaml does not fit: with it, {error}") from None
-    if others := sorted(set(APPLIED.findall(text)) - {name}):
+    changes = [(overlay(name), f"recipe {name}")]
+    text, lines = edited(changes, f"{FOLDER / name}.yaml", file, whole=("task",))
+    if others := other_recipes(text, name):
         lines.insert(
             0,
             f"warning: {file} still has values of the recipe {', '.join(others)}; to remove them "
@@ -48,6 +41,40 @@ def apply(name: str, file: Path = params.FILE) -> list[str]:
     with atomic_write(file) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return lines
+
+
+def edited(
+    changes: list[tuple[dict, str]], name: str, file: Path, whole: Container[str] = ()
+) -> tuple[str, list[str]]:
+    """The text of a params file with changes, and a line for each changed value.
+
+    changes: values by section, and what their comments say of where they come from. name: of the
+    changes, for errors. whole: sections that are replaced, not merged. Raises InputError if the
+    file is not valid before or after.
+    """
+    params.load(path=file)
+    yaml, lines = _yaml(), []
+    values = yaml.load(file.read_text(encoding="utf-8"))
+    for overlay, source in changes:
+        lines += _merge(values, overlay, source=source, whole=whole)
+    stream = io.StringIO()
+    yaml.dump(values, stream)
+    text = stream.getvalue()
+    try:
+        params.parse(text, file)
+    except InputError as error:
+        raise InputError(f"{name} does not fit: with it, {error}") from None
+    return text, lines
+
+
+def other_recipes(text: str, name: str) -> list[str]:
+    """The recipes, but for this one, whose values a params file has."""
+    return sorted(set(APPLIED.findall(text)) - {name})
+
+
+def read(text: str) -> Any:
+    """A value of YAML that keeps how it is written: 3e-5, [a, b], {data: {}}."""
+    return _yaml().load(text)
 
 
 def overlay(name: str, bases: tuple[str, ...] = ()) -> dict:
@@ -74,14 +101,21 @@ def overlay(name: str, bases: tuple[str, ...] = ()) -> dict:
     return merged
 
 
-def _merge(values: dict, changes: dict, prefix: str = "", source: str = "") -> list[str]:
-    """Merges sections; replaces scalars, lists and the section `task`. Returns a line for each
-    changed value. source: replaces what the comments of changed values say about the value."""
+def _merge(
+    values: dict,
+    changes: dict,
+    prefix: str = "",
+    source: str = "",
+    whole: Container[str] = ("task",),
+) -> list[str]:
+    """Merges sections; replaces scalars, lists and the sections that `whole` names. Returns a line
+    for each changed value. source: replaces what the comments of changed values say about the
+    value."""
     lines = []
     for key, value in changes.items():
         name = f"{prefix}{key}"
-        if isinstance(value, dict) and isinstance(values.get(key), dict) and name != "task":
-            lines += _merge(values[key], value, f"{name}.", source)
+        if isinstance(value, dict) and isinstance(values.get(key), dict) and name not in whole:
+            lines += _merge(values[key], value, f"{name}.", source, whole)
         elif key not in values or values[key] != value:
             lines.append(f"{name}: {values.get(key)} -> {value}")
             if key not in values:  # in front: the last key's comment includes the lines after it

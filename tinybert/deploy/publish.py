@@ -120,6 +120,7 @@ def _scores(evaluated: Path, exported: Path) -> tuple[dict[str, dict], dict, dic
         rows = {
             name: {**scores[model], "interval": scores["intervals"][model][scores["metric"]]}
             for model, name in MODELS.items()
+            if model in scores
         }
         card.table(scores["split"], scores["rows"], rows)
     with reading(exported):

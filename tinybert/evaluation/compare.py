@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
+from scipy.special import softmax
 
 from tinybert.evaluation.linear import fit_linear
 from tinybert.evaluation.tagging import fit_tagger, shown, type_scores
@@ -15,7 +16,7 @@ from tinybert.pipeline import paths
 from tinybert.pipeline.files import atomic_write, reading, write_json
 from tinybert.tasks.intervals import interval
 from tinybert.tasks.scores import METRICS, compared, is_near_chance, prediction
-from tinybert.tasks.task import CHOOSES, MODELS, load_task
+from tinybert.tasks.task import AGREEMENT, CHOOSES, load_task
 
 JUDGED = ("teacher", "student")
 
@@ -26,12 +27,13 @@ def compare_models(name: str, max_length: int) -> dict:
 
     max_length: tokens in a row. The models compute in float32, as they are deployed.
     """
-    folders = {model: paths.model(name, model) for model in MODELS}
-    models = {model: load_classifier(folder) for model, folder in folders.items()}
     task = load_task(paths.tables(name))
+    folders = {model: paths.model(name, model) for model in task.models}
+    models = {model: load_classifier(folder) for model, folder in folders.items()}
+    members = [load_classifier(folder) for folder in paths.other_teachers(name)]
     tokenizers = {model: load_tokenizer(folder) for model, folder in folders.items()}
     linear = None
-    if task.kind == "classification":
+    if task.kind == "classification" and task.has_labels:
         linear = fit_linear(_table(name, "train"), _table(name, "dev"), task)
     elif task.kind == "tokens":
         linear = fit_tagger(_table(name, "train"), task)
@@ -40,14 +42,18 @@ def compare_models(name: str, max_length: int) -> dict:
         file, logits = paths.tables(name) / f"{split}.parquet", {}
         for model, loaded in models.items():
             rows = read_rows(file, tokenizers[model], max_length)
-            logits[model] = predict.logits(loaded, rows, "fp32", f"{split} scores of the {model}")
+            together = [loaded, *(members if model == "teacher" else [])]
+            title = f"{split} scores of the {model}"
+            logits[model] = predict.mean_logits(together, rows, "fp32", title)
         if linear is not None:
             logits = {"linear": linear.logits(_table(name, split)), **logits}
-        target = rows.columns[task.target]
+        target, metrics = rows.columns[task.target], task.metrics_of(split)
         pairs = {model: compared(values, rows, task) for model, values in logits.items()}
-        part = {"rows": len(rows), **_scores(pairs, task.metrics)}
-        part |= _uncertainty(pairs, task.metrics)
+        part = {"rows": len(rows), **_scores(pairs, metrics)}
+        part |= _uncertainty(pairs, metrics)
         part["near_chance"] = _near_chance(logits, target)
+        if not task.has_labels and split not in task.answered:
+            _add_agreement(part, pairs)
         if task.has_entities:
             part["types"] = {m: type_scores(logits[m], rows, task) for m in JUDGED}
         return rows, logits, part
@@ -57,7 +63,8 @@ def compare_models(name: str, max_length: int) -> dict:
     if "dev_mismatched" in task.splits:
         result["dev_mismatched"] = score("dev_mismatched")[2]
     header = {
-        "split": split, "rows": len(rows), "chosen_on_it": split == CHOOSES, "metric": task.metric,
+        "split": split, "rows": len(rows), "chosen_on_it": split == CHOOSES,
+        "metric": task.metrics_of(split)[0],
     }  # fmt: skip
     result = {**header, **result}
     write_json(paths.metrics("eval", name), result)
@@ -71,9 +78,19 @@ def compare_models(name: str, max_length: int) -> dict:
         names = {column: _names(values, task.labels) for column, values in columns.items()}
     file = paths.METRICS / "predictions" / f"{name}.csv"
     file.parent.mkdir(parents=True, exist_ok=True)
+    table = pd.DataFrame(names)
+    if task.kind == "classification":
+        for role in JUDGED:
+            table[f"{role}_confidence"] = confidence(logits[role])
     with atomic_write(file) as temporary:
-        pd.DataFrame(names).to_csv(temporary, index=False)
+        table.to_csv(temporary, index=False)
     return result
+
+
+def confidence(logits: np.ndarray) -> np.ndarray:
+    """The probability of each row's predicted class. logits: (rows, classes). Returns (rows,), in
+    steps of 0.0001."""
+    return softmax(logits.astype(float), axis=1).max(axis=1).round(4)
 
 
 def _table(name: str, split: str) -> pd.DataFrame:
@@ -99,6 +116,15 @@ def _scores(
         model: {metric: round(value, 4) for metric, value in values.items()}
         for model, values in result.items()
     }
+
+
+def _add_agreement(part: dict, pairs: dict[str, tuple[np.ndarray, np.ndarray]]) -> None:
+    """Adds each model's agreement with the teacher to a split's scores on gold labels."""
+    _, answers = pairs["teacher"]
+    agreements = {model: (answers, predicted) for model, (_, predicted) in pairs.items()}
+    for model, values in _scores(agreements, [AGREEMENT]).items():
+        part[model] |= values
+    part["intervals"]["student"][AGREEMENT] = _interval(*agreements["student"], METRICS[AGREEMENT])
 
 
 def _uncertainty(pairs: dict[str, tuple[np.ndarray, np.ndarray]], metrics: list[str]) -> dict:

@@ -1,7 +1,7 @@
 """What must be known to read a task's scores: chance, cheaper models, noise and few rows."""
 
 from tinybert.pipeline.wording import plural
-from tinybert.tasks.task import scored_on
+from tinybert.tasks.task import AGREEMENT_IS, scored_on
 
 FEW = 100  # rows; with fewer, one row is more than a point of accuracy
 CHEAPER = {
@@ -18,6 +18,7 @@ def score_warnings(results: dict[str, dict]) -> list[str]:
         line
         for task, result in results.items()
         for line in (
+            *_without_labels(task, result),
             *_few_rows(task, result),
             *_near_chance(task, result),
             *_cheaper(task, result),
@@ -30,6 +31,15 @@ def percent(interval: list[float]) -> str:
     """An interval of shares in percent."""
     low, high = interval
     return f"{100 * low:.1f} to {100 * high:.1f}"
+
+
+def _without_labels(task: str, result: dict) -> list[str]:
+    if any(model in result for model in CHEAPER):
+        return []
+    return [
+        f"NOTE: {task}: there are no labels to train on, so there is no linear model, no baseline "
+        f"and no general student on labels alone. {AGREEMENT_IS}"
+    ]
 
 
 def _few_rows(task: str, result: dict) -> list[str]:

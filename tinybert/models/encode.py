@@ -19,6 +19,7 @@ from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.files import reading
 
 NO_LABEL = -100  # the class without a gold label, as in torch.nn.functional
+TEACHER_LOGITS = "teacher_logits"  # the column of those that a task's files give
 OPEN = 256  # shards that are memory-mapped at the same time
 
 

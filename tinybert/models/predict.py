@@ -48,6 +48,13 @@ def head_in_float32(model: PreTrainedModel, machine: Accelerator) -> Iterator[No
             del module.forward
 
 
+def mean_logits(
+    models: list[PreTrainedModel], rows: Rows, precision: str, title: str | None = None
+) -> np.ndarray:
+    """The mean of the logits of an ensemble, as `logits` returns them."""
+    return sum(logits(model, rows, precision, title) for model in models) / len(models)
+
+
 def logits(
     model: PreTrainedModel,
     rows: Rows,

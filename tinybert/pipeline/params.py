@@ -122,7 +122,8 @@ def _misplaced(params: Params, merged: dict[str, Params]) -> list[str]:
         models["student.init"] = params.student.init
     vectors = {"augment.word_vectors": params.augment.word_vectors}
     for name, task in params.task.items():
-        models[f"task.{name}.data.teacher"] = task.data.teacher
+        for i, teacher in enumerate(task.data.teachers):
+            models[f"task.{name}.data.teacher{f' {i + 1}' if i else ''}"] = teacher
         if name in merged and "word_vectors" in task.augment:
             vectors[f"task.{name}.augment.word_vectors"] = merged[name].augment.word_vectors
     mistakes = []

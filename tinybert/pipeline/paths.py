@@ -11,6 +11,7 @@ METRICS = Path("metrics")
 SUMMARY = METRICS / "summary.json"
 SCORES = Path("report/scores.md")
 PAGE = Path("report/index.html")
+COMPARISON = Path("report/compare.html")
 # Files that users bring and params.yaml names. They must lie here, where DVC sees their changes.
 LOCAL_MODELS = Path("data/models")
 LOCAL_VECTORS = Path("data/vectors")
@@ -38,6 +39,16 @@ def tables(task: str) -> Path:
 def teacher_source(task: str) -> Path:
     """A fine-tuned teacher that the user brings, its outputs in the order of the task's labels."""
     return tables(task) / "teacher"
+
+
+def other_teachers(task: str) -> list[Path]:
+    """The other members of an ensemble of given teachers."""
+    return sorted((tables(task) / "teachers").glob("*"))
+
+
+def teachers(task: str) -> list[Path]:
+    """The teacher, and the other members of its ensemble: the mean of their logits counts."""
+    return [model(task, "teacher"), *other_teachers(task)]
 
 
 def texts(task: str) -> Path:

@@ -2,35 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    model_validator,
-)
+from pydantic import Field, StringConstraints, model_validator
 
-
-def _integral(value: object) -> object:
-    """YAML reads 1e4 as a float; it is a fair way to write a count."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-Count = Annotated[int, BeforeValidator(_integral), Field(ge=0)]
-Positive = Annotated[int, BeforeValidator(_integral), Field(ge=1)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Rate = Annotated[float, Field(gt=0, le=1)]
-Text = Annotated[str, Field(min_length=1)]
-# YAML reads a label such as 0 as a number.
-Label = Annotated[str, BeforeValidator(lambda v: str(v) if type(v) is int else v)]
-# A task's name becomes a folder, a stage's name and a command line argument.
-NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
-Name = Annotated[str, StringConstraints(pattern=NAME)]
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
+from tinybert.pipeline.fields import Count, Label, Name, Positive, Rate, Section, Share, Text
 
 
 class Pretrained(Section):
@@ -42,6 +16,9 @@ class Pretrained(Section):
     """The expected hash of model.safetensors, or of all shards together; null: not checked."""
 
 
+ColumnOfEach = Annotated[list[str | Positive], Field(min_length=2)]  # label
+
+
 class Columns(Section):
     """The roles of a task's columns: their names, or their positions counted from 1."""
 
@@ -50,16 +27,20 @@ class Columns(Section):
     """With text_b: the two texts of a pair."""
     text_b: str | Positive | None = None
     label: str | Positive | None = None
-    labels: str | Positive | Annotated[list[str | Positive], Field(min_length=2)] | None = None
+    labels: str | Positive | ColumnOfEach | None = None
     """Multi-label: a column of lists, or one column of 0 and 1 for each label."""
     score: str | Positive | None = None
+    probabilities: str | Positive | ColumnOfEach | None = None
+    """In train and unlabeled: a column of lists or objects, or one column for each label."""
+    logits: str | Positive | ColumnOfEach | None = None
+    """As probabilities."""
 
     @model_validator(mode="after")
     def _consistent(self) -> "Columns":
         given = {name for name, column in self if column is not None}
         if (given & {"text", "text_a", "text_b"}) not in ({"text"}, {"text_a", "text_b"}):
             raise ValueError("columns must name text, or text_a and text_b")
-        if len(given & {"label", "labels", "score"}) != 1:
+        if len(given & {"label", "labels", "score"}) > 1:
             raise ValueError("columns must name one of label, labels and score")
         return self
 
@@ -88,8 +69,9 @@ class TaskData(Section):
         "entity_f1", "entity_precision", "entity_recall", "word_accuracy"
     ] | None = None  # fmt: skip
     """The metric that chooses the best epoch."""
-    teacher: Text | None = None
-    """A fine-tuned model that replaces training: hub id, folder in data/models, package:NAME."""
+    teacher: Text | Annotated[list[Text], Field(min_length=2)] | None = None
+    """A fine-tuned model that replaces training: hub id, folder in data/models, package:NAME; or
+    several, whose mean logits count. Step 1 looks inside the first."""
     teacher_revision: str | None = None
     teacher_labels: list[Label] | None = None
     """The task's labels in the order of the teacher's outputs, if its config does not name them."""
@@ -106,6 +88,10 @@ class TaskData(Section):
     def _consistent(self) -> "TaskData":
         if self.benchmark and (self.columns or self.header is not None or self.kind):
             raise ValueError("benchmark defines the columns; remove columns, header and kind")
+        targets = ("label", "labels", "score", "probabilities", "logits")
+        has_target = self.columns and any(getattr(self.columns, role) for role in targets)
+        if self.columns and not has_target and not self.teacher:
+            raise ValueError("columns must name one of label, labels and score")
         if isinstance(self.labels, list) and len(set(self.labels)) != len(self.labels):
             raise ValueError("labels lists a name twice")
         if self.encoding:
@@ -118,7 +104,15 @@ class TaskData(Section):
             raise ValueError("scheme needs kind: tokens")
         if (self.teacher_labels or self.teacher_revision) and not self.teacher:
             raise ValueError("teacher_labels and teacher_revision need a teacher")
+        if self.teacher_revision and len(self.teachers) > 1:
+            raise ValueError("teacher_revision is for one teacher; copy the others to data/models")
         return self
+
+    @property
+    def teachers(self) -> list[str]:
+        if self.teacher is None:
+            return []
+        return self.teacher if isinstance(self.teacher, list) else [self.teacher]
 
 
 class Task(Section):

@@ -9,13 +9,16 @@ from tinybert.models.encode import Rows, read_rows
 from tinybert.models.folder import save_model
 from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline import distributed, params, paths, resume
+from tinybert.pipeline.files import write_json
 from tinybert.pipeline.schema import Params, Training
 from tinybert.tasks import scores
 from tinybert.tasks.gold import GoldLoss
 from tinybert.tasks.order import warn_order
-from tinybert.tasks.task import Task, load_task
+from tinybert.tasks.task import CHOOSES, Task, load_task
 from tinybert.training import loop
 from tinybert.training.curve import log_once
+
+NO_LABELS = "there are no labels to train on"
 
 
 def finetune(
@@ -24,22 +27,25 @@ def finetune(
     """Trains on train, keeps the best epoch on dev, and writes models/{name}/{role}.
 
     role: teacher, baseline or finetuned_general. training: None saves the model unchanged and logs
-    its score on dev.
+    its score on dev. Without labels to train on, the folder stays empty, and the log says why.
     """
     stage = f"finetune_{role.removeprefix('finetuned_')}"
     folder, log = paths.tables(name), paths.log(stage, name)
-    task = load_task(folder)
+    task, length = load_task(folder), settings.encode.max_length
+    if training and not task.has_labels:
+        if distributed.is_main():
+            paths.model(name, role).mkdir(parents=True, exist_ok=True)
+            write_json(log / "skipped.json", {"skipped": NO_LABELS})
+            print(f"{stage} of {name} is skipped: {NO_LABELS}")
+        return
     tokenizer = load_tokenizer(paths.PRETRAINED)
-    rows, dev = (
-        read_rows(folder / f"{split}.parquet", tokenizer, settings.encode.max_length)
-        for split in ("train", "dev")
-    )
+    dev = read_rows(folder / "dev.parquet", tokenizer, length)
     score = scores.scorer(model, dev, task, settings.precision)
     with resume.stage_dir() as checkpoint_dir:
         if training:
             loop.fit(
                 GoldLoss(model),
-                rows,
+                read_rows(folder / "train.parquet", tokenizer, length),
                 training,
                 seed=params.derive(settings.seed, stage),
                 precision=settings.precision,
@@ -49,8 +55,8 @@ def finetune(
             )
         else:
             log_once({"dev": score()}, log, settings.precision)
-        save_model(paths.model(name, role), model, tokenizer, settings.encode.max_length)
-    if role == "teacher":
+        save_model(paths.model(name, role), model, tokenizer, length)
+    if role == "teacher" and CHOOSES not in task.answered:
         logits = predict.logits(model, dev, settings.precision, shared=True)
         if distributed.is_main():
             warn_near_chance(name, logits, dev, task)

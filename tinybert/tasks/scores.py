@@ -9,7 +9,7 @@ from scipy.stats import pearsonr, spearmanr
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
 from tinybert.tasks.entities import of_iob2
-from tinybert.tasks.task import Task
+from tinybert.tasks.task import AGREEMENT, CHOOSES, Task
 
 if TYPE_CHECKING:  # torch, which tinybert evaluate does without
     from transformers import PreTrainedModel
@@ -80,13 +80,15 @@ def is_near_chance(logits: np.ndarray, target: np.ndarray) -> bool:
 def scorer(
     model: "PreTrainedModel", rows: "Rows", task: Task, precision: str
 ) -> Callable[[], float]:
-    """Returns the function that training calls after each epoch. It returns the task's first metric
-    on `rows`."""
+    """Returns the function that training calls after each epoch. It returns the first metric of dev
+    on `rows`, which are those of dev."""
     from tinybert.models import predict
+
+    metric = task.metrics_of(CHOOSES)[0]
 
     def score() -> float:
         logits = predict.logits(model, rows, precision, shared=True)
-        return float(METRICS[task.metric](*compared(logits, rows, task)))
+        return float(METRICS[metric](*compared(logits, rows, task)))
 
     return score
 
@@ -98,6 +100,13 @@ def _correlation(function):
         return function(predicted, target).statistic
 
     return value
+
+
+def _agreement(target: np.ndarray, predicted: np.ndarray) -> float:
+    """See task.AGREEMENT_IS; scores are floating-point numbers."""
+    if np.issubdtype(predicted.dtype, np.floating):
+        return METRICS["pearson"](target, predicted)
+    return (target == predicted).mean()
 
 
 def _f1(average: str):
@@ -116,6 +125,7 @@ def _share(right: Callable, of: Callable):
 
 
 METRICS = {
+    AGREEMENT: _agreement,
     "accuracy": accuracy_score,
     "f1": _f1("binary"),
     "f1_macro": _f1("macro"),

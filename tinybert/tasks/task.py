@@ -1,6 +1,6 @@
 """A task's kind, labels, metrics and splits, stored in task.json next to its tables."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from tinybert.pipeline.files import read_json, reading, write_json
@@ -19,6 +19,11 @@ REPORTED = {
 WORD_METRICS = ("word_accuracy",)  # of tokens whose labels are no entities, as parts of speech
 FILE = "task.json"
 CHOOSES = "dev"  # the split that chooses the epoch
+AGREEMENT = "agreement"  # the metric of answered splits
+AGREEMENT_IS = (
+    "Agreement is the share of equal answers of a model and of the teacher, label by label where a "
+    "text may have several; for scores, their correlation."
+)
 # That are trained and scored, and what people read.
 MODELS = {
     "baseline": "baseline",
@@ -26,19 +31,40 @@ MODELS = {
     "teacher": "teacher",
     "student": "student",
 }
+LABELS_ALONE = ("baseline", "finetuned_general")  # of MODELS, those that learn labels alone
 
 
 @dataclass
 class Task:
     """kind: "classification", "multi_label", "regression" or "tokens". labels: class names in the
     order of their numbers, empty for regression. pair: whether a row has two texts. metrics:
-    reported; the first chooses the best epoch. splits: those that have a table."""
+    reported; the first chooses the best epoch. splits: those that have a table. answered: those of
+    them whose targets are the teacher's answers, since they have no labels; for tokens none."""
 
     kind: str
     labels: list[str]
     pair: bool
     metrics: list[str]
     splits: list[str]
+    answered: list[str] = field(default_factory=list)
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether there are labels to train on."""
+        return "train" in self.splits
+
+    @property
+    def models(self) -> dict[str, str]:
+        """The models that are trained and scored, and what people read, as MODELS."""
+        return {
+            model: title
+            for model, title in MODELS.items()
+            if self.has_labels or model not in LABELS_ALONE
+        }
+
+    def metrics_of(self, split: str) -> list[str]:
+        """The metrics of a split's scores."""
+        return [AGREEMENT] if split in self.answered else self.metrics
 
     @property
     def metric(self) -> str:

@@ -2,12 +2,16 @@
 
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import torch
 from torch import nn
 from transformers import PreTrainedConfig, PreTrainedModel
 
-from tinybert.models import checks, pretrained
-from tinybert.models.folder import classifier_class, save_model
+from tinybert.models import checks, predict, pretrained
+from tinybert.models.encode import read_rows
+from tinybert.models.folder import classifier_class, load_classifier, save_model
 from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.schema import TaskData
@@ -15,41 +19,122 @@ from tinybert.tasks.task import Task
 
 KEY = "task.<name>.data.teacher"  # of params.yaml, for errors
 SHAPE = ("model_type", "num_hidden_layers", "num_attention_heads", "hidden_size", "vocab_size")
+PREDICTIONS = (
+    "Step 1 compares layers, heads and tokens, step 2 predictions alone: a model of other sizes, "
+    "but with the same tokens, may be one of several teachers after the first, teacher: [first, "
+    "other]; the answers of any other may be a column `probabilities` of train or unlabeled"
+)
+TOKENS = ("vocab_size",)  # what is needed for predictions alone
 
 
-def fetch_teacher(source: TaskData, task: Task, base: Path, out: Path, max_length: int) -> None:
+def fetch_teachers(
+    source: TaskData, task: Task, base: Path, out: Path, max_length: int
+) -> list[Path]:
+    """Writes the teacher that `source` names to out/teacher, and the other members of an ensemble
+    to out/teachers, as fetch_teacher does. Returns their folders. Of the others only predictions
+    are used: they need the tokens of the pretrained model, not its sizes."""
+    folders = [out / "teacher", *(out / f"teachers/{i:03}" for i in range(1, len(source.teachers)))]
+    for name, folder in zip(source.teachers, folders, strict=True):
+        member = source.model_copy(update={"teacher": name})
+        shape = SHAPE if folder == folders[0] else TOKENS
+        fetch_teacher(member, task, base, folder, max_length, shape)
+    return folders
+
+
+def fetch_teacher(
+    source: TaskData,
+    task: Task,
+    base: Path,
+    out: Path,
+    max_length: int,
+    shape: tuple[str, ...] = SHAPE,
+) -> None:
     """Writes the teacher that `source` names to `out`, outputs in the order of the task's labels.
 
     base: the pretrained model, whose tokens and sizes the teacher must have. max_length: tokens in
-    a row of the task. Raises InputError if it has others, other labels than the task, too few
-    positions or damaged weights.
+    a row of the task. shape: the keys of config.json that must be those of `base`. Raises
+    InputError if it has others, other labels than the task, too few positions or damaged weights.
     """
-    check(source, task, base)
+    check(source, task, base, shape)
     model, tokenizer = load(source, task), load_tokenizer(base)
     checks.check(model, tokenizer, {"encode.max_length": max_length}, f"{KEY}: {source.teacher}")
     save_model(out, model, tokenizer, max_length)
 
 
-def check(source: TaskData, task: Task, base: Path) -> None:
+def outputs(source: TaskData) -> tuple[str, list[str]]:
+    """The kind of task that the teacher was trained for, and its labels in their order: those of
+    `source`, else of its config. For a task without labels. Raises InputError if it cannot be read.
+    """
+    config, _ = pretrained.read_config(source.teachers[0], source.teacher_revision, KEY)
+    kind = source.kind
+    if kind is None:
+        is_multi_label = config.problem_type == "multi_label_classification"
+        kind = "multi_label" if is_multi_label else "classification"
+        kind = "regression" if config.num_labels == 1 else kind
+    return kind, [] if kind == "regression" else source.teacher_labels or _names(config)
+
+
+def answer(tables: Path, task: Task, folders: list[Path], max_length: int) -> dict[str, dict]:
+    """Writes the teacher's answers into the tables that have no labels, as their targets.
+
+    folders: of the teacher, or of the members of an ensemble. max_length: tokens in a row. Returns,
+    for each of these splits, how often each label was given, or the range of the scores, as
+    prepare_task counts gold ones.
+    """
+    models, tokenizer = [load_classifier(f) for f in folders], load_tokenizer(folders[0])
+    counts = {}
+    for split in task.answered:
+        file = tables / f"{split}.parquet"
+        rows = read_rows(file, tokenizer, max_length)
+        # In the precision in which models are evaluated.
+        logits = predict.mean_logits(models, rows, "fp32", f"the teacher's answers on {split}")
+        table = pq.read_table(file).append_column(task.target, _answers(logits, task.kind))
+        pq.write_table(table, file)
+        counts[split] = _count(logits, task)
+    return counts
+
+
+def _answers(logits: np.ndarray, kind: str) -> pa.Array:
+    """(rows, classes) -> a column of targets, as prepare_task writes gold ones."""
+    if kind == "regression":
+        return pa.array(logits[:, 0].astype(np.float64))
+    if kind == "classification":
+        return pa.array(logits.argmax(axis=1))
+    applies = (logits > 0).astype(np.float32)
+    return pa.FixedSizeListArray.from_arrays(pa.array(applies.ravel()), logits.shape[1])
+
+
+def _count(logits: np.ndarray, task: Task) -> dict:
+    if task.kind == "regression":
+        return {"score": {"min": float(logits.min()), "max": float(logits.max())}}
+    if task.kind == "multi_label":
+        counts = (logits > 0).sum(axis=0)
+    else:
+        counts = np.bincount(logits.argmax(axis=1), minlength=len(task.labels))
+    return {"labels": dict(zip(task.labels, counts.tolist(), strict=True))}
+
+
+def check(source: TaskData, task: Task, base: Path, shape: tuple[str, ...] = SHAPE) -> None:
     """Raises InputError if the teacher does not fit the task's labels or the pretrained model."""
     name = source.teacher
     config, tokenizer = pretrained.read_config(name, source.teacher_revision, KEY)
     base_config = checks.load_config(base)
     differences = [
         f"{part} {getattr(config, part)} (not {getattr(base_config, part)})"
-        for part in SHAPE
+        for part in shape
         if getattr(config, part) != getattr(base_config, part)
     ]
     if differences:
         raise InputError(
             f"params.yaml: the teacher {name} has {', '.join(differences)}: it must be a "
             "fine-tuned version of pretrained.model. Set pretrained.model to the model that it was "
-            "fine-tuned from"
+            f"fine-tuned from. {PREDICTIONS}"
         )
     if not checks.is_same_tokenizer(tokenizer, load_tokenizer(base)):
         raise InputError(
             f"params.yaml: the teacher {name} splits texts into other tokens than "
-            "pretrained.model. Set pretrained.model to the model that it was fine-tuned from"
+            "pretrained.model. Set pretrained.model to the model that it was fine-tuned from. "
+            f"{PREDICTIONS}"
         )
     label_order(config, source, task)
     expected = task.head().get("problem_type")
@@ -74,8 +159,7 @@ def label_order(config: PreTrainedConfig, source: TaskData, task: Task) -> list[
                 "regression needs one"
             )
         return [0]
-    names = [str(config.id2label.get(i, "(without a name)")) for i in range(config.num_labels)]
-    outputs = source.teacher_labels or names
+    outputs = source.teacher_labels or _names(config)
     for spelling in (str, _normalise):  # exact names first: they may differ in case alone
         index = {spelling(name): i for i, name in enumerate(outputs)}
         labels = [spelling(name) for name in task.labels]
@@ -108,6 +192,10 @@ def load(source: TaskData, task: Task) -> PreTrainedModel:
     for key, value in task.head().items():
         setattr(model.config, key, value)
     return model
+
+
+def _names(config: PreTrainedConfig) -> list[str]:
+    return [str(config.id2label.get(i, "(without a name)")) for i in range(config.num_labels)]
 
 
 def _normalise(name: str) -> str:

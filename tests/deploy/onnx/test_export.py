@@ -168,7 +168,7 @@ def test_scores_are_those_of_each_row_with_its_target(tokenizer):
         ids = [row[mask == 1] for row, mask in zip(*map(inputs.get, NAMES), strict=True)]
         return np.eye(2)[[target_of[tuple(row.tolist())] for row in ids]]
 
-    assert export.scores_of(run, rows, task) == {"accuracy": 1.0, "interval": [1.0, 1.0]}
+    assert export.scores_of(run, rows, task, "test") == {"accuracy": 1.0, "interval": [1.0, 1.0]}
 
 
 def test_a_student_that_loses_too_much_is_an_error_and_has_no_metrics(finished, monkeypatch):

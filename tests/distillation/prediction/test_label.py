@@ -15,7 +15,7 @@ from tinybert.distillation.prediction.label import (
     read_logits,
 )
 from tinybert.models import predict
-from tinybert.models.encode import encode
+from tinybert.models.encode import TEACHER_LOGITS, encode
 from tinybert.pipeline.errors import InputError
 
 TEXTS = ["good", "a very bad film", "the plot of this movie is dull and boring", "great story"]
@@ -74,7 +74,7 @@ def test_shards_labelled_before_a_kill_are_not_labelled_again(
         return compute_logits(model, rows, precision)
 
     monkeypatch.setattr(predict, "logits", logits)
-    arguments, resumed = (model, shards, tmp_path / "out", tokenizer, 32, "fp32", work), False
+    arguments, resumed = ([model], shards, tmp_path / "out", tokenizer, 32, "fp32", work), False
     with pytest.raises(KeyboardInterrupt):
         label_shards(*arguments)
     assert not (tmp_path / "out").exists()
@@ -84,6 +84,19 @@ def test_shards_labelled_before_a_kill_are_not_labelled_again(
     expected = compute_logits(model, encode(TEXTS, None, tokenizer, 32), "fp32")
     written = np.concatenate([np.load(tmp_path / f"out/{i:05}.npy") for i in range(4)])
     np.testing.assert_allclose(written, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_rows_with_given_logits_have_them_and_the_others_the_teachers(tokenizer, tmp_path, work):
+    torch.manual_seed(0)
+    model = BertForSequenceClassification(tiny_config(num_labels=2, initializer_range=0.5))
+    given = pa.array([None, [-3, 4], None, [0.5, 0]], pa.list_(pa.float32(), 2))
+    columns = {"text_a": TEXTS, "text_b": pa.nulls(4, pa.string()), TEACHER_LOGITS: given}
+    pq.write_table(pa.table(columns), tmp_path / "00000.parquet")
+    shards = [tmp_path / "00000.parquet"]
+    label_shards([model], shards, tmp_path / "out", tokenizer, 32, "fp32", work)
+    expected = predict.logits(model, encode(TEXTS, None, tokenizer, 32), "fp32")
+    expected[[1, 3]] = [[-3, 4], [0.5, 0]]
+    np.testing.assert_allclose(read_logits(tmp_path / "out"), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_sources_are_counted_over_all_shards(tmp_path):

@@ -20,7 +20,7 @@ from tinybert.data.augment.masked_words import MaskedWords
 from tinybert.data.augment.replacements import Replacements, changed_words
 from tinybert.models import pretrained
 from tinybert.models.device import machine_kind
-from tinybert.models.encode import read_texts
+from tinybert.models.encode import TEACHER_LOGITS, read_texts
 from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline import distributed
 from tinybert.pipeline.files import atomic_write, link_or_copy
@@ -174,6 +174,10 @@ def augment(
     for k, name in enumerate(("text_a", "text_b")[: len(columns)]):
         values = pa.array([texts[k] for texts in all_texts], pa.string())
         augmented = augmented.set_column(augmented.column_names.index(name), name, values)
+    if TEACHER_LOGITS in augmented.column_names:  # they are those of the original's texts
+        rows = [row if source[i] == i else None for i, row in enumerate(indices)]
+        values = table[TEACHER_LOGITS].take(pa.array(rows, pa.int64()))
+        augmented = augmented.drop_columns(TEACHER_LOGITS).append_column(TEACHER_LOGITS, values)
     candidates.counts.update(words_replaced=replaced, words_of_copies=total)
     augmented = augmented.append_column("source", pa.array(source, pa.int64()))
     return augmented, replaced / total if total else 0.0
@@ -190,22 +194,24 @@ def augment_task(
     checkpoint_dir: Path,
 ) -> dict:
     """Writes shards NNNNN.parquet: SHARD labelled rows each with all their copies, then unlabelled
-    rows.
+    rows. Without a train table, dev says what a label is.
 
     Unlabelled rows have a null label or score; `source` is the index of a row of the same shard.
     The processes share the shards; the result does not depend on their number. checkpoint_dir:
     directory to resume from. Returns counts.
     """
-    train = pq.read_table(task / "train.parquet")
+    has_labels = (task / "train.parquet").exists()
+    train = pq.read_table(task / ("train.parquet" if has_labels else "dev.parquet"))
+    train = train if has_labels else train.schema.empty_table()
     candidates, originals = None, set()
-    if settings.copies:
+    if settings.copies and len(train):
         candidates = Candidates(model, settings, max_length, precision)
         candidates.chinese = _chinese(train, settings.language)
         originals = _digests(train)
     raw = None
     if (task / "unlabeled.parquet").exists():
         raw = pq.read_table(task / "unlabeled.parquet")
-        for name in train.column_names[len(raw.column_names) :]:
+        for name in [name for name in train.column_names if name not in raw.column_names]:
             raw = raw.append_column(name, pa.nulls(len(raw), train.schema.field(name).type))
     shards = [
         (table, start)

@@ -21,7 +21,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from tinybert.pipeline.errors import InputError
-from tinybert.pipeline.schema import Section
+from tinybert.pipeline.fields import Section
 
 PIECE = 16_000_000  # bytes
 BLOCK = 2**20  # bytes read at once

@@ -105,6 +105,15 @@ def table(
     return Table(file, values, content.numbers, content.unit, content.skipped)
 
 
+def text_roles(content: Records, columns: Columns | None) -> list[str]:
+    """The roles of a file without labels, as far as they can be told."""
+    if columns is not None:
+        return TEXTS["text_b" in columns]
+    if content.names is None:
+        return TEXTS[content.width == 2]
+    return TEXTS[any(set(pair) <= set(map(normal, content.names)) for pair in PAIRS)]
+
+
 def find(
     name: str,
     content: Records | Stream,
@@ -132,9 +141,9 @@ def find(
             continue
         column = column_of[role]
         if isinstance(column, list):
-            places[role] = {str(c): _index(name, content, c, remedy) for c in column}
+            places[role] = {str(c): index(name, content, c, remedy) for c in column}
         else:
-            places[role] = _index(name, content, column, remedy)
+            places[role] = index(name, content, column, remedy)
     for role in roles or ():
         if role not in places:
             has = f"; it has {', '.join(map(str, content.names))}" if content.names else ""
@@ -198,7 +207,7 @@ def _by_name(
     return column_of
 
 
-def _index(name: str, content: Records | Stream, column: str | int, remedy: Remedy) -> int:
+def index(name: str, content: Records | Stream, column: str | int, remedy: Remedy) -> int:
     """A column's index in a row, from 0."""
     if isinstance(column, int):
         if column > content.width:

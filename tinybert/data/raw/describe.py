@@ -14,7 +14,7 @@ SMALL = 50  # rows: one of them is two points of a score
 def describe(split: str, table: Table, task: Task) -> dict:
     """A split's number of rows, and the rows of each label or the range of the scores."""
     counts: dict = {"rows": len(table)}
-    if split == "unlabeled":
+    if task.target not in table.columns:
         return counts
     values = table.columns[task.target]
     if task.kind == "regression":
@@ -41,15 +41,32 @@ def add_sizes(split: str, table: Table, counts: dict) -> None:
         )
 
 
+def describe_answers(statistics: dict[str, dict], answers: dict[str, dict]) -> None:
+    """Adds the counts of a teacher's answers, and a line if they tell the texts of a split apart as
+    little as one answer for all does."""
+    for split, counts in answers.items():
+        statistics[split].update(counts)
+        given = [name for name, count in counts.get("labels", {}).items() if count]
+        if "labels" in counts and len(given) < 2:
+            statistics[split]["notices"]["one_answer"] = (
+                f"the teacher gives {' '.join(given) or 'no label'} to all of "
+                f"{plural(statistics[split]['rows'], 'text', 'texts')}; is it fine-tuned for them?"
+            )
+
+
 def summary(task: Task, statistics: dict[str, dict]) -> str:
     """A task's kind, labels, sizes and data warnings, one per line.
 
     statistics: of each split, those of `prepare_task`.
     """
     labels = f", labels: {preview(task.labels)}" if task.labels else ""
-    scheme = statistics["train"].get("scheme")
+    scheme = statistics.get("train", {}).get("scheme")
     scheme = f", scheme of the files: {scheme}" if scheme else ""
     lines = [f"{task.kind}{' of pairs' if task.pair else ''}{labels}{scheme}"]
+    if not task.has_labels:
+        lines.append("no labels to train on: the teacher's answers decide")
+    if task.answered:
+        lines.append("dev is held out, and chooses the epoch by agreement with them")
     for split, counts in statistics.items():
         lines.append(f"{split}: {plural(counts['rows'], 'row', 'rows')}")
         lines += [f"  warning: {line}" for line in counts["notices"].values()]

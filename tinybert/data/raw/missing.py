@@ -28,9 +28,12 @@ def set_apart(
     empty or -1. Raises InputError if no row of a split has a label.
     """
     tables = dict(tables)
-    [role] = set(TARGETS) & set(tables["train"].columns)
     names = {split: _names(t, section) for split, t in tables.items() if split != "unlabeled"}
-    spellings = _spellings(names["train"], tables["train"], section, notices["train"]["notices"])
+    if not names:
+        return tables
+    first = next(iter(names))
+    [role] = set(TARGETS) & set(tables[first].columns)
+    spellings = _spellings(names[first], tables[first], section, notices[first]["notices"])
     for split, values in names.items():
         table = tables[split]
         missing = {row: name for row, name in enumerate(values) if name in spellings}

@@ -7,16 +7,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from transformers import PreTrainedTokenizerBase
 
-from tinybert.data.raw import missing, raw_tables, repeats, same, sentences, splits, targets
+from tinybert.data.raw import given, missing, raw_tables, repeats, same, sentences, splits, targets
 from tinybert.data.raw.benchmarks import BENCHMARKS
 from tinybert.data.raw.columns import Table
 from tinybert.data.raw.describe import add_sizes, describe
 from tinybert.data.raw.notices import columns, labels
 from tinybert.data.raw.notices.rows import count_tokens
 from tinybert.data.raw.spelling import visible
+from tinybert.models.encode import TEACHER_LOGITS
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.schema import TaskData
 from tinybert.pipeline.wording import plural
+from tinybert.tasks import teacher
 from tinybert.tasks.task import REPORTED, TARGET, WORD_METRICS, Task, is_iob2
 
 ON_DEMAND = {"classification": ("f1", "matthews")}  # beside REPORTED
@@ -34,38 +36,33 @@ def prepare_task(
 
     section: params.yaml's task.<name>.data. tokenizer, max_length: the model's, which decide which
     rows are the same to it; None: their texts alone do. Output columns: text_a, text_b (null
-    without a second text) and, except for unlabeled, label (int64), labels (0 or 1 for each label,
-    float32) or score (float64); for tokens words and, except for unlabeled, tags (int64), lists.
+    without a second text) and, except for unlabeled and for splits that the teacher must answer
+    (Task.answered), label (int64), labels (0 or 1 for each label, float32) or score (float64); in
+    train and unlabeled also teacher_logits (float32 for each label), if the files have some. For
+    tokens words and, except for unlabeled, tags (int64), both lists.
     Returns the task and statistics of each split of the files: rows, labels or scores, lengths,
     duplicates, ..., and under `notices` a line for each thing that looks wrong.
     Raises InputError, before writing anything, that names file, line and remedy.
     """
-    notices: dict[str, dict] = {}
-    if section.kind == "tokens":
-        if tokenizer is not None and not tokenizer.is_fast:
-            raise InputError(
-                "kind: tokens needs a tokenizer that knows the places of its tokens, and that of "
-                "pretrained.model does not; choose one with a tokenizer.json"
-            )
-        kind, (names, tables) = "tokens", sentences.read(raw, section, notices)
-    else:
-        kind, names, tables = _read(raw, section, notices)
+    tables, kind, names, notices = read_tables(raw, section, tokenizer, max_length)
     metrics = _metrics(section, kind, names)
-    for table in tables.values():
-        if not len(table):
-            raise InputError(f"{table.file}: drop_broken removes all of its rows; correct the file")
-    same.mark(tables, tokenizer, max_length)
+    source, answered = ("train" if "train" in tables else "unlabeled"), []
     if "dev" not in tables:
-        tables, held_out = splits.hold_out_dev(tables, TARGET[kind])
-        notices["dev"] = {"taken_from_train": held_out, "notices": {}}
+        answered = ["dev"] if source == "unlabeled" else []
+        target = None if answered else TARGET[kind]
+        tables, held_out = splits.hold_out(tables, target, source=source)
+        tables["dev"].columns.pop(TEACHER_LOGITS, None)
+        notices["dev"] = {f"taken_from_{source}": held_out, "notices": {}}
     tables = repeats.count_repeats(tables, TARGET[kind], section.drop_overlap, notices)
-    if names and kind != "tokens" and len(set(tables["train"].columns[TARGET[kind]])) < 2:
+    is_classes = names and source == "train" and kind != "tokens"
+    if is_classes and len(set(tables[source].columns[TARGET[kind]])) < 2:
         raise InputError(
             f"{tables['train'].file}: only one class is left; add rows, or set drop_overlap: false"
         )
 
     present = [split for split in raw_tables.STEMS if split in tables]
-    task = Task(kind, names, "text_b" in tables["train"].columns, metrics, present)
+    pair = "text_b" in tables[source].columns
+    task = Task(kind, names, pair, metrics, present, answered)
     statistics = {}
     for split in [split for split in raw_tables.STEMS if split in notices]:
         statistics[split] = {"rows": 0, **notices[split]}
@@ -78,33 +75,68 @@ def prepare_task(
             statistics[split] = counts
     out.mkdir(parents=True, exist_ok=True)
     for split in present:
-        _write(tables[split], task, split, out / f"{split}.parquet")
+        _write(tables[split], task, out / f"{split}.parquet")
     task.save(out)
     return task, statistics
+
+
+def read_tables(
+    raw: Path,
+    section: TaskData,
+    tokenizer: PreTrainedTokenizerBase | None = None,
+    max_length: int = same.NO_LIMIT,
+) -> tuple[dict[str, Table], str, list[str], dict[str, dict]]:
+    """The checked tables of a raw folder's files, their targets numbered, their rows marked
+    (same.mark); the kind; the names of the labels; and each split's notices.
+
+    Arguments and errors: as of prepare_task.
+    """
+    notices: dict[str, dict] = {}
+    if section.kind == "tokens":
+        kind, (names, tables) = "tokens", sentences.read(raw, section, notices, tokenizer)
+    else:
+        kind, names, tables = _read(raw, section, notices)
+    same.mark(tables, tokenizer, max_length)
+    return tables, kind, names, notices
 
 
 def _read(
     raw: Path, section: TaskData, notices: dict[str, dict]
 ) -> tuple[str, list[str], dict[str, Table]]:
-    """The kind, the label names and the checked tables of a task that labels texts."""
+    """The kind, the names of the labels and the checked tables of a task that labels texts."""
     tables = raw_tables.read(raw, section)
     notices.update({split: {"notices": {}} for split in tables})
-    is_scored = "score" in tables["train"].columns
+    is_scored = "train" in tables and "score" in tables["train"].columns
     tables = missing.set_apart(tables, section, notices)
-    train_notices = notices["train"]["notices"]
-    train_notices.update(columns.check(tables["train"], section))
+    if "train" in tables:
+        notices["train"]["notices"].update(columns.check(tables["train"], section))
     empty = {split: _check_texts(table) for split, table in tables.items()}
     if raw_tables.drop_broken(section):
         tables = {split: table.drop(empty[split]) for split, table in tables.items()}
-    kind = section.kind or targets.kind(tables["train"])
+    kind, outputs = _kind(tables, section)
     for split, table in tables.items():
         notices[split]["notices"].update(columns.check_texts(table, section))
         if split != "unlabeled":
             table.columns[TARGET[kind]] = targets.parse(table, kind)
-    if not is_scored:
-        train_notices.update(labels.check(tables["train"], kind, section))
-    without_label = train_notices.get("without_label", "")
-    return kind, *targets.number(tables, section, kind, without_label)
+    without_label = ""
+    if "train" in tables and not is_scored:
+        notices["train"]["notices"].update(labels.check(tables["train"], kind, section))
+        without_label = notices["train"]["notices"].get("without_label", "")
+    names, tables = targets.number(tables, section, kind, without_label, outputs)
+    for split, table in tables.items():
+        if TEACHER_LOGITS in table.columns:
+            notices[split]["with_probabilities"] = given.parse(table, names, kind, section)
+    for table in tables.values():
+        if not len(table):
+            raise InputError(f"{table.file}: drop_broken removes all of its rows; correct the file")
+    return kind, names, tables
+
+
+def _kind(tables: dict[str, Table], section: TaskData) -> tuple[str, list[str] | None]:
+    """The task's kind, and the labels of the teacher if there is no train."""
+    if "train" in tables:
+        return section.kind or targets.kind(tables["train"]), None
+    return teacher.outputs(section)
 
 
 def write_texts(tables: Path | None, out: Path) -> None:
@@ -174,27 +206,30 @@ def _metrics(section: TaskData, kind: str, labels: list[str]) -> list[str]:
     return metrics
 
 
-def _write(table: Table, task: Task, split: str, file: Path) -> None:
+def _write(table: Table, task: Task, file: Path) -> None:
     """Writes a canonical table, in parts where its labels would fill the memory."""
     size = len(table)
-    if task.kind == "multi_label" and split != "unlabeled":
+    if task.kind == "multi_label" and task.target in table.columns:
         size = max(1, VALUES // len(task.labels))
     writer = None
     for start in range(0, len(table), size):
-        part = _canonical(table, task, split, slice(start, start + size))
+        part = _canonical(table, task, slice(start, start + size))
         writer = writer or pq.ParquetWriter(file, part.schema)
         writer.write_table(part)
     writer.close()
 
 
-def _canonical(table: Table, task: Task, split: str, part: slice) -> pa.Table:
+def _canonical(table: Table, task: Task, part: slice) -> pa.Table:
     first = table.columns["text_a"][part]
     second = table.columns["text_b"][part] if task.pair else [None] * len(first)
     columns = {"text_a": pa.array(first, pa.string()), "text_b": pa.array(second, pa.string())}
     if task.kind == "tokens":
         columns["words"] = pa.array(table.columns["words"][part], pa.list_(pa.string()))
-    if split != "unlabeled":
+    if task.target in table.columns:
         columns[task.target] = _targets(table.columns[task.target][part], task)
+    if TEACHER_LOGITS in table.columns:
+        kind = pa.list_(pa.float32(), len(task.labels))
+        columns[TEACHER_LOGITS] = pa.array(table.columns[TEACHER_LOGITS][part], kind)
     return pa.table(columns)
 
 

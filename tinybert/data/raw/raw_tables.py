@@ -8,10 +8,11 @@ from collections import Counter
 from pathlib import Path
 
 from tinybert.data.raw import columns as roles_of
-from tinybert.data.raw import records
+from tinybert.data.raw import given, records
 from tinybert.data.raw.benchmarks import BENCHMARKS
 from tinybert.data.raw.columns import TARGETS, Table
 from tinybert.data.raw.records import REMEDY, SUFFIXES, Options, Records
+from tinybert.models.encode import TEACHER_LOGITS
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.schema import TaskData
 
@@ -25,9 +26,10 @@ STEMS = {
 
 
 def read(raw: Path, section: TaskData) -> dict[str, Table]:
-    """Each split's table, with the roles of train; the values are not checked yet.
+    """Each split's table, with the roles of the first one; the values are not checked yet.
 
-    section: params.yaml's task.<name>.data. Raises InputError that names file, line and remedy.
+    section: params.yaml's task.<name>.data; with a fine-tuned teacher, texts without labels are
+    enough. Raises InputError that names file, line and remedy.
     """
     files = find_files(raw, section, SUFFIXES)
     layout = BENCHMARKS[section.benchmark] if section.benchmark else None
@@ -48,12 +50,47 @@ def read(raw: Path, section: TaskData) -> dict[str, Table]:
     if header is None and columns is None:
         _refuse_a_header(files, contents)
     tables: dict[str, Table] = {}
+    found: dict[str, list] = {}
     for split, file in files.items():
-        roles = list(tables["train"].columns) if tables else None
-        if split == "unlabeled":
+        values = given.read(str(file), contents[split], columns) if split in given.SPLITS else None
+        gives_label = values is not None and not given.has_target(contents[split], columns)
+        roles = list(next(iter(tables.values())).columns) if tables else None
+        if split == "unlabeled" or (split == "train" and gives_label):
+            roles = roles_of.text_roles(contents[split], columns) if roles is None else roles
             roles = [role for role in roles if role not in TARGETS]
-        tables[split] = roles_of.table(file, contents[split], columns, roles)
+        table = tables[split] = roles_of.table(file, contents[split], columns, roles)
+        if values is not None:
+            found[split] = [(values[0], value) for value in values[1]]
+        if split == "train" and gives_label:
+            target = "labels" if section.kind == "multi_label" else "label"
+            table.columns[target] = given.best_labels(table, found[split], section)
+        if split != "unlabeled" and not set(TARGETS) & set(tables[split].columns):
+            raise InputError(
+                f"{file} needs labels: add label to columns under the task's data in params.yaml, "
+                "or remove the file"
+            )
+    if not found and columns and set(given.ROLES) & set(columns):
+        raise InputError(
+            f"{raw}: neither train nor unlabeled has the columns of probabilities or logits; "
+            "correct columns under the task's data in params.yaml"
+        )
+    for split in given.SPLITS if found else ():
+        if split in tables:
+            nothing = [("", None)] * len(tables[split])
+            tables[split].columns[TEACHER_LOGITS] = found.get(split, nothing)
     return tables
+
+
+def _without_labels(section: TaskData) -> str:
+    """What a task without a train file lacks, for a message."""
+    if section.kind == "tokens":
+        return "kind: tokens needs words with tags there, also with a fine-tuned teacher"
+    if section.teacher:
+        return "Without labels, name the file with the texts unlabeled instead of train"
+    return (
+        "Without labels, set teacher: MODEL, one that is fine-tuned, under the task's data in "
+        "params.yaml, and name the file with the texts unlabeled instead of train"
+    )
 
 
 def drop_broken(section: TaskData) -> bool:
@@ -64,7 +101,7 @@ def drop_broken(section: TaskData) -> bool:
 
 
 def find_files(raw: Path, section: TaskData, suffixes: tuple[str, ...]) -> dict[str, Path]:
-    """Each split's file, train first. Raises InputError if there is no train file."""
+    """Each split's file, train first. Raises InputError if there is none to train on."""
     if not raw.is_dir():
         raise InputError(f"{raw} is missing: put train.tsv and dev.tsv there. {REMEDY}")
     if section.benchmark:
@@ -82,10 +119,14 @@ def find_files(raw: Path, section: TaskData, suffixes: tuple[str, ...]) -> dict[
             raise InputError(f"{raw} has {both}: keep one of them")
         if matches:
             files[split] = matches[0]
-    if "train" not in files:
+    is_answered = section.teacher and section.kind != "tokens" and "unlabeled" in files
+    if "train" not in files and not is_answered:
         expected = " or ".join(names["train"])
         present = ", ".join(sorted(file.name for file in raw.iterdir())) or "nothing"
-        raise InputError(f"{raw} has no train file ({expected}); it holds {present}. {REMEDY}")
+        raise InputError(
+            f"{raw} has no train file ({expected}); it holds {present}. {REMEDY} "
+            f"{_without_labels(section)}"
+        )
     return files
 
 

@@ -106,11 +106,15 @@ def open_rows(stream: BufferedIOBase, name: str, suffix: str, options: Options) 
 
         names, rows = parquet_rows(stream, name)
         return Stream(names, len(names), rows, "row")
+    text = lines(stream, name, options.encoding, options.remedy, line_end(suffix, options))
+    return rows_of_lines(text, name, suffix, options, look_ahead=stream.seekable())
+
+
+def line_end(suffix: str, options: Options) -> str:
+    """What ends the lines of a file of text, as decoding.lines takes it."""
     quoted = options.quoted if options.quoted is not None else suffix == ".csv"
     is_table = suffix != ".jsonl" and not options.label_colon
-    ending = "" if quoted and is_table else "\n"
-    text = lines(stream, name, options.encoding, options.remedy, ending)
-    return rows_of_lines(text, name, suffix, options, look_ahead=stream.seekable())
+    return "" if quoted and is_table else "\n"
 
 
 def rows_of_lines(

@@ -28,8 +28,8 @@ def count_repeats(
 
     drop_overlap: remove the rows that are also in a split with scores, as far as max_length, from
     train and unlabeled.
-    Returns the tables; unlabeled is missing if no row remains. Raises InputError if no row of train
-    would remain.
+    Returns the tables; unlabeled is missing if no row remains. Raises InputError if no row to train
+    on would remain.
     """
     scored = {split: table for split, table in tables.items() if split not in TRAINED_ON}
     elsewhere = {
@@ -38,8 +38,8 @@ def count_repeats(
         for row, group in enumerate(table.columns["same"])
     }
     for split, table in tables.items():
-        _count_within(table, None if split == "unlabeled" else target, notices[split])
-        if split in scored:
+        _count_within(table, target if target in table.columns else None, notices[split])
+        if split in scored and "train" in tables:
             remedy = None if drop_overlap else f"{DROP} train"
             _count_in(table, "train", tables["train"], remedy, notices[split])
         if split == "test":
@@ -183,7 +183,7 @@ def _without_overlap(
         table = tables[split]
         groups, cut = table.columns["same"], set(_cut_rows(table, list(scored.values())))
         rows = [r for r, group in enumerate(groups) if group not in elsewhere and r not in cut]
-        if not rows and split == "train":
+        if not rows and (split == "train" or "train" not in tables):
             raise InputError(f"{table.file}: drop_overlap removes all rows; set it to false")
         dropped = notices[split]["overlap_dropped"] = len(table) - len(rows)
         if dropped:

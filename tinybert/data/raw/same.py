@@ -38,7 +38,8 @@ def mark(
             table.columns["exchanged"] = [hash((_key(b), _key(a))) for a, b in _texts(table)]
         if tokenizer is not None:
             table.columns |= _token_marks(table, tokenizer, max_length)
-    special = special_tokens(tokenizer, tables["train"]) if tokenizer is not None else None
+    first = next(iter(tables.values()))
+    special = special_tokens(tokenizer, first) if tokenizer is not None else None
     _join_equal_tokens(list(tables.values()), special)
 
 

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from transformers import PreTrainedTokenizerBase
+
 from tinybert.data.raw import raw_tables, schemes, tagged
 from tinybert.data.raw.columns import Table
 from tinybert.data.raw.targets import preview
@@ -13,15 +15,23 @@ UNUSED = ("quoted", "missing_labels", "drop_broken")  # keys of task.<name>.data
 
 
 def read(
-    raw: Path, section: TaskData, notices: dict[str, dict]
+    raw: Path,
+    section: TaskData,
+    notices: dict[str, dict],
+    tokenizer: PreTrainedTokenizerBase | None = None,
 ) -> tuple[list[str], dict[str, Table]]:
     """The labels in the order of their numbers, and each split's table: text_a, words and, except
     for unlabeled, tags, the numbers of the words' labels.
 
     section: params.yaml's task.<name>.data. notices: by split, gets a line for each thing that
-    looks wrong, and for train `scheme`, how its tags mark entities. Raises InputError that names
-    file, line and remedy.
+    looks wrong, and for train `scheme`, how its tags mark entities. tokenizer: the model's. Raises
+    InputError that names file, line and remedy.
     """
+    if tokenizer is not None and not tokenizer.is_fast:
+        raise InputError(
+            "kind: tokens needs a tokenizer that knows the places of its tokens, and that of "
+            "pretrained.model does not; choose one with a tokenizer.json"
+        )
     for key in UNUSED:
         if getattr(section, key):
             raise InputError(f"params.yaml: {key} is not defined for kind: tokens; remove it")

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from tinybert.data.raw.benchmarks import BENCHMARKS
-from tinybert.data.raw.columns import Table
+from tinybert.data.raw.columns import TARGETS, Table
 from tinybert.data.raw.spelling import normalised, plain_name
 from tinybert.models.chunks import MAX_CHARACTERS
 from tinybert.pipeline.errors import InputError
@@ -41,19 +41,24 @@ def parse(table: Table, kind: str) -> list:
 
     Raises InputError that names the row of an invalid value.
     """
-    [role] = set(table.columns) - {"text_a", "text_b"}
+    [role] = set(table.columns) & set(TARGETS)
     values = table.columns.pop(role)
     parse_value = {"classification": _label, "multi_label": _labels, "regression": _score}[kind]
     return [parse_value(value, f"{table.where(row)}: {role}") for row, value in enumerate(values)]
 
 
 def number(
-    tables: dict[str, Table], section: "TaskData", kind: str, without_label: str = ""
+    tables: dict[str, Table],
+    section: "TaskData",
+    kind: str,
+    without_label: str = "",
+    outputs: list[str] | None = None,
 ) -> tuple[list[str], dict[str, Table]]:
     """The label names in the order of their numbers, and the tables with numbers instead of names.
 
     A label becomes its number; multi-label targets become a sorted tuple of numbers. without_label:
-    what was said of rows that have none, for a train of one class.
+    what was said of rows that have none, for a train of one class. outputs: the labels of a
+    teacher, if there is no train.
     Raises InputError for a label that train lacks or that params.yaml does not list; with
     drop_broken, rows with unlisted labels are dropped and counted instead.
     """
@@ -66,18 +71,31 @@ def number(
         value = table.columns[target][row]
         return value if multi_label else [value]
 
-    train = tables["train"]
-    present = Counter(name for row in range(len(train)) for name in names(train, row))
+    train = tables.get("train")
+    rows = range(len(train)) if train else ()
+    present = Counter(name for row in rows for name in names(train, row))
     listed = section.labels or (BENCHMARKS[section.benchmark].labels if section.benchmark else None)
     if listed and isinstance(listed, dict):
         order = list(dict.fromkeys(listed.values()))
         numbers = {name: order.index(listed.get(name, name)) for name in [*listed, *order]}
     else:
-        order = list(listed) if listed else sorted(present, key=_order)
+        order = list(listed or outputs or sorted(present, key=_order))
         numbers = {name: i for i, name in enumerate(order)}
+    if outputs and not listed:  # the files may write the teacher's labels in another way
+        number_of = {label_key(name): i for i, name in enumerate(order)}
+        written = {
+            name
+            for table in tables.values()
+            if target in table.columns
+            for row in range(len(table))
+            for name in names(table, row)
+        }
+        if len(number_of) == len(order):
+            known = {name: number_of.get(label_key(name)) for name in written - set(order)}
+            numbers |= {name: i for name, i in known.items() if i is not None}
     numbered = dict(tables)
     for split, table in tables.items():
-        if split == "unlabeled":
+        if target not in table.columns:
             continue
         unknown = {
             row: name
@@ -88,6 +106,7 @@ def number(
         if unknown and not (listed and section.drop_broken):
             row, name = next(iter(unknown.items()))
             where = "listed under the task's data in params.yaml" if listed else "in train"
+            where = "a label of the teacher" if outputs and not listed else where
             alike = [label for label in numbers if label_key(label) == label_key(name)]
             hint = f", which differs from {alike[0]!a:.80}" if alike else ""
             shown = f"{name!a:.80}" if alike else f"{name!r:.80}"
@@ -98,7 +117,7 @@ def number(
         table = numbered[split] = table.drop(unknown)
         classes = [{numbers[name] for name in names(table, row)} for row in range(len(table))]
         table.columns[target] = [tuple(sorted(c)) if multi_label else min(c) for c in classes]
-    if len({numbers[name] for name in present if name in numbers}) < 2:
+    if train and len({numbers[name] for name in present if name in numbers}) < 2:
         only = repr(next(iter(present))) if present else "none at all"
         others = f" ({without_label})" if without_label else ""
         raise InputError(

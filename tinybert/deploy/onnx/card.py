@@ -7,7 +7,7 @@ from huggingface_hub import ModelCard, ModelCardData
 
 from tinybert.deploy.onnx import reference
 from tinybert.deploy.onnx.session import FILES, METADATA_FILE
-from tinybert.tasks.task import scored_on
+from tinybert.tasks.task import AGREEMENT, AGREEMENT_IS, scored_on
 
 CARD = """\
 ---
@@ -86,4 +86,5 @@ def table(split: str, rows: int, scores: dict[str, dict]) -> str:
         }  # fmt: skip
     frame = pd.DataFrame.from_dict(named, orient="index").dropna(axis="columns")
     frame.index.name = scored_on(split, rows)
-    return frame.to_markdown(floatfmt=".4g")
+    shown = frame.to_markdown(floatfmt=".4g")
+    return f"{shown}\n\n{AGREEMENT_IS}" if AGREEMENT in frame else shown

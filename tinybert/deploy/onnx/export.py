@@ -69,10 +69,10 @@ def export_student(name: str, max_length: int, settings: Export) -> None:
     runs = {"torch": torch_run(model), **{k: alone(onnx_run(f)) for k, f in files.items()}}
     check_close(runs["torch"], onnx_run(files["onnx"]), rows["dev"])
     dev, result = (
-        {kind: scores_of(runs[kind], rows[split], task) for kind in kinds}
+        {kind: scores_of(runs[kind], rows[split], task, split) for kind in kinds}
         for split, kinds in (("dev", ("torch", "int8")), (task.test_split, runs))
     )
-    check_drop(dev, task.metric, settings.max_drop)
+    check_drop(dev, task.metrics_of("dev")[0], settings.max_drop)
     for kind, file in {"torch": source / pretrained.WEIGHTS, **files}.items():
         result[kind]["megabytes"] = megabytes(file)
     write_json(paths.metrics("export", name), result)
@@ -226,9 +226,9 @@ def check_drop(dev: dict[str, dict[str, float]], metric: str, max_drop: float) -
         )
 
 
-def scores_of(run: Run, rows: Rows, task: Task) -> dict:
-    """The task's metrics, and `interval`, [low, high], the first one's 95 % interval; batches have
-    rows of similar length."""
+def scores_of(run: Run, rows: Rows, task: Task, split: str) -> dict:
+    """The metrics of a split, and `interval`, [low, high], the first one's 95 % interval; batches
+    have rows of similar length. rows: of the split."""
     logits = np.zeros((rows.labelled, max(1, len(task.labels))), np.float32)
     order = inference_batches(rows, BATCH_SIZE)
     for indices, inputs in zip(order, batches(rows, order), strict=True):
@@ -237,10 +237,10 @@ def scores_of(run: Run, rows: Rows, task: Task) -> dict:
             first = rows.batch(indices)["first"].numpy()
             values = values[first[:, : values.shape[1]]]
         logits[rows.items(indices)] = values
-    pair = compared(logits, rows, task)
-    bounds = interval(*pair, METRICS[task.metric])
+    pair, metrics = compared(logits, rows, task), task.metrics_of(split)
+    bounds = interval(*pair, METRICS[metrics[0]])
     return {
-        **{metric: round(float(METRICS[metric](*pair)), 4) for metric in task.metrics},
+        **{metric: round(float(METRICS[metric](*pair)), 4) for metric in metrics},
         "interval": [round(bound, 4) for bound in bounds],
     }
 

@@ -9,13 +9,13 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tinybert.models import predict
 from tinybert.models.device import machine_kind
-from tinybert.models.encode import read_rows, shard_files
+from tinybert.models.encode import TEACHER_LOGITS, read_rows, shard_files
 from tinybert.pipeline import distributed
 from tinybert.pipeline.files import atomic_write, link_or_copy, reading, write_array
 
 
 def label_shards(
-    teacher: PreTrainedModel,
+    teachers: list[PreTrainedModel],
     shards: list[Path],
     out: Path,
     tokenizer: PreTrainedTokenizerBase,
@@ -23,8 +23,9 @@ def label_shards(
     precision: str,
     checkpoint_dir: Path,
 ) -> None:
-    """Writes NNNNN.npy, float32 logits (rows, classes), for each shard NNNNN.parquet; for labels
-    of words (words, classes).
+    """Writes NNNNN.npy, float32 logits (rows, classes), for each shard NNNNN.parquet: those of
+    its column teacher_logits where a row has some, else the mean of the teachers'. For labels of
+    words (words, classes).
 
     The processes share the shards. checkpoint_dir: for finished shards; a rerun skips those.
     """
@@ -35,12 +36,21 @@ def label_shards(
         if files[i].exists():
             continue
         rows = read_rows(shards[i], tokenizer, max_length)
-        logits = predict.logits(teacher, rows, precision, f"label {shards[i].stem}")
+        logits = predict.mean_logits(teachers, rows, precision, f"label {shards[i].stem}")
+        _use_given(shards[i], logits)
         with atomic_write(files[i]) as file:
             write_array(file, logits)
     distributed.barrier()
     if distributed.is_main():
         link_or_copy(files, out)
+
+
+def _use_given(shard: Path, logits: np.ndarray) -> None:
+    """Replaces the logits of the rows for which the task's files give others, in place."""
+    if TEACHER_LOGITS in pq.read_schema(shard).names:
+        values = pq.read_table(shard, columns=[TEACHER_LOGITS])[TEACHER_LOGITS].combine_chunks()
+        has_values = values.is_valid().to_numpy(zero_copy_only=False)
+        logits[has_values] = values.drop_null().flatten().to_numpy().reshape(-1, logits.shape[1])
 
 
 def read_logits(labels: Path) -> np.ndarray:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from tinybert.evaluation.score_warnings import percent, score_warnings
+from tinybert.evaluation.score_warnings import CHEAPER, percent, score_warnings
 from tinybert.pipeline import paths
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.files import atomic_write, read_json, reading, write_json
@@ -65,9 +65,12 @@ def _read(file: Path, show: Callable[[str, dict], object]) -> dict:
 
 
 def scores_table(results: dict[str, dict]) -> pd.DataFrame:
-    """A row for each metric of each task, in percent; the interval is the student's. results: the
-    content of metrics/eval by task."""
-    rows = []
+    """A row for each metric of each task, in percent; the interval is the student's. Models that
+    learn labels alone have columns if one of the tasks has labels. results: the content of
+    metrics/eval by task."""
+    rows, columns = [], COLUMNS
+    if not any(model in result for result in results.values() for model in CHEAPER):
+        columns = {model: title for model, title in COLUMNS.items() if model not in CHEAPER}
     for task, result in results.items():
         parts = {result["split"]: result}
         if "dev_mismatched" in result:
@@ -76,12 +79,13 @@ def scores_table(results: dict[str, dict]) -> pd.DataFrame:
             where = scored_on(split, part["rows"])
             for metric in part["student"]:
                 values = [
-                    f"{100 * part[model][metric]:.1f}" if model in part else "" for model in COLUMNS
+                    f"{100 * part[model][metric]:.1f}" if metric in part.get(model, {}) else ""
+                    for model in columns
                 ]
                 interval = percent(part["intervals"]["student"][metric])
                 ratio = f"{100 * part['retention'][metric]:.1f} %"
                 rows.append([task, metric, where, *values, interval, ratio])
-    header = ["task", "metric", "scored on", *COLUMNS.values(), "95 %", "student / teacher"]
+    header = ["task", "metric", "scored on", *columns.values(), "95 %", "student / teacher"]
     return pd.DataFrame(rows, columns=header)
 
 

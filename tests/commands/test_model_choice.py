@@ -1,0 +1,94 @@
+"""The language of texts, whether a model reads them, and what another model changes."""
+
+from pathlib import Path
+
+import pytest
+from transformers import AlbertConfig, BertConfig, BertTokenizer
+
+from tinybert.commands import model_choice
+from tinybert.commands.languages import Language, detect
+from tinybert.distillation.layers import layer_map
+from tinybert.pipeline import params
+
+ROOT = Path(__file__).parents[2]
+SENTENCES = {
+    "en": "Where is my lamp? The card was charged for a chair that I did not buy.",
+    "de": "Wo ist meine Lampe? Die Karte wurde belastet, obwohl ich den Stuhl nicht gekauft habe.",
+    "fr": "Où est ma lampe ? La carte a été débitée pour une chaise que je n'ai pas achetée.",
+    "es": "¿Dónde está mi lámpara? La tarjeta fue cargada por una silla que no compré.",
+    "zh": "这部电影很好看，我非常喜欢。iPhone 也不错",
+    "ja": "この映画はとても良かった。",
+    "ko": "이 영화는 정말 좋았다",
+    "ru": "Где моя лампа? С карты списали деньги за стул, который я не покупал",
+    "uk": "Де моя лампа? З картки зняли гроші за стілець, який я не купував",
+    "ar": "أين مصباحي؟ تم خصم المبلغ من البطاقة مقابل كرسي لم أشتره",
+}
+
+
+@pytest.mark.parametrize("code", SENTENCES)
+def test_the_language_of_a_sentence(code):
+    assert detect([SENTENCES[code]]).code == code
+
+
+@pytest.mark.parametrize("text", ["", "1 2 3", "!?"])
+def test_texts_without_letters_have_no_language(text):
+    assert detect([text]) is None
+
+
+def test_an_unknown_language_has_the_name_of_its_script():
+    assert detect(["Lorem ipsum dolor consectetur"]) == Language(None, "Latin", "Latin")
+
+
+def tokenizer_of(tmp_path, characters: str) -> BertTokenizer:
+    """One token for each character."""
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    continued = [f"##{character}" for character in characters]
+    file = tmp_path / "vocab.txt"
+    file.write_text("\n".join([*special, *characters, *continued]), encoding="utf-8")
+    return BertTokenizer(vocab=str(file))
+
+
+def test_a_model_that_lacks_the_characters_cannot_read_them(tmp_path, tokenizer):
+    chinese, russian = [SENTENCES["zh"]], [SENTENCES["ru"]]
+    knows = tokenizer_of(tmp_path, "".join(sorted(set(SENTENCES["zh"].lower()))))
+    spells = tokenizer_of(tmp_path, "".join(sorted(set(SENTENCES["ru"].lower()))))
+
+    def reads(texts: list[str], tokenizer) -> bool:
+        return not model_choice.cannot_read(model_choice.fit(texts, tokenizer), detect(texts))
+
+    assert not reads(chinese, tokenizer)
+    assert reads(chinese, knows)
+    assert not reads(russian, spells)  # a token for each letter
+
+
+def settings():
+    return params.load(path=ROOT / "params.yaml")
+
+
+@pytest.mark.parametrize(
+    ("layers", "width", "heads"),
+    [(12, 768, 12), (24, 1024, 16), (12, 384, 12), (2, 128, 2), (8, 512, 8), (7, 320, 5)],
+)
+def test_the_students_sizes_fit_the_model(layers, width, heads):
+    config = BertConfig(num_hidden_layers=layers, hidden_size=width, num_attention_heads=heads)
+    changed = model_choice.changes("owner/model", config, settings())
+    student = settings().student.model_dump() | changed["student"]
+    student = type(settings().student).model_validate(student)  # the schema's own checks
+    layer_map.check(config, student, "uniform")
+    assert student.hidden_size <= width and student.num_hidden_layers <= 3
+    assert changed["pretrained"] == {"model": "owner/model", "revision": None, "sha256": None}
+    assert (changed.get("teacher", {}).get("lr") == 3e-5) == (width >= 512)
+
+
+def test_the_model_of_params_changes_nothing():
+    name = settings().pretrained.model
+    assert model_choice.changes(name, BertConfig(), settings()) == {}
+
+
+def test_layers_that_closed_form_cannot_read_start_at_random():
+    config = AlbertConfig(
+        vocab_size=40, embedding_size=8, hidden_size=768, num_attention_heads=12,
+        num_hidden_layers=12, intermediate_size=64,
+    )  # fmt: skip
+    changed = model_choice.changes("owner/model", config, settings())
+    assert changed["student"]["init"] == "random" and changed["general"]["epochs"] == 1

@@ -1,0 +1,97 @@
+"""Several teachers that the user brings: the mean of their logits counts."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from pydantic import ValidationError
+from teachers import NLI, fine_tuned, task_of
+from tiny import tiny_config
+from transformers import (
+    AutoModel,
+    AutoModelForSequenceClassification,
+    BertForSequenceClassification,
+)
+
+from tinybert.pipeline import paths
+from tinybert.pipeline.errors import InputError
+from tinybert.pipeline.schema import TaskData
+from tinybert.tasks import teacher
+from tinybert.tasks.task import Task
+
+TEXTS = ["good film", "a very bad film", "dull", "the story is boring and the plot", "great"]
+
+
+def deeper(names: list[str], **changes):
+    """A classifier of three layers."""
+    config = tiny_config(
+        num_hidden_layers=3, id2label=dict(enumerate(names)), initializer_range=1.0, **changes
+    )
+    return BertForSequenceClassification(config).eval()
+
+
+@pytest.fixture
+def members(checkpoint):
+    """The pretrained model, and two teachers of different sizes and orders of labels."""
+    base = checkpoint(AutoModel.from_config(tiny_config()), "pretrained")
+    models = [fine_tuned("bert", NLI), deeper(NLI[::-1])]
+    return base, [str(checkpoint(model, f"member{i}")) for i, model in enumerate(models)]
+
+
+def expected(folders: list[str], tokenizer) -> np.ndarray:
+    """The mean logits in the order of NLI, one text at a time, by transformers alone."""
+    means = []
+    for text in TEXTS:
+        with torch.no_grad():
+            first, second = (
+                AutoModelForSequenceClassification.from_pretrained(folder)(
+                    **tokenizer(text, return_tensors="pt")
+                ).logits[0]
+                for folder in folders
+            )
+        means.append((first + second.flip(0)) / 2)
+    return torch.stack(means).numpy()
+
+
+def test_the_mean_of_their_logits_answers(members, tokenizer, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    base, folders = members
+    source = TaskData(teacher=folders)
+    task = Task("classification", NLI, False, ["accuracy"], ["dev", "unlabeled"], ["dev"])
+    out = paths.tables("mine")
+    out.mkdir(parents=True)
+    table = pa.table({"text_a": TEXTS, "text_b": pa.nulls(len(TEXTS), pa.string())})
+    pq.write_table(table, out / "dev.parquet")
+    written = teacher.fetch_teachers(source, task, base, out, 32)
+    assert written == [paths.teacher_source("mine"), *paths.other_teachers("mine")]
+    counts = teacher.answer(out, task, written, 32)
+    answers = pq.read_table(out / "dev.parquet")["label"].to_numpy()
+    logits = expected(folders, tokenizer)
+    np.testing.assert_array_equal(answers, logits.argmax(axis=1))
+    assert list(counts["dev"]["labels"].values()) == np.bincount(answers, minlength=3).tolist()
+
+
+def test_each_member_must_have_the_labels_and_the_tokens(members, checkpoint, tmp_path):
+    base, [first, _] = members
+    others = {
+        "labels of the teacher": deeper(["good", "bad", "dull"]),
+        r"has vocab_size 99 \(not \d+\)": deeper(NLI, vocab_size=99),
+    }
+    _, task = task_of(first, NLI)
+    for message, model in others.items():
+        source = TaskData(teacher=[first, str(checkpoint(model, "other"))])
+        with pytest.raises(InputError, match=message):
+            teacher.fetch_teachers(source, task, base, tmp_path / "out", 32)
+
+
+def test_the_first_member_must_have_the_pretrained_models_sizes(members, tmp_path):
+    base, folders = members
+    _, task = task_of(folders[0], NLI)
+    with pytest.raises(InputError, match=r"num_hidden_layers 3 \(not 2\).* step 2 predictions"):
+        teacher.fetch_teachers(TaskData(teacher=folders[::-1]), task, base, tmp_path / "out", 32)
+
+
+def test_a_revision_is_for_one_teacher():
+    with pytest.raises(ValidationError, match="teacher_revision is for one teacher"):
+        TaskData(teacher=["a/b", "c/d"], teacher_revision="main")

@@ -1,0 +1,56 @@
+"""What a stage costs: operations of a transformer's matrix products, and the rate of this machine.
+
+SHARES are those of the bound that benchmarks/README.md found: the products of a stage run at this
+share of the rate of one large product.
+"""
+
+import time
+from statistics import median
+from typing import NamedTuple
+
+import torch
+
+SIZE = 1536  # of the square matrices
+GPU_SIZE = 16384
+ROUNDS = 5
+SHARES = {
+    "distill_general": 0.74,  # full_128
+    "distill_intermediate": 0.65,  # sst2_64
+    "distill_prediction": 0.30,  # prediction
+    "label": 0.78,  # label
+    "finetune": 0.53,  # Dropout: 83 GFLOP in 375 ms, at 421 GFLOP/s
+}
+
+
+class Sizes(NamedTuple):
+    """Of an encoder: layers, and the widths of hidden states and of the feed-forward layers."""
+
+    layers: int
+    width: int
+    inner: int
+
+
+def matmul_rate(dtype: torch.dtype, device: str = "cpu") -> float:
+    """Operations per second of a square matrix product, multiplications plus additions."""
+    size = SIZE if device == "cpu" else GPU_SIZE
+    a, b = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
+    seconds = []
+    for _ in range(ROUNDS + 1):
+        start = time.perf_counter()
+        c = a @ b
+        c[0, 0].item()  # waits for a GPU
+        seconds.append(time.perf_counter() - start)
+    return 2 * size**3 / median(seconds[1:])  # the first call builds the kernel
+
+
+def forward(model: Sizes, tokens: float, pairs: float) -> float:
+    """Multiplications and additions of a pass over rows. pairs: of tokens in the same row."""
+    layers, width, inner = model
+    linear = 2 * (4 * width**2 + 2 * width * inner) * tokens
+    attention = 2 * 2 * width * pairs  # scores, and the mean of the values
+    return layers * (linear + attention)
+
+
+def layer_maps(student: Sizes, teacher: Sizes, tokens: float) -> float:
+    """The linear maps of the layers' loss, forward: one for each layer and the embeddings."""
+    return 2 * (student.layers + 1) * student.width * teacher.width * tokens

@@ -1,0 +1,184 @@
+"""What `tinybert init` finds in a task's files: language, model, splits, and how it shows them."""
+
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+
+import pyarrow.parquet as pq
+from stop_words import LANGUAGE_MAPPING
+from tabulate import tabulate
+from transformers import PreTrainedTokenizerBase
+
+from tinybert.commands import languages, model_choice, raw_files
+from tinybert.data.raw import prepare, raw_tables, splits
+from tinybert.data.raw.columns import header_test
+from tinybert.data.raw.records import Options
+from tinybert.pipeline.errors import InputError
+from tinybert.pipeline.schema import Params, TaskData
+from tinybert.pipeline.wording import plural
+from tinybert.tasks.task import TARGET, Task
+
+SAMPLE = 1000  # rows that show the language, and how the model reads it
+ROWS = 5  # shown
+LABELS = 20  # shown
+WIDTH = 70  # characters of a text
+
+
+class Findings:
+    """A folder of staged files as prepare_task reads it, and the model for it."""
+
+    def __init__(
+        self,
+        folder: Path,
+        section: TaskData,
+        settings: Params,
+        model: str | None,
+        agrees: Callable[[str], bool | None],
+    ):
+        """folder: as data/raw/TASK. section: params.yaml's task.<name>.data. model: the user's
+        choice. agrees: the user's answer to a question; None: nobody can be asked.
+
+        Raises InputError that names file, line and remedy, and if the model of params.yaml cannot
+        read the texts and nobody chooses another.
+        """
+        self.folder, self.section, self.notes = folder, section, []
+        self.max_length = settings.encode.max_length
+        texts = _first_texts(folder, section)
+        self.language = languages.detect(texts)
+        self.model, config, self.tokenizer = model_choice.load(settings, model)
+        other = model_choice.MULTILINGUAL
+        if problem := self._problem(texts, self.tokenizer):
+            if model is None:
+                if not agrees(f"{problem}. Use {other}?"):
+                    raise InputError(f"{problem}; give another: --model {other}")
+                self.model, config, self.tokenizer = model_choice.load(settings, other)
+            self.notes.append(f"{problem}; {other} knows 100 languages")
+        elif model is None and self.language and self.language.code not in ("en", None):
+            self.notes.append(
+                f"the texts seem to be {self.language.name}; if {self.model} is a model of another "
+                f"language: --model {other}"
+            )
+        self.model_changes = model_choice.changes(self.model, config, settings)
+
+    def _problem(self, texts: list[str], tokenizer: PreTrainedTokenizerBase) -> str | None:
+        fit = model_choice.fit(texts, tokenizer)
+        if not model_choice.cannot_read(fit, self.language):
+            return None
+        reading = f"takes {fit.per_letter:.1f} tokens for each letter"
+        if fit.unknown > model_choice.UNKNOWN:
+            reading = f"does not know {100 * fit.unknown:.0f} % of the tokens"
+        return f"the texts are {self.language.name}, and {self.model} is no choice: it {reading}"
+
+    @property
+    def stop_words(self) -> str | None:
+        """The language's code, if there are stop words for it."""
+        code = self.language.code if self.language else None
+        return code if code in LANGUAGE_MAPPING else None
+
+    def hold_out_test(self, share: float) -> None:
+        """Moves a share of the rows of train to a file test, as splits.hold_out does. Rows that the
+        model sees as the same stay together, and those that are in another split stay in train."""
+        tables, kind, *_ = prepare.read_tables(
+            self.folder, self.section, self.tokenizer, self.max_length
+        )
+        elsewhere = {
+            group
+            for split, table in tables.items()
+            if split != "train"
+            for group in table.columns["same"]
+        }
+        try:
+            tables, count = splits.hold_out(tables, TARGET[kind], "test", share, elsewhere)
+        except InputError as error:
+            raise InputError(f"{error}. --test-share 0 takes no test") from None
+        [file] = [file for file in self.folder.iterdir() if file.stem == "train"]
+        test = file.with_stem("test")
+        raw_files.divide(file, _options(self.section), tables["test"].numbers, test)
+        self.notes.append(
+            f"test: {plural(count, 'row', 'rows')} of train, the same share of each label"
+        )
+
+    def prepare(self, out: Path) -> None:
+        """Does what the stage prepare_task will do, into `out`."""
+        self.task, self.statistics = prepare.prepare_task(
+            self.folder, out, self.section, self.tokenizer, self.max_length
+        )
+        self.rows = next(pq.ParquetFile(out / "train.parquet").iter_batches(ROWS)).to_pylist()
+
+    def report(self) -> list[str]:
+        """Parsed rows, kind, language, sizes, labels, and notices; after prepare."""
+        kind = f"{self.task.kind}{' of pairs' if self.task.pair else ''}"
+        language = self.language.name if self.language else "unknown"
+        lines = [
+            *self.notes,
+            "",
+            *_rows(self.task, self.rows),
+            "",
+            f"kind: {kind}; language: {language}; model: {self.model}",
+            "",
+            _sizes(self.statistics),
+        ]
+        if self.task.labels:
+            lines += ["", _labels(self.statistics, self.task.labels)]
+        notices = [
+            f"{split}: {line}"
+            for split, counts in self.statistics.items()
+            for line in counts["notices"].values()
+        ]
+        return [*lines, "", *(f"warning: {line}" for line in notices)] if notices else lines
+
+
+def _first_texts(folder: Path, section: TaskData) -> list[str]:
+    """Texts of the first rows of train."""
+    train = raw_tables.read(folder, section)["train"]
+    values = (train.columns[role] for role in ("text_a", "text_b") if role in train.columns)
+    return [text for column in values for text in islice(column, SAMPLE) if isinstance(text, str)]
+
+
+def _options(section: TaskData) -> Options:
+    """How the task's files are read."""
+    columns = section.columns and dict(section.columns.model_dump(exclude_none=True))
+    is_header = header_test(section.header, columns)
+    return Options(is_header, section.encoding or "utf-8", section.quoted)
+
+
+def _rows(task: Task, rows: list[dict]) -> list[str]:
+    def target(row: dict) -> str:
+        value = row[task.target]
+        if task.kind == "classification":
+            return task.labels[value]
+        if task.kind == "regression":
+            return f"{value:g}"
+        return ", ".join(name for name, on in zip(task.labels, value, strict=True) if on)
+
+    def text(value: str) -> str:
+        shown = " ".join(value.split())
+        return shown if len(shown) <= WIDTH else f"{shown[:WIDTH]}..."
+
+    roles = ["text_a", "text_b"] if task.pair else ["text_a"]
+    table = [[target(row)[:WIDTH], *(text(row[role]) for role in roles)] for row in rows]
+    header = [task.target, *(roles if task.pair else ["text"])]
+    return tabulate(table, header, disable_numparse=True).splitlines()
+
+
+def _sizes(statistics: dict[str, dict]) -> str:
+    """A row for each split: rows, lengths, cut rows, share of unknown tokens."""
+    table = []
+    for split, counts in statistics.items():
+        tokens = counts.get("tokens", {"median": 0, "max": 0})
+        taken = " (from train)" if counts.get("taken_from_train") else ""
+        unknown = f"{100 * counts.get('unknown_tokens', 0):.1f} %"
+        sizes = [counts["rows"], tokens["median"], tokens["max"], counts.get("rows_cut", 0)]
+        table.append([split + taken, *(f"{size:,}" for size in sizes), unknown])
+    header = ["split", "rows", "median tokens", "longest", "cut", "unknown tokens"]
+    return tabulate(table, header, disable_numparse=True, colalign=("left", *["right"] * 5))
+
+
+def _labels(statistics: dict[str, dict], names: list[str]) -> str:
+    """A row for each label with its rows in each split; the most frequent ones first."""
+    counted = {split: n["labels"] for split, n in statistics.items() if "labels" in n}
+    order = sorted(names, key=lambda name: -counted["train"][name])
+    table = [[name[:WIDTH], *(n[name] for n in counted.values())] for name in order[:LABELS]]
+    if len(order) > LABELS:
+        table.append([f"... {len(order) - LABELS:,} more", *[""] * len(counted)])
+    return tabulate(table, ["label", *counted], disable_numparse=True)

@@ -1,0 +1,187 @@
+"""A task from a user's files: what `tinybert init` finds in them, and what it writes.
+
+    tinybert init tickets.csv --name mine
+
+Everything is read and checked in a temporary folder, as `prepare_task` will read it; then
+data/raw/NAME and params.yaml are written, or neither.
+"""
+
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from tinybert.commands import raw_files, recipe, texts
+from tinybert.data.raw.columns import Columns
+from tinybert.pipeline import params, paths
+from tinybert.pipeline.errors import InputError
+from tinybert.pipeline.files import atomic_write
+from tinybert.pipeline.schema import NAME, Params, TaskData
+
+if TYPE_CHECKING:  # with torch, which takes seconds to import; mistakes in names show before
+    from tinybert.commands.findings import Findings
+
+RECIPE = "own_task"
+# What a message tells users of params.yaml to set, and this command has an option for.
+IN_PARAMS = re.compile(
+    r"([Ss])et (columns|header|quoted|encoding): (\{.*?\}|[\w-]+)(?:, or their names,)?"
+    r"(?: under the task's data in params\.yaml| there)"
+)
+
+
+@dataclass(frozen=True)
+class Request:
+    """files: the user's. name: of the task. model: as pretrained.model, or None. corpus: a folder
+    of general text, or None. test_share: of train, which becomes test where there is none; 0: none.
+    columns, header, quoted, encoding: as in params.yaml's task.<name>.data. yes: ask nothing."""
+
+    files: list[Path]
+    name: str
+    model: str | None = None
+    corpus: Path | None = None
+    test_share: float = 0.1
+    columns: Columns | None = None
+    header: bool | None = None
+    quoted: bool | None = None
+    encoding: str | None = None
+    yes: bool = False
+
+    def data(self) -> dict:
+        """The task's section `data` in params.yaml."""
+        values = {name: getattr(self, name) for name in ("columns", "header", "quoted", "encoding")}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+def init(request: Request) -> None:
+    """Makes a task of the user's files: data/raw/NAME, and what params.yaml says of it. Prints what
+    it found and changed, and the next command.
+
+    Raises InputError, and writes nothing, if something with that name exists, if a file, the model
+    or the general text cannot be used, or if the user says no.
+    """
+    from tinybert.commands.findings import Findings
+
+    settings = params.load()
+    _check_name(request.name, settings)
+    files = raw_files.splits_of(request.files)
+    if request.corpus is not None:
+        _check_corpus(request.corpus)
+    section, raw = _section(request), paths.raw(request.name)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary, request.name)
+        origins, notes = raw_files.stage(files, folder)
+        with _named({**origins, folder: raw}):
+            found = Findings(folder, section, settings, request.model, partial(_agrees, request))
+            if "test" not in files and request.test_share:
+                found.hold_out_test(request.test_share)
+        with _named({folder: raw}):
+            found.prepare(Path(temporary, "tables"))
+        text, changes = _params(request, found, settings)
+        lines = [f"{origin} -> {raw / file.name}" for file, origin in origins.items()]
+        lines += [*notes, *(line.replace(str(folder), str(raw)) for line in found.report())]
+        print("\n".join([*lines, "", "params.yaml:", *(f"  {line}" for line in changes)]))
+        if _agrees(request, "\nwrite this?") is False:
+            raise InputError("nothing is written, as you say")
+        _write(text, folder, raw)
+    print(f"\nparams.yaml and {raw} are written; next: tinybert plan, then dvc repro")
+
+
+def _section(request: Request) -> TaskData:
+    try:
+        return TaskData.model_validate(request.data())
+    except ValidationError as error:
+        problem = error.errors()[0]
+        message = problem["msg"].removeprefix("Value error, ")
+        raise InputError(f"--{problem['loc'][0]}: {message}") from None
+
+
+def _write(text: str, staged: Path, raw: Path) -> None:
+    """Writes params.yaml and the raw folder, or neither."""
+    raw.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with atomic_write(params.FILE) as file, atomic_write(raw) as out:
+            file.write_text(text, encoding="utf-8")
+            raw_files.copy(staged, out)
+    except BaseException:
+        shutil.rmtree(raw, ignore_errors=True)  # there was none
+        raise
+
+
+def _check_name(name: str, settings: Params) -> None:
+    if not re.fullmatch(NAME, name):
+        raise InputError(f"--name {name!r} must consist of letters, digits, - and _")
+    if name in settings.task:
+        raise InputError(f"params.yaml has a task.{name} already; choose another --name")
+    if paths.raw(name).exists() or paths.raw(name).is_symlink():
+        raise InputError(f"{paths.raw(name)} exists already; choose another --name, or remove it")
+
+
+def _check_corpus(folder: Path) -> None:
+    from tinybert.data.corpus import sources
+
+    if not folder.is_dir():
+        raise InputError(f"--corpus {folder} is no folder; give one with .txt or .md files")
+    if folder.is_absolute() or ".." in folder.parts:
+        raise InputError(
+            f"--corpus {folder}: DVC sees the project's folders only; copy it to data/raw/NAME and "
+            "give that"
+        )
+    if not any(piece.size for piece in sources.pieces(folder)):
+        raise InputError(f"--corpus {folder} has no text; add .txt, .md, .jsonl or .parquet files")
+
+
+@contextmanager
+def _named(files: dict[Path, Path]) -> Iterator[None]:
+    """Errors name the user's files instead of the staged ones, and the options of this command."""
+    try:
+        yield
+    except InputError as error:
+        message = str(error)
+        for staged, file in files.items():
+            message = message.replace(str(staged), str(file))
+        raise InputError(IN_PARAMS.sub(_as_option, message)) from error
+
+
+def _as_option(found: re.Match) -> str:
+    option = texts.as_option(found[2], found[3])
+    return option.replace("give", "Give", 1) if found[1] == "S" else option
+
+
+def _agrees(request: Request, question: str) -> bool | None:
+    """The user's answer; None if nobody can be asked."""
+    if request.yes:
+        return True
+    if sys.stdin is None or not sys.stdin.isatty():
+        return None
+    print(f"{question} [Y/n] ", end="", flush=True)
+    answer = sys.stdin.readline()
+    return answer.strip().lower() in ("", "y", "yes") if answer else False
+
+
+def _params(request: Request, found: "Findings", settings: Params) -> tuple[str, list[str]]:
+    """The text of params.yaml with the task, and a line for each changed value."""
+    shown = recipe.read("{data: {}, augment: {}, intermediate: {}, prediction: {}}")
+    for key, value in request.data().items():
+        shown["data"][key] = dict(value) if key == "columns" else value
+    if found.stop_words and found.stop_words != settings.augment.language:
+        shown["augment"]["language"] = found.stop_words
+    values = {"tasks": recipe.read(f"[{request.name}]"), "task": {request.name: shown}}
+    changes = [(values, "tinybert init")]
+    if request.corpus is None:
+        changes.append((recipe.overlay(RECIPE), f"recipe {RECIPE}"))
+    else:
+        epochs = max(1, settings.general.epochs)
+        values |= {"corpus": {"path": request.corpus.as_posix()}, "general": {"epochs": epochs}}
+    changes.append((found.model_changes, "tinybert init"))
+    text, lines = recipe.edited(changes, "this", params.FILE)
+    if others := recipe.other_recipes(text, RECIPE):
+        lines.append(f"values of the recipe {', '.join(others)} stay (git checkout removes them)")
+    return text, lines

@@ -1,0 +1,110 @@
+"""The files that `tinybert init` is given: which split each is, and what goes into data/raw."""
+
+import re
+import shutil
+from collections.abc import Collection
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from tinybert.commands.spreadsheet import write_csv
+from tinybert.data.raw import records
+from tinybert.data.raw.decoding import lines
+from tinybert.data.raw.raw_tables import STEMS
+from tinybert.data.raw.records import SUFFIXES, Options
+from tinybert.pipeline.errors import InputError
+
+SPREADSHEET = ".xlsx"
+SPLITS = {stem: split for split, stems in STEMS.items() for stem in stems}
+NAMES = ", ".join(stems[0] for stems in STEMS.values())
+
+
+def splits_of(files: list[Path]) -> dict[str, Path]:
+    """Each split's file, by a name such as test.csv or reviews-test.csv; a single file of another
+    name is train. Raises InputError if a file cannot be read or is of no known kind, or if it is
+    not clear which split it is."""
+    found: dict[str, Path] = {}
+    others = []
+    for file in files:
+        if not file.is_file():
+            problem = "is a folder; give its files" if file.is_dir() else "is missing; correct it"
+            raise InputError(f"{file} {problem}")
+        if file.suffix.lower() not in (*SUFFIXES, SPREADSHEET):
+            kinds = ", ".join((*SUFFIXES, SPREADSHEET))
+            raise InputError(f"{file} ends in none of {kinds}; rename it, or save it as one")
+        split = split_of(file.stem)
+        if split is None:
+            others.append(file)
+        elif split in found:
+            raise InputError(f"{found[split]} and {file} are both {split}; give one of them")
+        else:
+            found[split] = file
+    if len(others) > 1 or (others and "train" in found):
+        names = " and ".join(map(str, others))
+        raise InputError(f"{names}: name each file after its split: {NAMES} (or reviews-test.csv)")
+    if others:
+        found["train"] = others[0]
+    if "train" not in found:
+        raise InputError(f"{' and '.join(map(str, files))}: none is train; give a train file, too")
+    return {split: found[split] for split in STEMS if split in found}
+
+
+def split_of(stem: str) -> str | None:
+    """The split that a file's name says, as a whole or as its only such part."""
+    if stem.lower() in SPLITS:
+        return SPLITS[stem.lower()]
+    parts = {SPLITS[part] for part in re.split(r"[-_. ]+", stem.lower()) if part in SPLITS}
+    return parts.pop() if len(parts) == 1 else None
+
+
+def stage(files: dict[str, Path], folder: Path) -> tuple[dict[Path, Path], list[str]]:
+    """Fills a new folder as data/raw/TASK: links to the files, under the names of their splits;
+    spreadsheets become .csv. Returns each new file's origin, and lines on what was left out."""
+    folder.mkdir()
+    origins, notes = {}, []
+    for split, file in files.items():
+        if file.suffix.lower() == SPREADSHEET:
+            staged = folder / f"{split}.csv"
+            notes += write_csv(file, staged)
+        else:
+            staged = folder / f"{split}{file.suffix.lower()}"
+            staged.symlink_to(file.resolve())
+        origins[staged] = file
+    return origins, notes
+
+
+def divide(file: Path, options: Options, numbers: Collection[int], other: Path) -> None:
+    """Moves rows of a raw file into `other`, a file of the same form and encoding, with the same
+    header; the others stay. A link is replaced by a file. numbers: the rows', as records.read
+    counts them."""
+    numbers = set(numbers)
+    kept = file.with_name(f"kept-{file.name}")
+    if file.suffix == ".parquet":
+        table = pq.read_table(file)
+        for part, is_moved in ((kept, False), (other, True)):
+            rows = [i for i in range(len(table)) if (i + 1 in numbers) == is_moved]
+            pq.write_table(table.take(rows), part)
+        kept.replace(file)
+        return
+    starts = set(records.read(file, options).numbers)
+    with (
+        file.open("rb") as stream,
+        kept.open("w", encoding=options.encoding, newline="") as staying,
+        other.open("w", encoding=options.encoding, newline="") as moving,
+    ):
+        targets = (staying, moving)  # a header goes into both
+        ending = records.line_end(file.suffix, options)
+        text = lines(stream, str(file), options.encoding, options.remedy, ending)
+        for number, line in enumerate(text, start=1):
+            if number in starts:  # the lines of a quoted field follow their row's first one
+                targets = (moving if number in numbers else staying,)
+            for target in targets:
+                target.write(line if line.endswith(("\n", "\r")) else f"{line}\n")
+    kept.replace(file)
+
+
+def copy(staged: Path, out: Path) -> None:
+    """Copies a staged folder, with files instead of links."""
+    out.mkdir(parents=True)
+    for file in sorted(staged.iterdir()):
+        shutil.copyfile(file, out / file.name)

@@ -1,0 +1,215 @@
+"""The work of each stage, for the sizes of params.yaml and the tokens of the data.
+
+Seconds that do not grow with the model are those of benchmarks/README.md, "make run by stage".
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from transformers import PreTrainedConfig
+
+from tinybert.commands.cost import SHARES, Sizes, forward, layer_maps
+from tinybert.models.pretrained import has_masked_head
+from tinybert.pipeline.schema import Params, Training
+
+START = 8  # seconds: imports, and reading and writing models
+FIXED = {
+    "fetch_pretrained": 5, "harvest_docs": 37, "prepare_corpus": 5, "prepare_task": 4, "augment": 6,
+    "prune_vocabulary": 8, "evaluate": 17, "export": 40, "report": 5,
+}  # fmt: skip
+CLOSED_FORM = 15  # seconds of the student's start
+TOKENIZER = 1e6  # tokens per second: "Corpus preparation"
+# "Candidates by a masked-language model": BERT-base, at 420 GFLOP/s, on short paragraphs.
+WORDS_PER_SECOND, BERT_BASE, AT_RATE = 251, Sizes(12, 768, 3072), 420e9
+WORDS = 12.6 / 34.8  # that may be replaced, for each token; the same paragraphs
+PROCESS = 0.6e9  # bytes of a process that has loaded torch
+SCRATCH = 20e9  # bytes of the teacher's states: TINYBERT_SCRATCH_GB's default
+STATES = 34  # numbers that a layer keeps for each token and unit of width, for its gradients
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Of a split, as far as encode.max_length: their number and their tokens."""
+
+    count: int = 0
+    tokens: int = 0
+
+    def __add__(self, other: "Rows") -> "Rows":
+        return Rows(self.count + other.count, self.tokens + other.tokens)
+
+    def __mul__(self, factor: float) -> "Rows":
+        return Rows(round(self.count * factor), round(self.tokens * factor))
+
+    @property
+    def pairs(self) -> float:
+        return self.tokens**2 / max(1, self.count)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """tokens: that pass through models, epochs included. operations: of matrix products. seconds.
+    disk, memory: bytes that it writes, and needs at once."""
+
+    tokens: float = 0
+    operations: float = 0
+    seconds: float = 0
+    disk: float = 0
+    memory: float = PROCESS
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is known of the run: its sizes and data.
+
+    settings: with the task's own values. rate: operations per second. config: the pretrained
+    model's. corpus: the segments. splits: rows of the task's splits; None: not known.
+    """
+
+    settings: Params
+    rate: float
+    config: PreTrainedConfig
+    corpus: Rows
+    splits: dict[str, Rows] | None = None
+
+    @property
+    def teacher(self) -> Sizes:
+        width = self.config.hidden_size
+        inner = getattr(self.config, "intermediate_size", 4 * width)
+        return Sizes(self.config.num_hidden_layers, width, inner)
+
+    @property
+    def student(self) -> Sizes:
+        sizes = self.settings.student
+        return Sizes(sizes.num_hidden_layers, sizes.hidden_size, sizes.intermediate_size)
+
+    def cost(self, stage: str) -> Cost | None:
+        """Of a stage, by its name without the task; None if its data are not known."""
+        of_task: dict[str, Callable[[dict[str, Rows]], Cost]] = {
+            "prepare_task": lambda splits: self._reading("prepare_task", sum_of(splits)),
+            "finetune_teacher": lambda splits: self._labels(self.teacher, "teacher", splits),
+            "finetune_general": lambda splits: self._labels(self.student, "teacher", splits),
+            "finetune_baseline": lambda splits: self._labels(self.student, "baseline", splits),
+            "augment": self._augment,
+            "distill_intermediate": lambda splits: self._layers(
+                "distill_intermediate", self.settings.intermediate, self._augmented(splits)
+            ),
+            "label": self._label,
+            "distill_prediction": self._prediction,
+            "evaluate": self._evaluate,
+        }
+        if stage in of_task:
+            return None if self.splits is None else of_task[stage](self.splits)
+        if stage == "prepare_corpus":
+            return self._reading(stage, self.corpus)
+        if stage == "distill_general":
+            general = self._layers(stage, self.settings.general, self.corpus)
+            return Cost(
+                general.tokens, general.operations, general.seconds + CLOSED_FORM,
+                general.disk, general.memory,
+            )  # fmt: skip
+        disk = {"fetch_pretrained": self._bytes(self.teacher), "export": self._bytes(self.student)}
+        return Cost(seconds=FIXED.get(stage, START), disk=disk.get(stage, 0))
+
+    def _bytes(self, model: Sizes) -> float:
+        """Of its weights in float32, with all tokens of the vocabulary."""
+        layers, width, inner = model
+        return 4 * (
+            layers * (4 * width**2 + 2 * width * inner) + (self.config.vocab_size + 512) * width
+        )
+
+    def _seconds(self, operations: float, share: float) -> float:
+        return START + operations / (self.rate * share)
+
+    def _memory(
+        self, trained: Sizes, settings: Training, length: float, frozen: float = 0
+    ) -> float:
+        """Weights, gradients and two moments; what a batch keeps; the teacher."""
+        batch = settings.batch_size * length * trained.width * trained.layers * STATES * 2
+        return PROCESS + 4 * self._bytes(trained) + batch + frozen
+
+    def _reading(self, stage: str, rows: Rows) -> Cost:
+        return Cost(rows.tokens, 0, FIXED[stage] + rows.tokens / TOKENIZER, 4 * rows.tokens)
+
+    def _labels(self, model: Sizes, section: str, splits: dict[str, Rows]) -> Cost:
+        """Fine-tuning on train; dev is scored after each epoch."""
+        settings: Training = getattr(self.settings, section)
+        train, dev = splits["train"], splits.get("dev", Rows())
+        operations = settings.epochs * (
+            3 * forward(model, train.tokens, train.pairs) + forward(model, dev.tokens, dev.pairs)
+        )
+        # a narrow model reaches no more than in the second step of distillation
+        share = SHARES["finetune" if model == self.teacher else "distill_prediction"]
+        return Cost(
+            settings.epochs * (train.tokens + dev.tokens), operations,
+            self._seconds(operations, share), self._bytes(model),
+            self._memory(model, settings, mean(train)),
+        )  # fmt: skip
+
+    def _augmented(self, splits: dict[str, Rows]) -> Rows:
+        copies = self.settings.augment.copies
+        return splits["train"] * (1 + copies) + splits.get("unlabeled", Rows())
+
+    def _augment(self, splits: dict[str, Rows]) -> Cost:
+        train, seconds = splits["train"], FIXED["augment"]
+        if has_masked_head(self.config) and self.settings.augment.copies:
+            slower = forward(self.teacher, 1, 1) / forward(BERT_BASE, 1, 1) * AT_RATE / self.rate
+            seconds += train.tokens * WORDS / WORDS_PER_SECOND * slower
+        memory = PROCESS + self._bytes(self.teacher)
+        return Cost(train.tokens, 0, seconds, 4 * self._augmented(splits).tokens, memory)
+
+    def _layers(self, stage: str, settings: Training, rows: Rows) -> Cost:
+        """The teacher runs once: its states are cached on disk if there are more epochs."""
+        maps = layer_maps(self.student, self.teacher, rows.tokens)
+        each = 3 * (forward(self.student, rows.tokens, rows.pairs) + maps)
+        passes = min(settings.epochs, 1)
+        states = 0.0
+        if settings.epochs > 1:
+            # hidden states of the embeddings and each layer; queries and keys of each layer
+            states = 2 * rows.tokens * self.teacher.width * (3 * self.student.layers + 1)
+            if states > SCRATCH:
+                states, passes = 0.0, settings.epochs
+        teacher = forward(self.teacher, rows.tokens, rows.pairs)
+        operations = settings.epochs * each + passes * teacher
+        return Cost(
+            settings.epochs * rows.tokens, operations, self._seconds(operations, SHARES[stage]),
+            self._bytes(self.student) + states,
+            self._memory(self.student, settings, mean(rows), self._bytes(self.teacher) / 2),
+        )  # fmt: skip
+
+    def _label(self, splits: dict[str, Rows]) -> Cost:
+        rows = self._augmented(splits)
+        operations = forward(self.teacher, rows.tokens, rows.pairs)
+        return Cost(
+            rows.tokens, operations, self._seconds(operations, SHARES["label"]), 0,
+            PROCESS + self._bytes(self.teacher),
+        )  # fmt: skip
+
+    def _prediction(self, splits: dict[str, Rows]) -> Cost:
+        settings, rows = self.settings.prediction, self._augmented(splits)
+        dev = splits.get("dev", Rows())
+        operations = settings.epochs * (
+            3 * forward(self.student, rows.tokens, rows.pairs)
+            + forward(self.student, dev.tokens, dev.pairs)
+        )
+        return Cost(
+            settings.epochs * (rows.tokens + dev.tokens), operations,
+            self._seconds(operations, SHARES["distill_prediction"]), self._bytes(self.student),
+            self._memory(self.student, settings, mean(rows)),
+        )  # fmt: skip
+
+    def _evaluate(self, splits: dict[str, Rows]) -> Cost:
+        rows = splits.get("test", splits.get("dev", Rows()))
+        models = (self.teacher, *[self.student] * 3)
+        operations = sum(forward(model, rows.tokens, rows.pairs) for model in models)
+        seconds = FIXED["evaluate"] + operations / (self.rate * SHARES["label"])
+        memory = PROCESS + self._bytes(self.teacher)
+        return Cost(len(models) * rows.tokens, operations, seconds, 0, memory)
+
+
+def sum_of(splits: dict[str, Rows]) -> Rows:
+    return sum(splits.values(), Rows())
+
+
+def mean(rows: Rows) -> float:
+    """Tokens of a row."""
+    return rows.tokens / max(1, rows.count)

@@ -1,0 +1,163 @@
+"""Probabilities or logits of the labels that something else gave: other models, or people.
+
+They are a column `probabilities` or `logits` of train or unlabeled, with an object from label to
+number or a list in the order of the labels; or, named in params.yaml, a column for each label.
+"""
+
+import json
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from tinybert.data.raw.columns import TARGETS, Columns, Table, index, normal
+from tinybert.data.raw.records import Records, in_params
+from tinybert.data.raw.targets import as_number
+from tinybert.models.encode import TEACHER_LOGITS
+from tinybert.pipeline.errors import InputError
+from tinybert.pipeline.schema import TaskData
+
+ROLES = ("probabilities", "logits")
+SPLITS = ("train", "unlabeled")
+TOLERANCE = 1e-3  # of the sum of a row's probabilities
+# The smallest probability whose logarithm is a logit: people and votes give 0, which has none. At
+# 1e-4, logits differ by at most 9.2, as those of fine-tuned classifiers do, so that one row does
+# not outweigh others at a high temperature; the target of the loss moves by 1e-4 a label.
+FLOOR = 1e-4
+REMEDY = "correct it, or remove it from the row"
+
+
+def read(name: str, content: Records, columns: Columns | None) -> tuple[str, list] | None:
+    """The role, and each row's value as it is written: a list, a mapping from label to number, or
+    None. None if the file has no such column. name: of the file, for messages. Raises InputError if
+    it has both columns."""
+    if columns is not None:
+        found = {role: columns[role] for role in ROLES if role in columns}
+    else:
+        names = {normal(column): column for column in content.names or ()}
+        found = {role: names[role] for role in ROLES if role in names}
+    if len(found) > 1:
+        raise InputError(f"{name} has the columns probabilities and logits; remove one of them")
+    for role, column in found.items():
+        wanted = column if isinstance(column, list) else [column]
+        if content.names is not None and not set(wanted) & set(content.names):
+            return None  # train or unlabeled may be without
+        if isinstance(column, list):
+            places = {str(c): index(name, content, c, in_params) for c in column}
+            values = [{c: row[place] for c, place in places.items()} for row in content.rows]
+            return role, [None if all(map(_is_empty, row.values())) else row for row in values]
+        place = index(name, content, column, in_params)
+        return role, [None if _is_empty(row[place]) else row[place] for row in content.rows]
+    return None
+
+
+def has_target(content: Records, columns: Columns | None) -> bool:
+    """Whether a file has a column of labels or scores, too."""
+    if columns is not None:
+        return any(role in columns for role in TARGETS)
+    return content.names is None or any(normal(name) in TARGETS for name in content.names)
+
+
+def best_labels(table: Table, values: list, section: TaskData) -> list:
+    """Labels for a train without labels: each row's most probable one; with several labels a row,
+    those that are more probable than not.
+
+    values: each row's role and value. Raises InputError that names the row.
+    """
+    labels = section.labels if isinstance(section.labels, list) else section.teacher_labels
+    kind, best = section.kind, []
+    for row, (role, value) in enumerate(values):
+        where = f"{table.where(row)}: {role}"
+        if value is None:
+            best.append(None)
+            continue
+        numbers = _numbers(value, labels, where)
+        bound = 0.5 if role == "probabilities" else 0.0
+        if kind == "multi_label":
+            best.append([name for name, number in numbers.items() if number > bound])
+        else:
+            best.append(max(numbers, key=numbers.get))
+    return best
+
+
+def parse(table: Table, labels: list[str], kind: str, section: TaskData) -> int:
+    """Replaces the values of a table by logits in the order of the labels, or None, in place.
+
+    section: with names for the labels of the files. Returns how many rows have them. Raises
+    InputError that names the row and what is wrong.
+    """
+    renamed = section.labels if isinstance(section.labels, dict) else {}
+    logits = []
+    for row, (role, value) in enumerate(table.columns[TEACHER_LOGITS]):
+        where = f"{table.where(row)}: {role}"
+        if value is None:
+            logits.append(None)
+            continue
+        if kind == "regression":
+            raise InputError(f"{where} needs labels, and the task has scores; remove the column")
+        numbers = _numbers(value, labels, where)
+        numbers = {renamed.get(name, name): number for name, number in numbers.items()}
+        if set(numbers) != set(labels):
+            names = " and ".join(sorted(set(numbers) ^ set(labels)))
+            raise InputError(
+                f"{where} must have one number for each of {', '.join(labels)}; {names} is missing "
+                f"there, or is no label; {REMEDY}"
+            )
+        ordered = np.array([numbers[label] for label in labels])
+        logits.append((_logits(ordered, kind, where) if role == ROLES[0] else ordered).tolist())
+    table.columns[TEACHER_LOGITS] = logits
+    return sum(value is not None for value in logits)
+
+
+def _numbers(value: object, labels: Sequence[str] | None, where: str) -> dict[str, float]:
+    if isinstance(value, str):  # of .csv and .tsv
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            raise InputError(
+                f"{where} {value!r:.80} must be a list of numbers or an object from label to "
+                f"number, in JSON; {REMEDY}"
+            ) from None
+    if isinstance(value, (list, tuple)):
+        if labels is None:
+            raise InputError(
+                f"{where} is a list, and nothing says what its numbers mean; write an object "
+                "{label: number}, or set labels: [...] under the task's data in params.yaml"
+            )
+        if len(value) != len(labels):
+            raise InputError(
+                f"{where} has {len(value)} numbers, and there are {len(labels)} labels, "
+                f"{', '.join(labels)}; {REMEDY}"
+            )
+        value = dict(zip(labels, value, strict=True))
+    if not isinstance(value, dict):
+        raise InputError(f"{where} must be a list of numbers or an object; {REMEDY}")
+    numbers = {str(name): as_number(number) for name, number in value.items()}
+    if None in numbers.values():
+        wrong = next(name for name, number in numbers.items() if number is None)
+        raise InputError(f"{where} of {wrong!r:.40} is not a finite number; {REMEDY}")
+    return numbers
+
+
+def _logits(probabilities: np.ndarray, kind: str, where: str) -> np.ndarray:
+    low, high, total = probabilities.min(), probabilities.max(), probabilities.sum()
+    if low < 0 or high > 1:
+        raise InputError(
+            f"{where}: {low if low < 0 else high:g} is not within 0 and 1; {REMEDY}, or name the "
+            "column logits"
+        )
+    if kind == "multi_label":
+        inside = np.clip(probabilities, FLOOR, 1 - FLOOR)
+        return np.log(inside / (1 - inside))
+    if not math.isclose(total, 1, abs_tol=TOLERANCE):
+        raise InputError(
+            f"{where} sum to {total:g}, not 1; {REMEDY}, or name the column logits. If several "
+            "labels may apply, set kind: multi_label under the task's data in params.yaml"
+        )
+    return np.log(np.maximum(probabilities, FLOOR))
+
+
+def _is_empty(value: object) -> bool:
+    if isinstance(value, (list, dict)):
+        return False
+    return value is None or value != value or not str(value).strip()
