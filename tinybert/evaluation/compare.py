@@ -54,7 +54,7 @@ def compare_models(name: str, max_length: int) -> dict:
         part["near_chance"] = _near_chance(logits, target)
         if not task.has_labels and split not in task.answered:
             _add_agreement(part, pairs)
-        if task.has_entities:
+        if task.kind == "tokens":
             part["types"] = {m: type_scores(logits[m], rows, task) for m in JUDGED}
         return rows, logits, part
 

@@ -1,4 +1,4 @@
-"""Labels of words: scores of each type of entity, a linear model, and predictions for people."""
+"""Labels of words: scores of each type, a linear model, and predictions for people."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -10,7 +10,7 @@ from sklearn.feature_extraction import DictVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from tinybert.models.encode import Rows
-from tinybert.tasks.entities import of_iob2
+from tinybert.tasks.entities import Entity, of_iob2
 from tinybert.tasks.scores import prediction
 from tinybert.tasks.task import Task
 
@@ -20,30 +20,39 @@ FREQUENT = 2  # features of fewer words are left out, by their count in train
 
 
 def type_scores(logits: np.ndarray, rows: Rows, task: Task) -> dict[str, dict[str, float]]:
-    """Precision, recall and F1 of each type of entity, and how many `entities` there are.
+    """Precision, recall and F1 of each type of entity, and the `count` of its entities; of each
+    label and its words, if labels mark no entities.
 
     logits: (words, classes). As seqeval: an entity is right if its type and all its words are.
     """
-    types = [label[2:] for label in task.labels if label.startswith("B-")]
+    types = task.labels
+    if task.has_entities:
+        types = [label[2:] for label in task.labels if label.startswith("B-")]
     counts = {kind: np.zeros(3, int) for kind in types}  # there, predicted, right
     target = rows.columns[task.target]
     predicted = prediction(logits, target)
     for begin, end in pairwise(rows.words.starts):
-        actual, found = (
-            set(of_iob2([task.labels[i] for i in tags[begin:end]])) for tags in (target, predicted)
-        )
-        for i, entities in enumerate((actual, found, actual & found)):
-            for entity in entities:
-                counts[entity.type][i] += 1
+        actual, found = (set(_parts(tags[begin:end], task)) for tags in (target, predicted))
+        for i, parts in enumerate((actual, found, actual & found)):
+            for part in parts:
+                counts[part.type][i] += 1
     return {
         kind: {
             "precision": _share(right, found),
             "recall": _share(right, actual),
             "f1": _share(2 * right, actual + found),
-            "entities": int(actual),
+            "count": int(actual),
         }
         for kind, (actual, found, right) in counts.items()
     }
+
+
+def _parts(tags: np.ndarray, task: Task) -> list[Entity]:
+    """The entities of a sentence, or each word as one. tags: numbers of labels."""
+    labels = [task.labels[i] for i in tags]
+    if task.has_entities:
+        return of_iob2(labels)
+    return [Entity(i, i + 1, label) for i, label in enumerate(labels)]
 
 
 def _share(part: int, of: int) -> float:
