@@ -7,16 +7,19 @@ from importlib import import_module
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from accelerate.state import AcceleratorState
 from clone import task_settings
 from ruamel.yaml import YAML
+from runs import Page
 from sentences import LABELS, sentences
 from tiny import tiny_config, tiny_tokenizer
 from transformers import BertForMaskedLM, pipeline
 
-from tinybert.commands import recipe
+from tinybert.commands import cli, recipe
+from tinybert.commands.options import parser
 from tinybert.commands.texts import line
 from tinybert.deploy.classifier import Classifier
 from tinybert.pipeline.errors import InputError
@@ -113,14 +116,31 @@ def test_predicted_entities_are_those_of_transformers(workspace):
     assert any(prediction["entities"] for prediction in found)
 
 
+def test_the_page_shows_entities(workspace):
+    page = Page(workspace / "report/index.html")
+    result = json.loads((workspace / "metrics/eval/mine.json").read_text())
+    shown = {row["label"]: row for row in page.rows("label").values()}
+    for kind, scores in result["types"]["student"].items():
+        assert shown[kind]["entities"] == str(scores["count"])
+        assert shown[kind]["F1"] == f"{100 * scores['f1']:.1f}"
+        assert shown[kind]["F1, teacher"] == f"{100 * result['types']['teacher'][kind]['f1']:.1f}"
+    table = pd.read_csv(workspace / "metrics/predictions/mine.csv", keep_default_na=False)
+    differ = table[table["teacher"] != table["student"]]
+    assert f"{len(differ)} of {len(table)} rows" in page.text
+    texts = pq.read_table(workspace / "data/tasks/mine/dev.parquet")["text_a"].to_pylist()
+    for i, row in differ.iterrows():
+        cells = page.rows("text")[texts[i]]
+        assert cells["student"] == (row["student"] or "no entity")
+        assert cells["actual"] == row["actual"]
+    assert "entity_f1" in page.text and "its form and its neighbours" in page.text
+
+
 def test_what_is_not_there_is_refused(workspace, monkeypatch):
     monkeypatch.chdir(workspace)
-    from tinybert.commands import cli
-
     for words in (
         ["serve", "models/mine/onnx", "--port", "0"],
         ["evaluate", "models/mine/onnx", "x"],
     ):
-        options = cli._parser().parse_args(words)
+        options = parser().parse_args(words)
         with pytest.raises(InputError, match="does not know models that label words yet"):
             cli._run(options)

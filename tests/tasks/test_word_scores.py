@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sentences import LABELS, task
 from seqeval.metrics import classification_report, f1_score, precision_score, recall_score
+from sklearn.metrics import precision_recall_fscore_support
 
 from tinybert.evaluation.tagging import type_scores
 from tinybert.models.encode import Rows, Words
@@ -13,6 +14,7 @@ from tinybert.tasks.intervals import interval
 from tinybert.tasks.scores import METRICS, compared
 from tinybert.tasks.task import Task
 
+LETTERS = ["A", "B", "C", "D", "E"]
 ROW = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=7)
 
 
@@ -47,6 +49,16 @@ def test_parts_of_speech_have_an_accuracy_alone():
     words = Task("tokens", LABELS[1:], False, ["word_accuracy"], [])
     table, logits, *_ = scored([[(0, 0), (1, 2)], [(3, 3)]], words)
     assert METRICS["word_accuracy"](*compared(logits, table, words)) == pytest.approx(2 / 3)
+
+
+@given(rows=st.lists(ROW, min_size=1, max_size=6))
+def test_scores_of_parts_of_speech_are_those_of_scikit_learn(rows):
+    words = Task("tokens", LETTERS, False, ["word_accuracy"], [])
+    table, logits, target, predicted = scored(rows, words)
+    target, predicted = (np.concatenate(names) for names in (target, predicted))
+    expected = precision_recall_fscore_support(target, predicted, labels=LETTERS, zero_division=0)
+    found = [[*values.values()] for values in type_scores(logits, table, words).values()]
+    np.testing.assert_allclose(found, np.transpose(expected), atol=1e-4)
 
 
 def test_intervals_resample_sentences():

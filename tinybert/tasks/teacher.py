@@ -136,6 +136,13 @@ def check(source: TaskData, task: Task, base: Path, shape: tuple[str, ...] = SHA
             "pretrained.model. Set pretrained.model to the model that it was fine-tuned from. "
             f"{PREDICTIONS}"
         )
+    heads, wanted = config.architectures or [], task.kind == "tokens"
+    if heads and any("TokenClassification" in head for head in heads) != wanted:
+        raise InputError(
+            f"params.yaml: the teacher {name} is a {heads[0]}, and the task labels "
+            f"{'words' if wanted else 'texts'}: use another teacher, or "
+            f"{'remove kind: tokens' if wanted else 'kind: tokens'} under the task's data"
+        )
     label_order(config, source, task)
     expected = task.head().get("problem_type")
     if config.problem_type not in (None, expected):

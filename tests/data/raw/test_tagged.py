@@ -220,6 +220,47 @@ def test_settings_without_a_meaning_are_refused(tmp_path):
     refused(tmp_path, "drop_broken is not defined", section, train__conll=conll(SENTENCES))
 
 
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ({"columns": {"text": "tokens", "labels": "tags"}}, "labels of columns is not defined"),
+        ({"columns": {"text": "tokens", "label": "tags", "logits": "x"}}, "logits of columns"),
+        ({"labels": {"PER": "person"}}, "labels with new names are not defined"),
+    ],
+)
+def test_settings_of_other_kinds_are_refused(tmp_path, section, message):
+    rows = json_rows([{"tokens": w, "tags": t} for w, t in SENTENCES])
+    refused(tmp_path, message, TOKENS | section, train__jsonl=rows)
+
+
+def test_answers_from_elsewhere_are_refused(tmp_path):
+    rows = json_rows([{"tokens": w, "tags": t, "logits": []} for w, t in SENTENCES])
+    refused(tmp_path, r"train\.jsonl has the column logits", TOKENS, train__jsonl=rows)
+
+
+def test_texts_without_tags_are_not_enough_with_a_teacher(tmp_path):
+    section = TOKENS | {"teacher": "somewhere"}
+    refused(tmp_path, "needs words with tags there", section, unlabeled__txt="Ada met Bo")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("train__conll", conll(SENTENCES)),
+        ("train__tsv", conll(SENTENCES)),
+        ("train__jsonl", json_rows([{"tokens": w, "tags": t} for w, t in SENTENCES])),
+    ],
+)
+def test_tags_are_not_taken_for_labels_of_texts(tmp_path, name, text):
+    refused(tmp_path, "For labels of words .* kind: tokens", {}, **{name: text})
+
+
+def test_labels_of_texts_may_look_like_tags(tmp_path):
+    text = "good film\tB-1\nbad film\tO\n"
+    task, _ = prepare(tmp_path, {"kind": "classification"}, train__tsv=text, dev__tsv=text)
+    assert task.labels == ["B-1", "O"]
+
+
 def test_dev_is_held_out_with_each_type(tmp_path):
     kinds = ["LOC", "ORG", "PER"]
     rows = [(["in", f"w{i}"], ["O", f"B-{kinds[i % 3]}"]) for i in range(60)]

@@ -11,7 +11,7 @@ from tinybert.data.raw import columns as roles_of
 from tinybert.data.raw import given, records
 from tinybert.data.raw.benchmarks import BENCHMARKS
 from tinybert.data.raw.columns import TARGETS, Table
-from tinybert.data.raw.records import REMEDY, SUFFIXES, Options, Records
+from tinybert.data.raw.records import REMEDY, SUFFIXES, WORD_SUFFIXES, WORDS, Options, Records
 from tinybert.models.encode import TEACHER_LOGITS
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.schema import TaskData
@@ -81,8 +81,10 @@ def read(raw: Path, section: TaskData) -> dict[str, Table]:
     return tables
 
 
-def _without_labels(section: TaskData) -> str:
+def _without_labels(raw: Path, section: TaskData) -> str:
     """What a task without a train file lacks, for a message."""
+    if any(file.suffix in WORD_SUFFIXES for file in raw.iterdir()) and section.kind is None:
+        return WORDS
     if section.kind == "tokens":
         return "kind: tokens needs words with tags there, also with a fine-tuned teacher"
     if section.teacher:
@@ -125,7 +127,7 @@ def find_files(raw: Path, section: TaskData, suffixes: tuple[str, ...]) -> dict[
         present = ", ".join(sorted(file.name for file in raw.iterdir())) or "nothing"
         raise InputError(
             f"{raw} has no train file ({expected}); it holds {present}. {REMEDY} "
-            f"{_without_labels(section)}"
+            f"{_without_labels(raw, section)}"
         )
     return files
 

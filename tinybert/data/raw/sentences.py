@@ -35,6 +35,17 @@ def read(
     for key in UNUSED:
         if getattr(section, key):
             raise InputError(f"params.yaml: {key} is not defined for kind: tokens; remove it")
+    roles = section.columns.model_dump(exclude_none=True) if section.columns else {}
+    if others := sorted(roles.keys() - {"text", "label"}):
+        raise InputError(
+            f"params.yaml: {' and '.join(others)} of columns is not defined for kind: tokens; name "
+            "text and label"
+        )
+    if isinstance(section.labels, dict):
+        raise InputError(
+            "params.yaml: labels with new names are not defined for kind: tokens; rename the tags "
+            "in the files"
+        )
     files = raw_tables.find_files(raw, section, tagged.SUFFIXES)
     tables = {}
     for split, file in files.items():

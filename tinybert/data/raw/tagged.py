@@ -11,17 +11,17 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from tinybert.data.raw import records
+from tinybert.data.raw import given, records
 from tinybert.data.raw.columns import Table, normal
 from tinybert.data.raw.decoding import lines
-from tinybert.data.raw.records import Options, Records, in_params
+from tinybert.data.raw.records import WORD_SUFFIXES, Options, Records, in_params
 from tinybert.data.raw.spans import SpanError, span_tags
 from tinybert.data.raw.targets import check_text
 from tinybert.models import words as words_of
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.schema import TaskData
 
-SUFFIXES = (".conll", ".txt", ".tsv", ".bio", ".iob", ".iob2", ".jsonl", ".parquet")
+SUFFIXES = (*WORD_SUFFIXES, ".txt", ".tsv", ".jsonl", ".parquet")
 # Known names of columns; the first of TEXTS that a file has is read.
 TEXTS = ("tokens", "words", "token", "word", "text", "sentence")
 TAGS = (
@@ -158,6 +158,11 @@ def _records(
     file: Path, content: Records, section: TaskData, labelled: bool
 ) -> tuple[Table, dict[str, str]]:
     """JSON Lines or Parquet: lists of words and of tags, or texts and spans of characters."""
+    if answers := [name for name in content.names if normal(name) in given.ROLES]:
+        raise InputError(
+            f"{file} has the column {answers[0]}: kind: tokens knows no answers from elsewhere; "
+            "remove the column"
+        )
     text_at = _column(file, content, section.columns and section.columns.text, TEXTS)
     are_words = isinstance(content.rows[0][text_at], list)
     label_at, names = None, None
