@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+import torch
 from accelerate.state import AcceleratorState
 from clone import task_settings
 from ruamel.yaml import YAML
@@ -51,7 +52,9 @@ def workspace(tmp_path_factory) -> Path:
     shutil.copytree(ROOT / "recipes", folder / "recipes")
     shutil.copy(ROOT / "params.yaml", folder)
     (folder / "data/models/bert").mkdir(parents=True)
-    BertForMaskedLM(tiny_config(initializer_range=0.5)).save_pretrained(folder / "data/models/bert")
+    torch.manual_seed(0)
+    # Weights of 0.5 learn the sentences by heart: F1 is 1 on train, and 0.7 to 0.9 on dev.
+    BertForMaskedLM(tiny_config(initializer_range=0.1)).save_pretrained(folder / "data/models/bert")
     tiny_tokenizer().save_pretrained(folder / "data/models/bert")
     with contextlib.chdir(folder):
         recipe.apply("smoke")
@@ -63,7 +66,7 @@ def workspace(tmp_path_factory) -> Path:
     values["student"] |= {"num_attention_heads": 2, "num_hidden_layers": 1, "hidden_size": 8}
     values["student"] |= {"intermediate_size": 16, "embedding_rank": 4, "min_count": 1}
     values["training"]["batch_size"] = 4
-    values["teacher"] |= {"epochs": 30, "lr": 1e-2, "dropout": 0.0}
+    values["teacher"] |= {"epochs": 40, "lr": 1e-2, "dropout": 0.0}
     values["prediction"] |= {"epochs": 20, "lr": 1e-2}
     values["encode"]["max_length"] = 16
     values["augment"]["copies"] = 2
@@ -83,7 +86,7 @@ def test_teacher_and_student_find_the_entities_of_the_templates(workspace):
     result = json.loads((workspace / "metrics/eval/mine.json").read_text())
     assert result["metric"] == "entity_f1"
     assert result["linear"]["entity_f1"] == 1  # the templates are that simple
-    assert result["teacher"]["entity_f1"] > 0.5 and result["student"]["entity_f1"] > 0.3
+    assert result["teacher"]["entity_f1"] > 0.9 and result["student"]["entity_f1"] > 0.8
     assert set(result["types"]["student"]) == {"COLOUR", "WORK"}
     exported = json.loads((workspace / "metrics/export/mine.json").read_text())
     assert exported["onnx"]["entity_f1"] == result["student"]["entity_f1"]

@@ -38,8 +38,8 @@ def read(
     roles = section.columns.model_dump(exclude_none=True) if section.columns else {}
     if others := sorted(roles.keys() - {"text", "label"}):
         raise InputError(
-            f"params.yaml: {' and '.join(others)} of columns is not defined for kind: tokens; name "
-            "text and label"
+            f"params.yaml: {' and '.join(others)} of columns is not defined for kind: tokens; use "
+            "text and label alone"
         )
     if isinstance(section.labels, dict):
         raise InputError(
