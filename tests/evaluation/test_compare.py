@@ -139,8 +139,9 @@ def test_intervals_and_differences_are_those_of_the_same_resampled_rows():
     student = np.where(random.random(1000) < 0.8, target, (target + 1) % 4)
     spoilt = random.random(1000) < 0.1
     other = np.where(spoilt, (target + 2) % 4, student)
-    logits = {"baseline": np.eye(4)[other], "teacher": np.eye(4)[student]}
-    result = compare._uncertainty({**logits, "student": np.eye(4)[student]}, target, ["accuracy"])
+    predicted = {"baseline": other, "teacher": student, "student": student}
+    pairs = {model: (target, values) for model, values in predicted.items()}
+    result = compare._uncertainty(pairs, ["accuracy"])
 
     def normal(values: np.ndarray) -> list[float]:
         half = 1.96 * values.std() / np.sqrt(1000)
@@ -151,7 +152,6 @@ def test_intervals_and_differences_are_those_of_the_same_resampled_rows():
     assert result["intervals"]["teacher"] == result["intervals"]["student"]
     assert result["differences"]["baseline"] == normal(hits - (other == target))
     assert result["differences"]["teacher"] == [0, 0]
-    assert result["near_chance"] == []
 
 
 @pytest.mark.parametrize("rows", [15, 1000])
@@ -159,7 +159,7 @@ def test_a_student_that_guesses_is_near_chance(rows):
     random = np.random.default_rng(0)
     target, guessed = random.integers(0, 2, (2, rows))
     logits = {"teacher": np.eye(2)[target], "student": np.eye(2)[guessed]}
-    assert compare._uncertainty(logits, target, ["accuracy"])["near_chance"] == ["student"]
+    assert compare._near_chance(logits, target) == ["student"]
 
 
 def test_dvc_sees_numbers_alone(evaluated):

@@ -241,6 +241,9 @@ def line(prediction: dict, output: str) -> str:
     is withheld is an empty field, and `undecided` is a field after the labels."""
     if output == "jsonl":
         return json.dumps(prediction, ensure_ascii=False)
+    parts = prediction.get("entities", prediction.get("words"))
+    if parts is not None:
+        return "\t".join(f"{p['start']}:{p['end']}:{p['label'].translate(ESCAPES)}" for p in parts)
     if "score" in prediction:
         return f"{prediction['score']:.6g}"
     if "label" in prediction:

@@ -13,6 +13,7 @@ from tokenizers import Encoding, Tokenizer
 
 from tinybert.deploy.onnx import reference
 from tinybert.deploy.onnx.session import FILES, METADATA_FILE, TOKENIZER_FILE, logits, session
+from tinybert.deploy.words import decode_words
 from tinybert.models.chunks import MAX_CHARACTERS, chunks
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.files import read_json
@@ -59,16 +60,28 @@ class Classifier:
         """Returns a prediction for each text, or each pair of texts if the task has pairs.
 
         The keys of a prediction are `label` and `probabilities` (by label) for classification,
-        `labels` (a list) and `probabilities` for multi-label tasks, and `score` for regression.
-        min_confidence: see `withhold`. Raises InputError if `texts` is one text, a mapping, a set
-        or a table, or if one of them is not a text (not a pair); and as check_confidence.
+        `labels` (a list) and `probabilities` for multi-label tasks, and `score` for regression; for
+        labels of words those of decode_words. min_confidence: see `withhold`.
+        Raises InputError if `texts` is one text, a mapping, a set or a table, or if one of them is
+        not a text (not a pair); and as check_confidence.
         """
         check_confidence(min_confidence, self.kind)
-        predictions = (decode(row, self.kind, self.labels) for row in self.logits(texts))
-        return [withhold(prediction, min_confidence) for prediction in predictions]
+        if self.kind != "tokens":
+            predictions = (decode(row, self.kind, self.labels) for row in self.logits(texts))
+            return [withhold(prediction, min_confidence) for prediction in predictions]
+        texts = self.check(texts)
+        predictions = []
+        for part in chunks(texts):
+            for text, encoding in zip(
+                texts[part], self.tokenizer.encode_batch(texts[part]), strict=True
+            ):
+                [row] = logits(self.session, [encoding])
+                predictions.append(decode_words(text, encoding.offsets, row, self.labels))
+        return predictions
 
     def logits(self, texts: Sequence[str | tuple[str, str]]) -> np.ndarray:
-        """(texts, classes), float32; (texts, 1) for regression. Raises InputError as a call."""
+        """(texts, classes), float32; (texts, 1) for regression. Not for labels of words. Raises
+        InputError as a call."""
         texts = self.check(texts)
         rows = [np.empty((0, max(1, len(self.labels))), np.float32)]
         sides = list(zip(*texts, strict=True)) if self.pair else [texts]
@@ -144,6 +157,11 @@ def check_confidence(min_confidence: float, kind: str) -> None:
         raise InputError(
             "this model predicts a score, which has no probability: min_confidence cannot be used; "
             "`spread` in metrics/eval says how far its scores are off"
+        )
+    if min_confidence and kind == "tokens":
+        raise InputError(
+            "this model labels words: min_confidence cannot be used; each entity or word has a "
+            "`probability` to choose by"
         )
 
 

@@ -20,6 +20,11 @@ from tinybert.pipeline.wording import plural
 
 REMEDY = "docs/data.md shows the formats."
 SUFFIXES = (".tsv", ".txt", ".csv", ".jsonl", ".parquet")
+WORD_SUFFIXES = (".conll", ".bio", ".iob", ".iob2")  # of sentences whose words have tags
+WORDS = (
+    "For labels of words put the files into data/raw/TASK and write kind: tokens under the task's "
+    "data in params.yaml (docs/words.md)"
+)
 ONE_LINE = (
     "write each row in one line, as jq -c '.[]' does, or pandas' to_json(orient=\"records\", "
     "lines=True)"
