@@ -20,7 +20,7 @@ HEAD = [("text", "label")]
 TRAIN = "text\tlabel\ngood film\tpos\nbad film\tneg\n"
 # A helpful message has one of these: what to do, or what would be right.
 REMEDY = re.compile(
-    r"\b(add|correct|fill|get|give|keep|put|remove|rename|save|say|set|unpack|use|write)\b|README"
+    r"\b(add|correct|fill|get|give|keep|put|remove|rename|save|say|set|unpack|use|write)\b|docs/data\.md"
     r"|may be|must|separated by|Expecting",
     re.IGNORECASE,
 )

@@ -167,7 +167,11 @@ def project(folder: Path) -> Clone:
     values["corpus"].update(path="text", max_length=32)
     values["encode"]["max_length"] = 32
     values["student"].update(
-        num_hidden_layers=1, hidden_size=4, num_attention_heads=2, intermediate_size=8
+        num_hidden_layers=1,
+        hidden_size=4,
+        num_attention_heads=2,
+        intermediate_size=8,
+        embedding_rank=2,
     )
     for section in TRAININGS:
         values[section].update(LONG)

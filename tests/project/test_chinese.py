@@ -85,7 +85,12 @@ def workspace(tmp_path_factory, bert) -> Path:
     values["task"] = {"chn": task_settings(labels={"0": "差评", "1": "好评"})}
     values["pretrained"] |= {"model": "data/models/bert", "sha256": None}
     values["corpus"]["path"] = "data/raw/zh"
-    values["student"] |= {"hidden_size": 24, "num_attention_heads": 4, "intermediate_size": 48}
+    values["student"] |= {
+        "embedding_rank": 12,
+        "hidden_size": 24,
+        "num_attention_heads": 4,
+        "intermediate_size": 48,
+    }
     values["augment"] |= {"copies": 2, "language": "zh"}
     values["encode"]["max_length"] = 128
     YAML().dump(values, folder / "params.yaml")

@@ -11,7 +11,7 @@ from clone import Clone
 from test_documents import ROOT, blocks
 
 PAGES = ("README.md", *(f"docs/{name}.md" for name in (
-    "deployment", "experiments", "migration", "scaling", "trouble-shooting",
+    "data", "deployment", "experiments", "migration", "scaling", "trouble-shooting",
 )))  # fmt: skip
 # The beginning of a command, and what runs it or a similar one; None: nothing here can.
 ELSEWHERE = {

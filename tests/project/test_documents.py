@@ -7,6 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "benchmarks/README.md"])
+TRANSLATED = ("README", "docs/data")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -21,12 +22,13 @@ def commands(page: Path, kind: str = "bash") -> list[str]:
 
 
 @pytest.mark.parametrize("kind", ["bash", "yaml", "python"])
-def test_both_readmes_have_the_same_commands(kind):
-    english, chinese = ROOT / "README.md", ROOT / "README.zh-CN.md"
-    assert commands(chinese, kind) == commands(english, kind)
+@pytest.mark.parametrize("page", TRANSLATED)
+def test_a_translation_has_the_same_commands(page, kind):
+    assert commands(ROOT / f"{page}.zh-CN.md", kind) == commands(ROOT / f"{page}.md", kind)
 
 
-def test_both_readmes_have_the_same_numbers():
+@pytest.mark.parametrize("page", TRANSLATED)
+def test_a_translation_has_the_same_numbers(page):
     """In their tables; of code and of names there are others."""
 
     def numbers(page: Path) -> list[str]:
@@ -34,7 +36,7 @@ def test_both_readmes_have_the_same_numbers():
         rows = [line for line in lines if line.startswith("|")]
         return re.findall(r"(?<![\w.`])\d[\d,.]*(?![\w`])", "\n".join(rows))
 
-    assert numbers(ROOT / "README.zh-CN.md") == numbers(ROOT / "README.md")
+    assert numbers(ROOT / f"{page}.zh-CN.md") == numbers(ROOT / f"{page}.md")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -66,6 +66,12 @@ def test_every_model_loads_with_plain_transformers(undisturbed):
     assert prediction["label"] == exported["label"]
 
 
+def assert_same(tensor, expected, name):
+    """Equal, but for the table of tokens, which is the product of its factors: rounding."""
+    rounding = 1e-6 if name == "embeddings.word_embeddings.weight" else 0
+    torch.testing.assert_close(tensor, expected, rtol=0, atol=rounding, msg=name)
+
+
 def test_each_step_starts_from_the_student_of_the_step_before(undisturbed, tmp_path, monkeypatch):
     """With steps too small for float32, the weights that go in come out: the chain is in them."""
     folder = undisturbed.copy(tmp_path / "clone")
@@ -77,13 +83,13 @@ def test_each_step_starts_from_the_student_of_the_step_before(undisturbed, tmp_p
     shutil.rmtree("models/mine/student")
     for stage in ("distill_intermediate", "distill_prediction"):
         importlib.import_module(f"stages.{stage}").main("mine")
-    general = load_file("models/general/model.safetensors")
+    general = load_file("models/mine/general/model.safetensors")
     intermediate = load_file("models/mine/intermediate/model.safetensors")
     student = load_file("models/mine/student/model.safetensors")
     assert general.keys() == intermediate.keys()
     for name, tensor in general.items():
-        assert torch.equal(intermediate[name], tensor), name
-        assert torch.equal(student[f"bert.{name}"], tensor), name
+        assert_same(intermediate[name], tensor, name)
+        assert_same(student[f"bert.{name}"], tensor, name)
 
 
 def test_a_teacher_that_is_given_is_not_trained(undisturbed, tmp_path, monkeypatch):
@@ -130,9 +136,10 @@ def test_without_epochs_step_1_leaves_the_general_student(undisturbed, tmp_path,
     shutil.rmtree("models/mine/intermediate")
     importlib.import_module("stages.distill_intermediate").main("mine")
     general, intermediate = (
-        load_file(f"models/{name}/model.safetensors") for name in ("general", "mine/intermediate")
+        load_file(f"models/mine/{name}/model.safetensors") for name in ("general", "intermediate")
     )
-    assert all(torch.equal(intermediate[name], tensor) for name, tensor in general.items())
+    for name, tensor in general.items():
+        assert_same(intermediate[name], tensor, name)
     losses = clone.read("metrics/distill_intermediate/mine/metrics.json")
     assert losses["loss"] > 0
 

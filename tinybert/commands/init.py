@@ -23,8 +23,9 @@ from tinybert.commands import raw_files, recipe, texts
 from tinybert.data.raw.columns import Columns
 from tinybert.pipeline import params, paths
 from tinybert.pipeline.errors import InputError
+from tinybert.pipeline.fields import NAME
 from tinybert.pipeline.files import atomic_write
-from tinybert.pipeline.schema import NAME, Params, TaskData
+from tinybert.pipeline.schema import Params, TaskData
 
 if TYPE_CHECKING:  # with torch, which takes seconds to import; mistakes in names show before
     from tinybert.commands.findings import Findings
@@ -100,7 +101,8 @@ def _section(request: Request) -> TaskData:
     except ValidationError as error:
         problem = error.errors()[0]
         message = problem["msg"].removeprefix("Value error, ")
-        raise InputError(f"--{problem['loc'][0]}: {message}") from None
+        option = problem["loc"][0] if problem["loc"] else "columns"  # TaskData._consistent
+        raise InputError(f"--{option}: {message}") from None
 
 
 def _write(text: str, staged: Path, raw: Path) -> None:

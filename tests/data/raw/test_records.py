@@ -87,7 +87,7 @@ def test_a_byte_order_mark_is_not_text_however_utf_8_is_spelled(tmp_path, encodi
 def test_an_empty_file_is_refused(tmp_path, name, content):
     files = {"train__tsv": TRAIN} if name == "dev.tsv" else {"dev__tsv": TRAIN}
     files[name.replace(".", "__")] = content
-    refused(tmp_path, rf"{re.escape(name)} is empty\. The README", **files)
+    refused(tmp_path, rf"{re.escape(name)} is empty\. docs/data\.md", **files)
 
 
 @pytest.mark.parametrize(

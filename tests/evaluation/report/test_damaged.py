@@ -17,7 +17,7 @@ DAMAGED = {
     "metrics/data/mine.json": ['{"train": 5}', '{"train": {"rows": "x"}}'],
     "metrics/export/mine.json": ["{}", '{"torch": {"accuracy": 1}}'],
     "metrics/label/mine.json": ['{"rows": "x"}'],
-    "metrics/speed/mine.json": ["{}"],
+    "metrics/speed/mine.json": ['{"megabytes": {}}'],
     "metrics/seconds/augment/mine.json": ["{}", '{"seconds": "x"}'],
     "data/tasks/mine/dev.parquet": ["PAR1"],
     "data/tasks/mine/task.json": ["{}"],

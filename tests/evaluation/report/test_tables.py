@@ -147,11 +147,19 @@ def test_scores_of_the_exported_student_that_cannot_be_shown_are_named(
         tables.read_scores(["mine"])
 
 
-@pytest.mark.parametrize("part", [{}, {"megabytes": {}}, {"all_cores": {"teacher": 5}}])
+@pytest.mark.parametrize("part", [{"megabytes": {}}, {"all_cores": {"teacher": 5}}])
 def test_speeds_that_cannot_be_shown_are_named(tmp_path, monkeypatch, part):
     monkeypatch.chdir(tmp_path)
-    write_json(tmp_path / "metrics/speed/mine.json", {**SPEED, **part} if part else part)
+    write_json(tmp_path / "metrics/speed/mine.json", SPEED | part)
     with pytest.raises(InputError, match=r"metrics/speed/mine\.json is damaged"):
+        tables.read_speeds(["mine"])
+
+
+def test_speeds_of_an_earlier_version_are_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    old = {key: value for key, value in SPEED.items() if key != "megabytes"}
+    write_json(tmp_path / "metrics/speed/mine.json", old)
+    with pytest.raises(InputError, match=r"mine\.json was written by .*; run tinybert speed"):
         tables.read_speeds(["mine"])
 
 

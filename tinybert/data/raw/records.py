@@ -19,7 +19,7 @@ from tinybert.data.raw.decoding import lines
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.wording import plural
 
-REMEDY = "The README's section on your own data shows the formats."
+REMEDY = "docs/data.md shows the formats."
 SUFFIXES = (".tsv", ".txt", ".csv", ".jsonl", ".parquet")
 WORD_SUFFIXES = (".conll", ".bio", ".iob", ".iob2")  # of sentences whose words have tags
 TAG = re.compile(r"[BIES]-.+")  # of a word in an entity

@@ -26,13 +26,15 @@ COLUMNS = {
 
 def read_speeds(tasks: list[str]) -> dict[str, dict]:
     """The content of metrics/speed of each task. Raises InputError that names a file that is
-    missing or damaged."""
-    return {
-        task: _read(
-            paths.SPEED / f"{task}.json", lambda task, speed: speeds_table({task: speed}, PARTS)
-        )
-        for task in tasks
-    }
+    missing, damaged, or that an earlier version wrote."""
+
+    def show(task: str, speed: dict) -> None:
+        if "megabytes" not in speed:
+            file = paths.SPEED / f"{task}.json"
+            raise InputError(f"{file} was written by an earlier version; run tinybert speed")
+        speeds_table({task: speed}, PARTS)
+
+    return {task: _read(paths.SPEED / f"{task}.json", show) for task in tasks}
 
 
 def read_scores(tasks: list[str]) -> dict[str, dict]:
