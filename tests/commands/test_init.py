@@ -78,7 +78,7 @@ def test_a_file_becomes_a_task_that_the_pipeline_reads(project, capsys):
 
 
 def test_labels_of_words_are_refused(project):
-    for name, message in (("train.conll", "labels of words"), ("train.tsv", "tags of words")):
+    for name, message in (("train.conll", "that label texts"), ("train.tsv", "labels of words")):
         Path(name).write_text("Ada\tB-PER\nmet\tO\n\nBo\tB-PER\nran\tO\n" * 10)
         with pytest.raises(InputError, match=message):
             init.init(request(Path(name)))

@@ -248,6 +248,7 @@ def test_texts_without_tags_are_not_enough_with_a_teacher(tmp_path):
     [
         ("train__conll", conll(SENTENCES)),
         ("train__tsv", conll(SENTENCES)),
+        ("train__tsv", conll(SENTENCES[:1] * 2).replace("\n\n", "\n")),
         ("train__jsonl", json_rows([{"tokens": w, "tags": t} for w, t in SENTENCES])),
     ],
 )
@@ -256,7 +257,7 @@ def test_tags_are_not_taken_for_labels_of_texts(tmp_path, name, text):
 
 
 def test_labels_of_texts_may_look_like_tags(tmp_path):
-    text = "good film\tB-1\nbad film\tO\n"
+    text = "text\tlabel\ngood film\tB-1\nbad film\tO\n"
     task, _ = prepare(tmp_path, {"kind": "classification"}, train__tsv=text, dev__tsv=text)
     assert task.labels == ["B-1", "O"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tinybert.data.raw.benchmarks import BENCHMARKS
 from tinybert.data.raw.columns import TARGETS, Table
-from tinybert.data.raw.records import WORDS
+from tinybert.data.raw.records import TAG, WORDS
 from tinybert.data.raw.spelling import normalised, plain_name
 from tinybert.models.chunks import MAX_CHARACTERS
 from tinybert.pipeline.errors import InputError
@@ -20,7 +20,6 @@ PREVIEW = 20  # labels in a message
 # How pandas writes a list or an array of names to a .csv.
 ITEM = re.compile(r"'([^']*)'|\"([^\"]*)\"|(-?[0-9]+)")
 LIST = re.compile(rf"\[\s*(?:(?:{ITEM.pattern})(?:[\s,]+(?:{ITEM.pattern}))*)?\s*\]")
-TAG = re.compile(r"[BIES]-.+")  # of a word in an entity
 
 
 def kind(train: Table) -> str:
