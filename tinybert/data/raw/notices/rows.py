@@ -39,7 +39,7 @@ def count_tokens(
             f"{plural(len(cut), 'row is', 'rows are')} cut at {max_length} tokens, the first in "
             f"{table.where(cut[0])}: encode.max_length: {enough} in params.yaml would cut "
             f"{int((lengths > enough).sum())}"
-            + ("; words after the cut are neither learnt nor scored" if has_tags else "")
+            + ("; words after that are not learnt, and count as no entity" if has_tags else "")
         )
     special = len(table) * special_tokens(tokenizer, table)
     share = sum(unknown) / max(1, int(lengths.sum()) - special)
