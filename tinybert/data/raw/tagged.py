@@ -69,7 +69,9 @@ def _table(file: Path, rows: list[tuple], unit: str = "line") -> Table:
     """rows: (position, words or a text, tags or None)."""
     if not rows:
         raise InputError(f"{file} has no sentences; add some")
-    texts = [part if isinstance(part, str) else " ".join(part) for _, part, _ in rows]
+    texts = [
+        words_of.spaced(part) if isinstance(part, str) else " ".join(part) for _, part, _ in rows
+    ]
     table = Table(file, {"text_a": texts}, [number for number, *_ in rows], unit)
     for row, text in enumerate(texts):
         check_text(text, table.where(row), unit)
