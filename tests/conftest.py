@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+import word_models
 from accelerate.state import AcceleratorState
 from hypothesis import settings
 from tiny import HOSTILE, PIECES, WORDS, tiny_config, tiny_tokenizer
@@ -151,3 +152,18 @@ def finished(tmp_path, monkeypatch, made):
 def exported(finished):
     """As finished, with the student's ONNX files and the metrics of evaluate and export."""
     return functools.partial(finished, exported=True)
+
+
+@pytest.fixture(scope="session")
+def words_made(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("words")
+    word_models.make(folder)
+    return folder
+
+
+@pytest.fixture
+def words(words_made, tmp_path, monkeypatch) -> Path:
+    """The current directory, with an exported task `mine` that labels words: see word_models."""
+    shutil.copytree(words_made, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

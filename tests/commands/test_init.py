@@ -26,18 +26,6 @@ ROWS = [
 ]
 
 
-@pytest.fixture
-def project(tmp_path, monkeypatch, checkpoint) -> Path:
-    """The current directory, with the project's params.yaml, its recipes, and a tiny model."""
-    shutil.copyfile(ROOT / "params.yaml", tmp_path / "params.yaml")
-    shutil.copytree(ROOT / "recipes", tmp_path / "recipes")
-    (tmp_path / "data/models").mkdir(parents=True)
-    checkpoint(BertModel(tiny_config()), MODEL)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sys.stdin", io.StringIO())  # no terminal
-    return tmp_path
-
-
 def write_csv(name: str, rows: list[tuple], header: str = "text,label", **options) -> Path:
     with open(name, "w", newline="", **options) as file:
         csv.writer(file).writerows([header.split(","), *rows])
@@ -75,14 +63,6 @@ def test_a_file_becomes_a_task_that_the_pipeline_reads(project, capsys):
     assert values["pretrained"] == {"model": MODEL, "revision": None, "sha256": None}
     task, _ = prepare_task(Path("data/raw/mine"), project / "out", params.load().task["mine"].data)
     assert task.labels == ["neg", "pos"] and task.splits == ["train", "dev", "test"]
-
-
-def test_labels_of_words_are_refused(project):
-    for name, message in (("train.conll", "that label texts"), ("train.tsv", "labels of words")):
-        Path(name).write_text("Ada\tB-PER\nmet\tO\n\nBo\tB-PER\nran\tO\n" * 10)
-        with pytest.raises(InputError, match=message):
-            init.init(request(Path(name)))
-    assert not Path("data/raw").exists()
 
 
 def test_the_comments_of_params_stay(project):

@@ -15,15 +15,14 @@ from accelerate.state import AcceleratorState
 from clone import task_settings
 from ruamel.yaml import YAML
 from runs import Page
-from sentences import LABELS, sentences
+from sentences import sentences
 from tiny import tiny_config, tiny_tokenizer
 from transformers import BertForMaskedLM, pipeline
+from word_models import conll
 
-from tinybert.commands import cli, recipe
-from tinybert.commands.options import parser
+from tinybert.commands import recipe
 from tinybert.commands.texts import line
 from tinybert.deploy.classifier import Classifier
-from tinybert.pipeline.errors import InputError
 
 ROOT = Path(__file__).parents[2]
 STAGES = (
@@ -32,11 +31,6 @@ STAGES = (
     "prune_vocabulary@mine", "distill_intermediate@mine", "label@mine", "distill_prediction@mine",
     "evaluate@mine", "export@mine", "report",
 )  # fmt: skip
-
-
-def conll(rows: list) -> str:
-    lines = ("\n".join(f"{w}\t{LABELS[t]}" for w, t in zip(*row, strict=True)) for row in rows)
-    return "\n\n".join(lines) + "\n"
 
 
 @pytest.fixture(scope="module")
@@ -136,14 +130,3 @@ def test_the_page_shows_entities(workspace):
         assert cells["student"] == (row["student"] or "no entity")
         assert cells["actual"] == row["actual"]
     assert "entity_f1" in page.text and "its form and its neighbours" in page.text
-
-
-def test_what_is_not_there_is_refused(workspace, monkeypatch):
-    monkeypatch.chdir(workspace)
-    for words in (
-        ["serve", "models/mine/onnx", "--port", "0"],
-        ["evaluate", "models/mine/onnx", "x"],
-    ):
-        options = parser().parse_args(words)
-        with pytest.raises(InputError, match="does not know models that label words yet"):
-            cli._run(options)

@@ -8,14 +8,18 @@ from sentences import LABELS, task
 from seqeval.metrics import classification_report, f1_score, precision_score, recall_score
 from sklearn.metrics import precision_recall_fscore_support
 
-from tinybert.evaluation.tagging import type_scores
 from tinybert.models.encode import Rows, Words
 from tinybert.tasks.intervals import interval
 from tinybert.tasks.scores import METRICS, compared
 from tinybert.tasks.task import Task
+from tinybert.tasks.word_scores import type_scores
 
 LETTERS = ["A", "B", "C", "D", "E"]
 ROW = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=7)
+
+
+def types(logits: np.ndarray, table: Rows, of: Task) -> dict:
+    return type_scores(table.columns["tags"], logits.argmax(axis=1), table.words.starts, of)
 
 
 def scored(rows: list[list[tuple[int, int]]], of: Task):
@@ -38,7 +42,7 @@ def test_entity_scores_are_those_of_seqeval(rows):
     }.items():  # fmt: skip
         assert METRICS[name](*pair) == pytest.approx(function(target, predicted, zero_division=0))
     report = classification_report(target, predicted, output_dict=True, zero_division=0)
-    for kind, values in type_scores(logits, table, task()).items():
+    for kind, values in types(logits, table, task()).items():
         expected = report.get(
             kind, dict.fromkeys(("precision", "recall", "f1-score", "support"), 0)
         )
@@ -57,7 +61,7 @@ def test_scores_of_parts_of_speech_are_those_of_scikit_learn(rows):
     table, logits, target, predicted = scored(rows, words)
     target, predicted = (np.concatenate(names) for names in (target, predicted))
     expected = precision_recall_fscore_support(target, predicted, labels=LETTERS, zero_division=0)
-    found = [[*values.values()] for values in type_scores(logits, table, words).values()]
+    found = [[*values.values()] for values in types(logits, table, words).values()]
     np.testing.assert_allclose(found, np.transpose(expected), atol=1e-4)
 
 

@@ -190,15 +190,9 @@ def _evaluate(options: argparse.Namespace) -> None:
 
     form = _form(options)
     classify = Classifier(options.model, options.kind, options.threads)
-    _refuse_words(classify.kind, "evaluate", "the stage evaluate scores test files")
     texts.check_columns(form.columns, classify.labels)
     table = texts.labelled(options.file, classify.pair, classify.kind, form)
     _print(f"{options.model} ({options.kind}) on {evaluate(classify, table)}")
-
-
-def _refuse_words(kind: str, command: str, remedy: str) -> None:
-    if kind == "tokens":
-        raise InputError(f"tinybert {command} does not know models that label words yet; {remedy}")
 
 
 def _serve(options: argparse.Namespace) -> None:
@@ -209,7 +203,6 @@ def _serve(options: argparse.Namespace) -> None:
     # The port is taken before a model is loaded: an error shows at once.
     with server.bind(options.host, options.port) as listener:
         classify, teacher = Classifier(options.model, options.kind, options.threads), None
-        _refuse_words(classify.kind, "serve", "use tinybert predict, or Classifier in Python")
         if options.teacher is not None:
             from tinybert.deploy.torch_classifier import TorchClassifier
 

@@ -1,23 +1,28 @@
 """Scores of an exported model on a labelled file, as `tinybert evaluate` prints them."""
 
+from collections.abc import Iterable
+
 import numpy as np
 from sklearn.metrics import confusion_matrix
 from tabulate import tabulate
 from tqdm import tqdm
 
 from tinybert.commands.texts import Text
+from tinybert.data.raw import schemes, tagged
 from tinybert.data.raw.columns import TEXTS, Table
 from tinybert.data.raw.targets import preview
 from tinybert.deploy.classifier import Classifier
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.wording import plural
+from tinybert.tasks import word_scores
 from tinybert.tasks.intervals import interval
 from tinybert.tasks.scores import METRICS
-from tinybert.tasks.task import REPORTED, TARGET
+from tinybert.tasks.task import REPORTED, TARGET, WORD_METRICS, Task
 
 BATCH = 32  # texts
 WIDTH = 12  # labels in a confusion table; more are shown as the most frequent confusions
 SHOWN = 20  # confusions
+TYPE_SCORES = ("precision", "recall", "f1")
 CORRELATIONS = ("pearson", "spearman", "matthews")  # need two different targets
 
 
@@ -27,6 +32,8 @@ def evaluate(classify: Classifier, table: Table) -> str:
     table: as texts.labelled returns it. Raises InputError, before anything is classified, that
     names the labels which the model does not know.
     """
+    if classify.kind == "tokens":
+        return _evaluate_words(classify, table)
     target = _numbers(classify, table)
     columns = [table.columns[role] for role in TEXTS[classify.pair]]
     rows: list[Text] = list(zip(*columns, strict=True)) if classify.pair else columns[0]
@@ -37,18 +44,12 @@ def evaluate(classify: Classifier, table: Table) -> str:
         for prediction in classify(rows[start : start + BATCH])
     ]
     predicted = _predicted(classify, predictions)
-    scores = []
-    for name in _metrics(classify):
-        metric = METRICS[name]
-        low, high = interval(target, predicted, metric)
-        value = float(metric(target, predicted))
-        scores.append([name, f"{100 * value:.1f}", f"{100 * low:.1f} to {100 * high:.1f}"])
-    header = ["metric", "score", "95 % interval"]
+    metrics = _metrics(classify)
     parts = [
         f"{table.file}: {plural(len(table), 'row', 'rows')}",
-        tabulate(scores, header, colalign=("left", "right", "right"), disable_numparse=True),
+        _scores(target, predicted, metrics),
     ]
-    undefined = [name for name, *_ in scores if name in CORRELATIONS]
+    undefined = [name for name in metrics if name in CORRELATIONS]
     if undefined and len(np.unique(target)) == 1:
         parts.append(
             f"All rows have the same {TARGET[classify.kind]}: {' and '.join(undefined)} "
@@ -80,6 +81,62 @@ def confusions(target: np.ndarray, predicted: np.ndarray, labels: list[str]) -> 
     if not rows:
         return "no label was mistaken for another"
     return tabulate(rows, ["label", "predicted", "rows"], disable_numparse=True)
+
+
+def _evaluate_words(classify: Classifier, table: Table) -> str:
+    """The report for labels of words: sentences, metrics, and the scores of each type."""
+    task = Task("tokens", classify.labels, pair=False, metrics=[], splits=[])
+    target, sentences = _word_numbers(task, table), table.columns["words"]
+    starts = np.cumsum([0, *map(len, sentences)])
+    batches = range(0, len(table), BATCH)
+    parts = (slice(start, start + BATCH) for start in tqdm(batches, unit="batch", disable=None))
+    texts = table.columns["text_a"]
+    predicted = np.concatenate([classify.number_words(texts[p], sentences[p]) for p in parts])
+    metrics = REPORTED["tokens"] if task.has_entities else WORD_METRICS
+    types = word_scores.type_scores(target, predicted, starts, task)
+    rows = [
+        [_printable(kind), *(f"{100 * values[name]:.1f}" for name in TYPE_SCORES), values["count"]]
+        for kind, values in types.items()
+    ]
+    header = ["label", *TYPE_SCORES, "entities" if task.has_entities else "words"]
+    sizes = f"{plural(len(table), 'sentence', 'sentences')}, {plural(len(target), 'word', 'words')}"
+    return "\n\n".join(
+        [
+            f"{table.file}: {sizes}",
+            _scores(*word_scores.counts(target, predicted, starts, task), metrics),
+            tabulate(rows, header, colalign=("left", *["right"] * 4), disable_numparse=True),
+        ]
+    )
+
+
+def _word_numbers(task: Task, table: Table) -> np.ndarray:
+    """(words,), the numbers of the labels of all words."""
+    number_of = {label: i for i, label in enumerate(task.labels)}
+    # whatever the file's scheme: it is the model's that says whether there are entities
+    scheme = "IOB2" if task.has_entities else schemes.WORDS
+    numbers = []
+    for row, tags in enumerate(table.columns["tags"]):
+        for word, tag in enumerate(schemes.to_iob2(tags, scheme)):
+            if tag not in number_of:
+                raise InputError(
+                    f"{tagged.place(table, row, word)}: the tag {tags[word]!r:.60} is not one of "
+                    f"the model's; its labels are {preview(task.labels)}. Correct it or remove the "
+                    "sentence"
+                )
+            numbers.append(number_of[tag])
+    return np.array(numbers)
+
+
+def _scores(target: np.ndarray, predicted: np.ndarray, metrics: Iterable[str]) -> str:
+    """A table of the metrics with their 95 % intervals."""
+    scores = []
+    for name in metrics:
+        metric = METRICS[name]
+        low, high = interval(target, predicted, metric)
+        value = float(metric(target, predicted))
+        scores.append([name, f"{100 * value:.1f}", f"{100 * low:.1f} to {100 * high:.1f}"])
+    header = ["metric", "score", "95 % interval"]
+    return tabulate(scores, header, colalign=("left", "right", "right"), disable_numparse=True)
 
 
 def _metrics(classify: Classifier) -> list[str]:

@@ -9,14 +9,15 @@ from stop_words import LANGUAGE_MAPPING
 from tabulate import tabulate
 from transformers import PreTrainedTokenizerBase
 
-from tinybert.commands import languages, model_choice, raw_files
-from tinybert.data.raw import prepare, raw_tables, splits
+from tinybert.commands import languages, model_choice, raw_files, word_files
+from tinybert.data.raw import prepare, raw_tables, splits, tagged
 from tinybert.data.raw.columns import header_test
 from tinybert.data.raw.records import Options
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.schema import Params, TaskData
 from tinybert.pipeline.wording import plural
 from tinybert.tasks.task import TARGET, Task
+from tinybert.tasks.word_scores import shown_tags
 
 SAMPLE = 1000  # rows that show the language, and how the model reads it
 ROWS = 5  # shown
@@ -87,16 +88,20 @@ class Findings:
             if split != "train"
             for group in table.columns["same"]
         }
+        starts = tables["train"].numbers
         try:
             tables, count = splits.hold_out(tables, TARGET[kind], "test", share, elsewhere)
         except InputError as error:
             raise InputError(f"{error}. --test-share 0 takes no test") from None
         [file] = [file for file in self.folder.iterdir() if file.stem == "train"]
-        test = file.with_stem("test")
-        raw_files.divide(file, _options(self.section), tables["test"].numbers, test)
-        self.notes.append(
-            f"test: {plural(count, 'row', 'rows')} of train, the same share of each label"
-        )
+        test, moved = file.with_stem("test"), tables["test"].numbers
+        noun = ("sentence", "sentences") if kind == "tokens" else ("row", "rows")
+        if kind == "tokens" and file.suffix not in (".jsonl", ".parquet"):
+            encoding = self.section.encoding or "utf-8"
+            word_files.divide(file, encoding, starts, moved, test)
+        else:
+            raw_files.divide(file, _options(self.section), moved, test)
+        self.notes.append(f"test: {plural(count, *noun)} of train, the same share of each label")
 
     def prepare(self, out: Path) -> None:
         """Does what the stage prepare_task will do, into `out`."""
@@ -108,6 +113,8 @@ class Findings:
     def report(self) -> list[str]:
         """Parsed rows, kind, language, sizes, labels, and notices; after prepare."""
         kind = f"{self.task.kind}{' of pairs' if self.task.pair else ''}"
+        if scheme := self.statistics["train"].get("scheme"):
+            kind = f"{kind}; scheme of the tags: {scheme}"
         language = self.language.name if self.language else "unknown"
         lines = [
             *self.notes,
@@ -119,7 +126,7 @@ class Findings:
             _sizes(self.statistics),
         ]
         if self.task.labels:
-            lines += ["", _labels(self.statistics, self.task.labels)]
+            lines += ["", _labels(self.statistics)]
         notices = [
             f"{split}: {line}"
             for split, counts in self.statistics.items()
@@ -130,6 +137,9 @@ class Findings:
 
 def _first_texts(folder: Path, section: TaskData) -> list[str]:
     """Texts of the first rows of train."""
+    if section.kind == "tokens":
+        file = raw_tables.find_files(folder, section, tagged.SUFFIXES)["train"]
+        return tagged.read(file, section, labelled=True)[0].columns["text_a"][:SAMPLE]
     train = raw_tables.read(folder, section)["train"]
     values = (train.columns[role] for role in ("text_a", "text_b") if role in train.columns)
     return [text for column in values for text in islice(column, SAMPLE) if isinstance(text, str)]
@@ -149,6 +159,8 @@ def _rows(task: Task, rows: list[dict]) -> list[str]:
             return task.labels[value]
         if task.kind == "regression":
             return f"{value:g}"
+        if task.kind == "tokens":
+            return shown_tags(row["words"], value, task)
         return ", ".join(name for name, on in zip(task.labels, value, strict=True) if on)
 
     def text(value: str) -> str:
@@ -170,14 +182,16 @@ def _sizes(statistics: dict[str, dict]) -> str:
         unknown = f"{100 * counts.get('unknown_tokens', 0):.1f} %"
         sizes = [counts["rows"], tokens["median"], tokens["max"], counts.get("rows_cut", 0)]
         table.append([split + taken, *(f"{size:,}" for size in sizes), unknown])
-    header = ["split", "rows", "median tokens", "longest", "cut", "unknown tokens"]
+    rows = "sentences" if "scheme" in statistics["train"] else "rows"
+    header = ["split", rows, "median tokens", "longest", "cut", "unknown tokens"]
     return tabulate(table, header, disable_numparse=True, colalign=("left", *["right"] * 5))
 
 
-def _labels(statistics: dict[str, dict], names: list[str]) -> str:
-    """A row for each label with its rows in each split; the most frequent ones first."""
+def _labels(statistics: dict[str, dict]) -> str:
+    """A row for each label, or type of entity, with its rows in each split; the most frequent ones
+    first."""
     counted = {split: n["labels"] for split, n in statistics.items() if "labels" in n}
-    order = sorted(names, key=lambda name: -counted["train"][name])
+    order = sorted(counted["train"], key=lambda name: -counted["train"][name])
     table = [[name[:WIDTH], *(n[name] for n in counted.values())] for name in order[:LABELS]]
     if len(order) > LABELS:
         table.append([f"... {len(order) - LABELS:,} more", *[""] * len(counted)])

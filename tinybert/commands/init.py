@@ -17,26 +17,18 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
-from tinybert.commands import raw_files, recipe, texts
+from tinybert.commands import raw_files, recipe, texts, word_files
 from tinybert.data.raw.columns import Columns
 from tinybert.pipeline import params, paths
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.fields import NAME
 from tinybert.pipeline.files import atomic_write
-from tinybert.pipeline.schema import Params, TaskData
+from tinybert.pipeline.schema import Params
 
 if TYPE_CHECKING:  # with torch, which takes seconds to import; mistakes in names show before
     from tinybert.commands.findings import Findings
 
 RECIPE = "own_task"
-# What a message tells users of params.yaml to set, and this command has an option for.
-IN_PARAMS = re.compile(
-    r"([Ss])et (columns|header|quoted|encoding): (\{.*?\}|[\w-]+)(?:, or their names,)?"
-    r"(?: under the task's data in params\.yaml| there)"
-)
-
 BY_HAND = (
     "tinybert init has no option for that: put the files into data/raw/NAME, and the task into "
     "params.yaml, as docs/data.md shows"
@@ -62,7 +54,7 @@ class Request:
     yes: bool = False
 
     def data(self) -> dict:
-        """The task's section `data` in params.yaml."""
+        """What the task's section `data` in params.yaml has of the options."""
         values = {name: getattr(self, name) for name in ("columns", "header", "quoted", "encoding")}
         return {name: value for name, value in values.items() if value is not None}
 
@@ -81,17 +73,22 @@ def init(request: Request) -> None:
     files = raw_files.splits_of(request.files)
     if request.corpus is not None:
         _check_corpus(request.corpus)
-    section, raw = _section(request), paths.raw(request.name)
+    word_files.section(**request.data())  # mistakes in options show first
+    raw = paths.raw(request.name)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary, request.name)
         origins, notes = raw_files.stage(files, folder)
         with _named({**origins, folder: raw}):
+            data = request.data()
+            if word_files.has_words(origins, request.encoding or "utf-8"):
+                data = {"kind": "tokens", **data}
+            section = word_files.section(**data)
             found = Findings(folder, section, settings, request.model, partial(_agrees, request))
             if "test" not in files and request.test_share:
                 found.hold_out_test(request.test_share)
         with _named({**origins, folder: raw}):
             found.prepare(Path(temporary, "tables"))
-        text, changes = _params(request, found, settings)
+        text, changes = _params(request, data, found, settings)
         lines = [f"{origin} -> {raw / file.name}" for file, origin in origins.items()]
         lines += [*notes, *(line.replace(str(folder), str(raw)) for line in found.report())]
         print("\n".join([*lines, "", "params.yaml:", *(f"  {line}" for line in changes)]))
@@ -101,16 +98,6 @@ def init(request: Request) -> None:
             raise InputError(f"params.yaml or {raw} changed in the meantime; run the command again")
         _write(text, folder, raw)
     print(f"\nparams.yaml and {raw} are written; next: tinybert plan, then dvc repro")
-
-
-def _section(request: Request) -> TaskData:
-    try:
-        return TaskData.model_validate(request.data())
-    except ValidationError as error:
-        problem = error.errors()[0]
-        message = problem["msg"].removeprefix("Value error, ")
-        option = problem["loc"][0] if problem["loc"] else "columns"  # TaskData._consistent
-        raise InputError(f"--{option}: {message}") from None
 
 
 def _write(text: str, staged: Path, raw: Path) -> None:
@@ -165,15 +152,10 @@ def _named(files: dict[Path, Path]) -> Iterator[None]:
         message = str(error)
         for staged, file in files.items():
             message = message.replace(str(staged), str(file))
-        message = IN_PARAMS.sub(_as_option, message)
+        message = texts.as_options(message)
         if "params.yaml" in message or "kind: regression there" in message:
             message += f". {BY_HAND}"
         raise InputError(message) from error
-
-
-def _as_option(found: re.Match) -> str:
-    option = texts.as_option(found[2], found[3])
-    return option.replace("give", "Give", 1) if found[1] == "S" else option
 
 
 def _agrees(request: Request, question: str) -> bool | None:
@@ -187,10 +169,13 @@ def _agrees(request: Request, question: str) -> bool | None:
     return answer.strip().lower() in ("", "y", "yes") if answer else False
 
 
-def _params(request: Request, found: "Findings", settings: Params) -> tuple[str, list[str]]:
-    """The text of params.yaml with the task, and a line for each changed value."""
+def _params(
+    request: Request, data: dict, found: "Findings", settings: Params
+) -> tuple[str, list[str]]:
+    """The text of params.yaml with the task, and a line for each changed value. data: the task's
+    section of that name."""
     shown = recipe.read("{data: {}, augment: {}, intermediate: {}, prediction: {}}")
-    for key, value in request.data().items():
+    for key, value in data.items():
         shown["data"][key] = dict(value) if key == "columns" else value
     if found.stop_words and found.stop_words != settings.augment.language:
         shown["augment"]["language"] = found.stop_words

@@ -37,7 +37,8 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     sub.add_argument(
         "files", nargs="+", type=Path, metavar="FILE",
-        help=".tsv, .txt, .csv, .jsonl, .parquet or .xlsx; named after its split if several",
+        help=".tsv, .txt, .csv, .jsonl, .parquet or .xlsx, or .conll, .bio, .iob, .iob2 with tags "
+        "of words; named after its split if several",
     )  # fmt: skip
     sub.add_argument("--name", required=True, help="of the task")
     sub.add_argument("--model", help="hub id, folder in data/models; default: that of params.yaml")

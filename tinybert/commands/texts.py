@@ -19,6 +19,12 @@ from tinybert.tasks.task import TARGET
 
 INPUT_FORMATS = ("text", "tsv", "csv", "jsonl", "parquet")
 
+# What a message tells users of params.yaml to set, and a command has an option for.
+IN_PARAMS = re.compile(
+    r"([Ss])et (columns|header|quoted|encoding): (\{.*?\}|[\w-]+)(?:, or their names,)?"
+    r"(?: under the task's data in params\.yaml| there)"
+)
+
 NAME = re.compile(r"\s*([\"']?)\w+\1\s*")  # of a column
 QUOTED = re.compile(r'\s*"(?:[^"]|"")*"\s*')
 
@@ -64,6 +70,16 @@ def as_option(key: str, value: str) -> str:
         return f"give --{key}" if value == "true" else f"give --no-{key}"
     value = re.sub(r"[{}]", "", value).replace(", ", " ").replace(": ", "=")
     return f"give --{key} {value}"
+
+
+def as_options(message: str) -> str:
+    """A message with the options of a command for what users of params.yaml set."""
+
+    def option(found: re.Match) -> str:
+        text = as_option(found[2], found[3])
+        return text.replace("give", "Give", 1) if found[1] == "S" else text
+
+    return IN_PARAMS.sub(option, message)
 
 
 def parse_columns(words: list[str] | None) -> dict[str, str | int | list] | None:
@@ -207,8 +223,13 @@ def labelled(name: str, pair: bool, kind: str, form: Form) -> Table:
     """The texts and targets of a file, or of stdin (-): text_a, text_b (of pairs), and label,
     labels or score.
 
-    pair, kind: the model's. Raises InputError that names the line of what is not valid.
+    pair, kind: the model's. For labels of words text_a, words and tags, as the file has them.
+    Raises InputError that names the line of what is not valid.
     """
+    if kind == "tokens":
+        from tinybert.commands import word_files
+
+        return word_files.labelled(name, form)
     stream, name = open_file(name)
     with stream:
         suffix = form.suffix(name) or ".txt"

@@ -13,9 +13,8 @@ from tokenizers import Encoding, Tokenizer
 
 from tinybert.deploy.onnx import reference
 from tinybert.deploy.onnx.session import FILES, METADATA_FILE, TOKENIZER_FILE, logits, session
-from tinybert.deploy.words import decode_words
+from tinybert.deploy.words import number_words, predict_words, use_windows
 from tinybert.models.chunks import MAX_CHARACTERS, chunks
-from tinybert.models.words import spaced
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.files import read_json
 
@@ -54,6 +53,8 @@ class Classifier:
         encoding = self.tokenizer.encode(*exported.texts)
         [row] = logits(self.session, [encoding])
         self.difference = reference.difference(folder, kind, exported, encoding, row)
+        if self.kind == "tokens":
+            use_windows(self.tokenizer)
 
     def __call__(
         self, texts: Sequence[str | tuple[str, str]], min_confidence: float = 0.0
@@ -62,7 +63,7 @@ class Classifier:
 
         The keys of a prediction are `label` and `probabilities` (by label) for classification,
         `labels` (a list) and `probabilities` for multi-label tasks, and `score` for regression; for
-        labels of words those of decode_words. min_confidence: see `withhold`.
+        labels of words those of predict_words. min_confidence: see `withhold`.
         Raises InputError if `texts` is one text, a mapping, a set or a table, or if one of them is
         not a text (not a pair); and as check_confidence.
         """
@@ -71,13 +72,21 @@ class Classifier:
             predictions = (decode(row, self.kind, self.labels) for row in self.logits(texts))
             return [withhold(prediction, min_confidence) for prediction in predictions]
         texts = self.check(texts)
-        predictions = []
-        for part in chunks(texts):
-            encodings = self.tokenizer.encode_batch([spaced(text) for text in texts[part]])
-            for text, encoding in zip(texts[part], encodings, strict=True):
-                [row] = logits(self.session, [encoding])
-                predictions.append(decode_words(text, encoding.offsets, row, self.labels))
-        return predictions
+        return [
+            prediction
+            for part in chunks(texts)
+            for prediction in predict_words(
+                texts[part], self.tokenizer, self._word_logits, self.labels
+            )
+        ]
+
+    def number_words(self, texts: Sequence[str], words: Sequence[list[str]]) -> np.ndarray:
+        """For labels of words: the numbers of the labels of all words of the texts, one text after
+        the other. words: those of each text, in its order. Raises InputError as a call."""
+        return number_words(self.check(texts), words, self.tokenizer, self._word_logits)
+
+    def _word_logits(self, window: Encoding) -> np.ndarray:
+        return logits(self.session, [window])[0]
 
     def logits(self, texts: Sequence[str | tuple[str, str]]) -> np.ndarray:
         """(texts, classes), float32; (texts, 1) for regression. Not for labels of words. Raises
@@ -125,8 +134,8 @@ class Classifier:
                 ) from None
             if max(map(len, strings)) > MAX_CHARACTERS:
                 raise InputError(
-                    f"{text!r:.80} has more than {MAX_CHARACTERS:,} characters; shorten it, the "
-                    "model reads the first tokens only"
+                    f"{text!r:.80} has more than {MAX_CHARACTERS:,} characters; shorten it, or "
+                    "divide it into texts"
                 )
         return texts
 

@@ -20,6 +20,14 @@ SETTINGS = (
     "seed", "pretrained", "student", "layer_loss", "training", "general", "teacher", "augment",
     "intermediate", "prediction",
 )  # fmt: skip
+CLASSIFY = """\
+classify = pipeline("text-classification", model="{task}")
+classify({example}, truncation=True, max_length={max_length})"""
+TAG = """\
+tag = pipeline(
+    "token-classification", model="{task}", aggregation_strategy="first", stride={stride}
+)
+tag("some text")"""
 PAIR = '{"text": "one text", "text_pair": "another"}'
 CARD = """\
 ---
@@ -38,11 +46,10 @@ with the pipeline tinybert, at commit `{commit}`{dirty}.
 ```python
 from transformers import pipeline
 
-classify = pipeline("text-classification", model="{task}")
-classify({example}, truncation=True, max_length={max_length})
+{usage}
 ```
 
-It was trained on {what} of at most {max_length} tokens; longer ones are cut there.
+It was trained on {what} of at most {max_length} tokens; longer ones are {longer}.
 
 `{onnx}` and `{int8}` are the same model for ONNX Runtime, in float32 ({onnx_megabytes} MB) and in 8
 bits ({int8_megabytes} MB). `tinybert predict .` reads them, `tokenizer.json` and `{metadata}`;
@@ -73,22 +80,25 @@ def write(task: str, out: Path, licence: str) -> None:
         Classifier(onnx, kind)
     rows, scores, sizes = _scores(*metrics)
     metadata = read_json(onnx / METADATA_FILE)
-    if metadata["kind"] == "tokens":
-        raise InputError(
-            "tinybert publish does not know models that label words yet; upload "
-            f"{student} or {onnx} as it is"
-        )
     source = read_json(paths.PRETRAINED / "source.json", "model", "revision")
     settings = params.load(task).model_dump(exclude_unset=True)
     has_changes = _git("status", "--porcelain", "--untracked-files=no")
-    text = CARD.format(
-        card_data=_card_data(task, licence, scores).to_yaml(),
+    length, is_words = metadata["max_length"], metadata["kind"] == "tokens"
+    usage = (TAG if is_words else CLASSIFY).format(
         task=task,
         example=PAIR if metadata["pair"] else '"some text"',
+        max_length=length,
+        stride=length // 2,
+    )
+    text = CARD.format(
+        card_data=_card_data(task, licence, scores, card.pipeline_tag(metadata)).to_yaml(),
+        task=task,
+        usage=usage,
+        longer=card.longer(metadata),
         what="pairs of texts" if metadata["pair"] else "texts",
-        max_length=metadata["max_length"],
+        max_length=length,
         teacher=source["model"] + (f" ({source['revision']})" if source["revision"] else ""),
-        kind=metadata["kind"].replace("_", " "),
+        kind=card.kind(metadata),
         commit=_git("rev-parse", "HEAD"),
         dirty=" and uncommitted changes" if has_changes else "",
         labels=card.labels(metadata),
@@ -130,10 +140,10 @@ def _scores(evaluated: Path, exported: Path) -> tuple[dict[str, dict], dict, dic
     return rows, scores, megabytes
 
 
-def _card_data(task: str, licence: str, scores: dict) -> ModelCardData:
+def _card_data(task: str, licence: str, scores: dict, tag: str) -> ModelCardData:
     results = [
         EvalResult(
-            task_type="text-classification",
+            task_type=tag,
             dataset_type=task,
             dataset_name=task,
             dataset_split=scores["split"],
@@ -145,7 +155,7 @@ def _card_data(task: str, licence: str, scores: dict) -> ModelCardData:
     ]
     return ModelCardData(
         license=licence,
-        pipeline_tag="text-classification",
+        pipeline_tag=tag,
         library_name="transformers",
         tags=["tinybert", "distillation", "onnx"],
         model_name=task,

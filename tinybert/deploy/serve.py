@@ -71,7 +71,7 @@ class PredictRequest(Body):
             ge=0, le=1, strict=True, allow_inf_nan=False,
             description="Answers that are less probable are withheld: label is null; of several "
             "labels, those that neither apply nor do not apply with this probability are in "
-            "undecided. Not for a model that predicts a score.",
+            "undecided. Not for a model that predicts a score or labels words.",
         ),
     ] = 0.0  # fmt: skip
 
@@ -179,7 +179,8 @@ def create(classify: Classifier, teacher: Classify | None = None) -> FastAPI:
     # One route must name the model of the errors: this puts it into the schemas.
     @app.post("/predict", responses={500: ERRORS[500] | {"model": ErrorResponse}})
     async def predict(request: PredictRequest) -> PredictResponse:
-        """Labels and probabilities of texts (or of pairs of texts, if the task has pairs)."""
+        """Labels and probabilities of texts (or of pairs of texts, if the task has pairs). For
+        labels of words the places of entities, in characters (code points) of the text."""
         check(request.texts)
         try:
             check_confidence(request.min_confidence, classify.kind)

@@ -7,13 +7,20 @@ from pathlib import Path
 import numpy as np
 import torch
 from tokenizers import Encoding, Tokenizer
-from transformers import AutoModelForSequenceClassification, PreTrainedConfig
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
+    PreTrainedConfig,
+)
 
 from tinybert.deploy.classifier import Classifier, decode
 from tinybert.deploy.onnx.session import INPUTS
+from tinybert.deploy.words import predict_words, use_windows
 from tinybert.models import pretrained
 from tinybert.pipeline.errors import InputError
 from tinybert.tasks.task import Task
+
+WORDS = "labels of words"  # which has no problem_type
 
 
 class TorchClassifier:
@@ -38,26 +45,31 @@ class TorchClassifier:
         self.tokenizer = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
         length = student.tokenizer.truncation["max_length"]
         self.tokenizer.enable_truncation(length, direction=tokenizer.truncation_side)
+        is_words = student.kind == "tokens"
+        if is_words:
+            use_windows(self.tokenizer)
         if threads:
             torch.set_num_threads(threads)
-        self.model = pretrained.load(
-            AutoModelForSequenceClassification, folder, allow_missing=()
-        ).eval()
+        head = AutoModelForTokenClassification if is_words else AutoModelForSequenceClassification
+        self.model = pretrained.load(head, folder, allow_missing=()).eval()
         self._check_longest(folder)
 
     def __call__(self, texts: Sequence[str | tuple[str, str]]) -> list[dict]:
         """As Classifier: each text runs alone."""
         kind, labels = self.student.kind, self.student.labels
+        if kind == "tokens":
+            texts = self.student.check(texts)
+            return predict_words(texts, self.tokenizer, self._logits, labels)
         rows = self.tokenizer.encode_batch(self.student.check(texts))
         return [decode(self._logits(row), kind, labels) for row in rows]
 
     def _logits(self, encoding: Encoding) -> np.ndarray:
-        """(outputs,), in the order of the student's labels."""
+        """(outputs,), in the order of the student's labels; (tokens, outputs) for words."""
         inputs = {
             name: torch.tensor([getattr(encoding, INPUTS[name])]) for name in self.student.names
         }
         with torch.inference_mode():
-            return self.model(**inputs).logits[0].numpy()[self.order]
+            return self.model(**inputs).logits[0].numpy()[..., self.order]
 
     def _check_longest(self, folder: str | Path) -> None:
         text = "a " * self.student.tokenizer.truncation["max_length"]
@@ -80,10 +92,12 @@ def _label_order(config: PreTrainedConfig, folder: str | Path, student: Classifi
     """The index of the teacher's output for each label of the student. Raises InputError if the
     teacher predicts something else."""
     labels = student.labels
-    expected = Task(student.kind, labels, student.pair, metrics=[], splits=[]).head()[
-        "problem_type"
-    ]
+    head = Task(student.kind, labels, student.pair, metrics=[], splits=[]).head()
+    expected = head.get("problem_type", WORDS)
     problem = config.problem_type or expected  # many models do not say
+    heads = config.architectures or []
+    if heads and any("TokenClassification" in name for name in heads) != (expected == WORDS):
+        problem = heads[0]
     names = [config.id2label.get(i, "") for i in range(config.num_labels)]
     if problem == expected and student.kind == "regression" and len(names) == 1:
         return [0]
@@ -91,7 +105,8 @@ def _label_order(config: PreTrainedConfig, folder: str | Path, student: Classifi
         return [names.index(label) for label in labels]
     raise InputError(
         f"--teacher: {folder} does not predict what the student does.\n  teacher "
-        f"({config.problem_type or 'no problem_type'}, {len(names)} outputs): {', '.join(names)}\n"
+        f"({config.problem_type or (heads or ['no problem_type'])[0]}, {len(names)} outputs): "
+        f"{', '.join(names)}\n"
         f"  student ({expected}, {max(1, len(labels))} outputs): {', '.join(labels)}\nGive the "
         "student's teacher, models/<task>/teacher; or set id2label in its config.json to the "
         "student's names, in the order of its outputs"

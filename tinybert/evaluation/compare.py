@@ -8,7 +8,7 @@ from scipy.special import softmax
 
 from tinybert.evaluation.linear import fit_linear
 from tinybert.evaluation.reliability import calibration
-from tinybert.evaluation.tagging import fit_tagger, shown, type_scores
+from tinybert.evaluation.tagging import fit_tagger, shown
 from tinybert.models import predict
 from tinybert.models.encode import Rows, read_rows
 from tinybert.models.folder import load_classifier
@@ -18,6 +18,7 @@ from tinybert.pipeline.files import atomic_write, reading, write_json
 from tinybert.tasks.intervals import interval
 from tinybert.tasks.scores import METRICS, compared, is_near_chance, prediction
 from tinybert.tasks.task import AGREEMENT, CHOOSES, load_task
+from tinybert.tasks.word_scores import type_scores
 
 JUDGED = ("teacher", "student")
 
@@ -62,7 +63,10 @@ def compare_models(name: str, max_length: int) -> dict:
         if not task.has_labels and split not in task.answered:
             _add_agreement(part, pairs)
         if task.kind == "tokens":
-            part["types"] = {m: type_scores(logits[m], rows, task) for m in JUDGED}
+            part["types"] = {
+                m: type_scores(target, prediction(logits[m], target), rows.words.starts, task)
+                for m in JUDGED
+            }
         return rows, logits, part
 
     split = task.test_split

@@ -1,14 +1,13 @@
 """A task's metrics by name."""
 
 from collections.abc import Callable
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.stats import pearsonr, spearmanr
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
-from tinybert.tasks.entities import of_iob2
+from tinybert.tasks import word_scores
 from tinybert.tasks.task import AGREEMENT, CHOOSES, Task
 
 if TYPE_CHECKING:  # torch, which tinybert evaluate does without
@@ -40,25 +39,13 @@ def prediction(logits: np.ndarray, target: np.ndarray) -> np.ndarray:
 def compared(logits: np.ndarray, rows: "Rows", task: Task) -> tuple[np.ndarray, np.ndarray]:
     """Targets and predictions as METRICS take them, with an entry for each row.
 
-    For labels of words an entry is counts: (rows, 2), the entities and words that there are; and
-    (rows, 3), the entities that are predicted, those of them that are right, and the right words.
+    For labels of words an entry is word_scores.counts.
     """
     target = rows.columns[task.target]
     predicted = prediction(logits, target)
     if task.kind != "tokens":
         return target, predicted
-    counts = []
-    for begin, end in pairwise(rows.words.starts):
-        right = int((target[begin:end] == predicted[begin:end]).sum())
-        actual, found = set(), set()
-        if task.has_entities:
-            actual, found = (
-                set(of_iob2([task.labels[i] for i in tags[begin:end]]))
-                for tags in (target, predicted)
-            )
-        counts.append((len(actual), end - begin, len(found), len(actual & found), right))
-    table = np.array(counts)
-    return table[:, :2], table[:, 2:]
+    return word_scores.counts(target, predicted, rows.words.starts, task)
 
 
 def is_near_chance(logits: np.ndarray, target: np.ndarray) -> bool:
@@ -114,7 +101,7 @@ def _f1(average: str):
 
 
 def _share(right: Callable, of: Callable):
-    """A metric of words, from the sums of the counts that `compared` returns."""
+    """A metric of words, from the sums of word_scores.counts."""
 
     def value(target: np.ndarray, predicted: np.ndarray) -> float:
         target, predicted = target.sum(axis=0), predicted.sum(axis=0)

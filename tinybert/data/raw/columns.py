@@ -19,6 +19,7 @@ PAIRS = (
 SINGLES = ("text", "sentence", "text_a", "content", "review")
 TARGETS = ("label", "labels", "score")
 ROLES = ("text_a", "text_b", *TARGETS)
+GIVEN = ("probabilities", "logits")  # of labels, by something else
 KNOWN = {*(name for pair in PAIRS for name in pair), *SINGLES, *TARGETS}
 NO_VALUE = {"", "-1", "-1.0", "nan", "none", "null", "<na>", "n/a", "-", "?"}  # beside 0 and 1
 TEXTS = {False: ["text_a"], True: ["text_a", "text_b"]}  # by whether a row is a pair

@@ -10,14 +10,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tinybert.data.raw.columns import TARGETS, Columns, Table, index, normal
+from tinybert.data.raw.columns import GIVEN, TARGETS, Columns, Table, index, normal
 from tinybert.data.raw.records import Records, in_params
 from tinybert.data.raw.targets import as_number
 from tinybert.models.encode import TEACHER_LOGITS
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.schema import TaskData
 
-ROLES = ("probabilities", "logits")
 SPLITS = ("train", "unlabeled")
 TOLERANCE = 1e-3  # of the sum of a row's probabilities
 # The smallest probability whose logarithm is a logit: people and votes give 0, which has none. At
@@ -32,10 +31,10 @@ def read(name: str, content: Records, columns: Columns | None) -> tuple[str, lis
     None. None if the file has no such column. name: of the file, for messages. Raises InputError if
     it has both columns."""
     if columns is not None:
-        found = {role: columns[role] for role in ROLES if role in columns}
+        found = {role: columns[role] for role in GIVEN if role in columns}
     else:
         names = {normal(column): column for column in content.names or ()}
-        found = {role: names[role] for role in ROLES if role in names}
+        found = {role: names[role] for role in GIVEN if role in names}
     if len(found) > 1:
         raise InputError(f"{name} has the columns probabilities and logits; remove one of them")
     for role, column in found.items():
@@ -108,7 +107,7 @@ def parse(table: Table, labels: list[str], kind: str, section: TaskData) -> int:
                 "params.yaml"
             )
         ordered = np.array([numbers[label] for label in labels])
-        logits.append((_logits(ordered, kind, where) if role == ROLES[0] else ordered).tolist())
+        logits.append((_logits(ordered, kind, where) if role == GIVEN[0] else ordered).tolist())
     table.columns[TEACHER_LOGITS] = logits
     return sum(value is not None for value in logits)
 

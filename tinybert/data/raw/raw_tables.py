@@ -69,7 +69,7 @@ def read(raw: Path, section: TaskData) -> dict[str, Table]:
                 f"{file} needs labels: add label to columns under the task's data in params.yaml, "
                 "or remove the file"
             )
-    if not found and columns and set(given.ROLES) & set(columns):
+    if not found and columns and set(roles_of.GIVEN) & set(columns):
         raise InputError(
             f"{raw}: neither train nor unlabeled has the columns of probabilities or logits; "
             "correct columns under the task's data in params.yaml"

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from tinybert.data.raw import given, records
-from tinybert.data.raw.columns import Table, normal
+from tinybert.data.raw import records
+from tinybert.data.raw.columns import GIVEN, Table, normal
 from tinybert.data.raw.decoding import lines
 from tinybert.data.raw.records import WORD_SUFFIXES, Options, Records, in_params
 from tinybert.data.raw.spans import SpanError, span_tags
@@ -162,7 +162,7 @@ def _records(
     file: Path, content: Records, section: TaskData, labelled: bool
 ) -> tuple[Table, dict[str, str]]:
     """JSON Lines or Parquet: lists of words and of tags, or texts and spans of characters."""
-    if answers := [name for name in content.names if normal(name) in given.ROLES]:
+    if answers := [name for name in content.names if normal(name) in GIVEN]:
         raise InputError(
             f"{file} has the column {answers[0]}: kind: tokens knows no answers from elsewhere; "
             "remove the column"

@@ -17,7 +17,7 @@ CARD = """\
 # {task}: a TinyBERT as ONNX
 
 A student for {kind}, distilled by [TinyBERT](https://arxiv.org/abs/1909.10351) with the pipeline
-tinybert. It reads {what} of at most {max_length} tokens; longer ones are cut.
+tinybert. It reads {what} of at most {max_length} tokens; longer ones are {longer}.
 
 {labels}
 
@@ -28,12 +28,11 @@ processor's 16-bit sums overflow, and activations dynamically. Run each text alo
 in a batch, the 8-bit model's logits depend on the other rows.
 
 Both take `input_ids` and `attention_mask` (and `token_type_ids`, if the model has them), int64,
-(batch, length), and return `logits`, (batch, {outputs}). {commands}
-this folder, which also has the tokenizer; the labels and the length are in `{metadata}`.
+(batch, length), and return `logits`, (batch, {outputs}). `tinybert predict` and `tinybert serve`
+read this folder, which also has the tokenizer; the labels and the length are in `{metadata}`.
 `tinybert check` compares the folder with `{reference}`: the sha256 of the files, and the logits of
 a text.
 """
-BOTH = "`tinybert predict` and `tinybert serve` read"
 
 
 def write(out: Path, metadata: dict, split: str, rows: int, scores: dict[str, dict]) -> None:
@@ -42,20 +41,19 @@ def write(out: Path, metadata: dict, split: str, rows: int, scores: dict[str, di
     metadata: the content of task.json. scores: the content of metrics/export/T.json, measured on
     `rows` rows of `split`.
     """
-    is_words = metadata["kind"] == "tokens"
     data = ModelCardData(
-        pipeline_tag="token-classification" if is_words else "text-classification",
+        pipeline_tag=pipeline_tag(metadata),
         library_name="onnx",
         tags=["tinybert", "distillation"],
     )
     text = CARD.format(
         card_data=data.to_yaml(),
         task=metadata["task"],
-        kind="labels of words" if is_words else metadata["kind"].replace("_", " "),
+        kind=kind(metadata),
         what="pairs of texts" if metadata["pair"] else "texts",
         max_length=metadata["max_length"],
-        outputs="length, outputs" if is_words else "outputs",
-        commands="`tinybert predict` reads" if is_words else BOTH,
+        longer=longer(metadata),
+        outputs="length, outputs" if metadata["kind"] == "tokens" else "outputs",
         labels=labels(metadata),
         scores=table(split, rows, {"PyTorch": scores["torch"]} | {k: scores[k] for k in FILES}),
         **FILES,
@@ -63,6 +61,23 @@ def write(out: Path, metadata: dict, split: str, rows: int, scores: dict[str, di
         reference=reference.FILE,
     )
     ModelCard(text).save(out / "README.md")
+
+
+def pipeline_tag(metadata: dict) -> str:
+    """The hub's name of what the model does."""
+    return "token-classification" if metadata["kind"] == "tokens" else "text-classification"
+
+
+def kind(metadata: dict) -> str:
+    """What the model does, for people."""
+    return "labels of words" if metadata["kind"] == "tokens" else metadata["kind"].replace("_", " ")
+
+
+def longer(metadata: dict) -> str:
+    """What becomes of longer texts."""
+    if metadata["kind"] == "tokens":
+        return "read in windows of so many, which overlap by half"
+    return "cut there"
 
 
 def labels(metadata: dict) -> str:

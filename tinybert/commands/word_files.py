@@ -1,0 +1,141 @@
+"""Files of words with tags, as `tinybert evaluate` and `tinybert init` read them."""
+
+import sys
+from collections.abc import Collection, Iterable
+from itertools import islice
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from tinybert.commands import texts
+from tinybert.commands.texts import Form
+from tinybert.data.raw import tagged
+from tinybert.data.raw.columns import Table, normal
+from tinybert.data.raw.decoding import lines
+from tinybert.data.raw.records import WORD_SUFFIXES, Options, in_params, open_rows
+from tinybert.pipeline.errors import InputError
+from tinybert.pipeline.schema import TaskData
+
+SAMPLE = 1000  # lines or rows that show what a file is
+NUMBERS = in_params("labels", "[O, B-..., ...]") + ", the names in the order of the numbers"
+
+
+def section(**data: object) -> TaskData:
+    """params.yaml's task.<name>.data, of a command's options. Raises InputError that names one."""
+    try:
+        return TaskData.model_validate({k: value for k, value in data.items() if value is not None})
+    except ValidationError as error:
+        problem = error.errors()[0]
+        message = problem["msg"].removeprefix("Value error, ")
+        option = problem["loc"][0] if problem["loc"] else "columns"  # TaskData._consistent
+        raise InputError(f"--{option}: {message}") from None
+
+
+def labelled(name: str, form: Form) -> Table:
+    """The texts, words and tags of a file. Raises InputError that names the line of what is not
+    valid."""
+    suffixes = ", ".join(tagged.SUFFIXES)
+    if name == "-" or form.input_format or Path(name).suffix not in tagged.SUFFIXES:
+        raise InputError(
+            f"{name}: this model labels words, whose file must end in one of {suffixes}; rename "
+            "it, and give no --format"
+        )
+    if form.quoted is not None:
+        raise InputError("--quoted is not for labels of words; remove it")
+    try:
+        data = section(
+            kind="tokens", columns=form.columns, header=form.header, encoding=form.encoding
+        )
+        table, notices = tagged.read(Path(name), data, labelled=True)
+    except InputError as error:
+        message = str(error).replace(NUMBERS, "write the names of the tags instead")
+        raise InputError(texts.as_options(message)) from None
+    for line in notices.values():
+        print(f"note: {line}", file=sys.stderr)
+    return table
+
+
+def has_words(files: Iterable[Path], encoding: str) -> bool:
+    """Whether the files of a task, of which one is train, label words. Raises InputError if some of
+    them have a form that such a task cannot have."""
+    files = list(files)
+    if not any(file.stem == "train" and _is_of_words(file, encoding) for file in files):
+        return False
+    if others := [file for file in files if file.suffix not in tagged.SUFFIXES]:
+        raise InputError(
+            f"{others[0]}: train labels words, and the files of such a task end in one of "
+            f"{', '.join(tagged.SUFFIXES)}; save it as one"
+        )
+    return True
+
+
+def _is_of_words(file: Path, encoding: str) -> bool:
+    """Whether a file's words have tags: by its suffix, or by its first rows."""
+    if file.suffix in WORD_SUFFIXES:
+        return True
+    if file.suffix == ".csv":
+        return False
+    with file.open("rb") as stream:
+        if file.suffix in (".jsonl", ".parquet"):
+            options = Options(lambda cells: True, encoding, remedy=texts.as_option)
+            opened = open_rows(stream, str(file), file.suffix, options)
+            return any(
+                _has_tags(dict(zip(opened.names, row, strict=False)))
+                for _, row in islice(opened.rows, SAMPLE)
+            )
+        text = lines(stream, str(file), encoding, texts.as_option)
+        sample = [line.strip("\r\n") for line in islice(text, SAMPLE)]
+    # A blank line between lines of equal columns, which a table of texts cannot have.
+    sample = "\n".join(sample).strip().split("\n")
+    rows = [row for row in sample if row.strip() and not row.startswith(("#", tagged.DOCUMENT))]
+    separator = "\t" if rows and "\t" in rows[0] else None
+    widths = {len(row.split(separator)) for row in rows}
+    return "" in map(str.strip, sample) and len(widths) == 1 and min(widths) > 1
+
+
+def _has_tags(row: dict) -> bool:
+    """Whether a row of JSON Lines or Parquet has words and as many tags, or spans of characters."""
+    values = {normal(name): value for name, value in row.items()}
+    named = [values.get(name) for name in tagged.TEXTS]
+    if any(isinstance(value, list) and value for value in named):
+        return True
+    return any(
+        (isinstance(span, dict) and {"start", "end"} <= span.keys())
+        or (isinstance(span, list) and [type(part) for part in span] == [int, int, str])
+        for name in tagged.SPANS
+        if isinstance(values.get(name), list)
+        for span in values[name]
+    )
+
+
+def divide(
+    file: Path, encoding: str, starts: Collection[int], numbers: Collection[int], other: Path
+) -> None:
+    """As raw_files.divide, for a file of CoNLL's form, with the comments before a sentence.
+
+    starts, numbers: the lines at which all sentences, and those that are moved, begin.
+    """
+    first, starts, numbers = min(starts), set(starts), set(numbers)
+    kept = file.with_name(f"kept-{file.name}")
+    with (
+        file.open("rb") as stream,
+        kept.open("w", encoding=encoding, newline="") as staying,
+        other.open("w", encoding=encoding, newline="") as moving,
+    ):
+        targets, before = (), []  # where the sentence goes; lines between two sentences
+        for number, line in enumerate(lines(stream, str(file), encoding, texts.as_option), 1):
+            line = line if line.endswith(("\n", "\r")) else f"{line}\n"
+            if number in starts:
+                targets = (moving if number in numbers else staying,)
+                for text in before:
+                    is_header = number == first and not text.startswith("#")
+                    for target in (staying, moving) if is_header else targets:
+                        target.write(text)
+                before = []
+            for target in targets:
+                target.write(line)
+            if not targets:
+                before.append(line)
+            elif not line.strip():
+                targets = ()
+    kept.replace(file)
