@@ -2,7 +2,7 @@
 
 from tinybert.distillation.prediction.calibration import calibrate
 from tinybert.distillation.prediction.label import read_logits
-from tinybert.distillation.prediction.loss import PredictionLoss
+from tinybert.distillation.prediction.loss import PredictionLoss, check_gold
 from tinybert.models import encode
 from tinybert.models.folder import load_classifier, save_model
 from tinybert.models.low_rank import low_rank_table
@@ -18,6 +18,7 @@ def main(name: str) -> None:
     tables, length = paths.tables(name), settings.encode.max_length
     seed = params.derive(settings.seed, "distill_prediction")
     task, source = load_task(tables), paths.model(name, "intermediate")
+    check_gold(name, task.has_labels, settings.prediction)
     student, tokenizer = load_classifier(source, task.head(), seed), load_tokenizer(source)
     logits = read_logits(paths.teacher_logits(name))
     rows = encode.read_rows(paths.augmented(name), tokenizer, length, teacher_logits=logits)

@@ -8,10 +8,12 @@ from transformers import BertForSequenceClassification
 
 from tinybert.distillation.prediction.loss import (
     PredictionLoss,
+    check_gold,
     soft_binary_cross_entropy,
     soft_cross_entropy,
 )
 from tinybert.models.encode import NO_LABEL
+from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.schema import Prediction
 from tinybert.tasks.gold import hard_cross_entropy
 
@@ -129,3 +131,12 @@ def test_the_multi_label_prediction_loss_is_binary(w):
     parts["loss"].backward()
     assert all(p.grad.isfinite().all() for p in model.parameters())
     assert model.classifier.weight.grad.abs().max() > 0
+
+
+@pytest.mark.parametrize("weight", [0.5, 1.0])
+def test_a_weight_of_labels_that_there_are_not_is_refused(weight):
+    message = f"prediction.hard_label_weight is {weight:g}, and the task mine has no labels"
+    with pytest.raises(InputError, match=message):
+        check_gold("mine", False, settings(1.0, weight))
+    check_gold("mine", True, settings(1.0, weight))
+    check_gold("mine", False, settings(1.0, 0.0))

@@ -7,6 +7,7 @@ from transformers import PreTrainedModel
 
 from tinybert.models.attention import use_attention
 from tinybert.models.encode import labelled_logits
+from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.schema import Prediction
 from tinybert.tasks.gold import gold_loss, mean_over, score_loss
 
@@ -33,6 +34,17 @@ def soft_binary_cross_entropy(student: Tensor, teacher: Tensor, temperature: flo
         student.float() / temperature, target, reduction="sum"
     )
     return mean_over(total, student.numel()) * temperature**2
+
+
+def check_gold(name: str, has_labels: bool, settings: Prediction) -> None:
+    """Raises InputError if the gold labels of the task `name` have a weight, and it has none: the
+    loss would be a part of what it should be, or 0."""
+    if settings.hard_label_weight and not has_labels:
+        raise InputError(
+            f"params.yaml: prediction.hard_label_weight is {settings.hard_label_weight:g}, and the "
+            f"task {name} has no labels; set it to 0, or, for this task alone, "
+            f"task.{name}.prediction: {{hard_label_weight: 0}}"
+        )
 
 
 class PredictionLoss(nn.Module):
