@@ -1,4 +1,4 @@
-"""Labels of words: scores of each type, a linear model, and predictions for people."""
+"""Labels of words: a linear model, and predictions for people."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -9,54 +9,15 @@ import pandas as pd
 from sklearn.feature_extraction import DictVectorizer
 from sklearn.linear_model import LogisticRegression
 
-from tinybert.models.encode import Rows
-from tinybert.tasks.entities import Entity, of_iob2
-from tinybert.tasks.scores import prediction
 from tinybert.tasks.task import Task
+from tinybert.tasks.word_scores import shown_tags
 
 WINDOW = 2  # words to each side
 STRENGTH = 1.0  # C, the inverse regularisation
 FREQUENT = 2  # features of fewer words are left out, by their count in train
-
-
-def type_scores(logits: np.ndarray, rows: Rows, task: Task) -> dict[str, dict[str, float]]:
-    """Precision, recall and F1 of each type of entity, and the `count` of its entities; of each
-    label and its words, if labels mark no entities.
-
-    logits: (words, classes). As seqeval: an entity is right if its type and all its words are.
-    """
-    types = task.labels
-    if task.has_entities:
-        types = [label[2:] for label in task.labels if label.startswith("B-")]
-    counts = {kind: np.zeros(3, int) for kind in types}  # there, predicted, right
-    target = rows.columns[task.target]
-    predicted = prediction(logits, target)
-    for begin, end in pairwise(rows.words.starts):
-        actual, found = (set(_parts(tags[begin:end], task)) for tags in (target, predicted))
-        for i, parts in enumerate((actual, found, actual & found)):
-            for part in parts:
-                counts[part.type][i] += 1
-    return {
-        kind: {
-            "precision": _share(right, found),
-            "recall": _share(right, actual),
-            "f1": _share(2 * right, actual + found),
-            "count": int(actual),
-        }
-        for kind, (actual, found, right) in counts.items()
-    }
-
-
-def _parts(tags: np.ndarray, task: Task) -> list[Entity]:
-    """The entities of a sentence, or each word as one. tags: numbers of labels."""
-    labels = [task.labels[i] for i in tags]
-    if task.has_entities:
-        return of_iob2(labels)
-    return [Entity(i, i + 1, label) for i, label in enumerate(labels)]
-
-
-def _share(part: int, of: int) -> float:
-    return round(float(part / of), 4) if of else 0.0
+WORDS = 200_000  # of train, at most: on one core, a pass over them and 10 classes takes 0.2 s
+WEIGHTS = 2_400_000  # at most, features times classes: the fit takes some 25 copies of them
+SEED = 1  # not params.yaml's: the model is the same for all seeds
 
 
 def shown(values: np.ndarray, table: pd.DataFrame, starts: np.ndarray, task: Task) -> list[str]:
@@ -66,14 +27,10 @@ def shown(values: np.ndarray, table: pd.DataFrame, starts: np.ndarray, task: Tas
     values: (words,), numbers of labels. table: with the words. starts: (rows + 1,), where the words
     of each row begin.
     """
-    lines = []
-    for words, (begin, end) in zip(table["words"], pairwise(starts), strict=True):
-        labels = [task.labels[i] for i in values[begin:end]]
-        if task.has_entities:
-            entities = of_iob2(labels)
-            labels = [f"{kind}: {' '.join(words[a:b])}" for a, b, kind in entities]
-        lines.append(("; " if task.has_entities else " ").join(labels))
-    return lines
+    return [
+        shown_tags(words, values[begin:end], task)
+        for words, (begin, end) in zip(table["words"], pairwise(starts), strict=True)
+    ]
 
 
 class LinearTagger(NamedTuple):
@@ -92,13 +49,27 @@ class LinearTagger(NamedTuple):
 
 
 def fit_tagger(train: pd.DataFrame, task: Task) -> LinearTagger:
-    """Learns train: words and tags."""
+    """Learns train: words and tags; of a large one a random part, and the most frequent features.
+    Prints a line if it leaves some out."""
+    sizes = train["words"].map(len).to_numpy()
+    order = np.random.default_rng(SEED).permutation(len(train))
+    part = np.sort(order[: max(1, np.searchsorted(sizes[order].cumsum(), WORDS, side="right"))])
+    learnt = train.iloc[part]
     features = DictVectorizer()
-    inputs = features.fit_transform(_windows(train))
-    features.restrict(inputs.getnnz(axis=0) >= FREQUENT)
-    inputs = features.transform(_windows(train))
+    counts = features.fit_transform(_windows(learnt)).getnnz(axis=0)
+    most = max(1, WEIGHTS // len(task.labels))
+    kept = np.sort(np.argsort(-counts, kind="stable")[:most])
+    kept = kept[counts[kept] >= FREQUENT]
+    frequent = int((counts >= FREQUENT).sum())
+    if len(part) < len(train) or len(kept) < frequent:
+        print(
+            f"the linear model learns {len(part):,} of {len(train):,} sentences and {len(kept):,} "
+            f"of {frequent:,} features, so that its memory and time are bounded"
+        )
+    features.restrict(kept, indices=True)
+    inputs = features.transform(_windows(learnt))
     regression = LogisticRegression(C=STRENGTH, max_iter=300)
-    regression.fit(inputs, np.concatenate(train["tags"].to_list()))
+    regression.fit(inputs, np.concatenate(learnt["tags"].to_list()))
     return LinearTagger(features, regression, len(task.labels))
 
 
