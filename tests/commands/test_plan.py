@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import BertConfig, BertModel
 
 from tinybert.commands import cost, plan, stage_costs
-from tinybert.commands.cost import Sizes
+from tinybert.commands.cost import Sizes, forward
 from tinybert.commands.stage_costs import Rows, Work
 from tinybert.pipeline import params
 
@@ -70,6 +71,34 @@ def test_twice_the_epochs_are_twice_the_operations_of_the_student(stage):
     # general distillation runs the teacher once
     assert twice == pytest.approx(2 * once, rel=0.4 if stage == "distill_general" else 1e-9)
     assert twice > once
+
+
+def test_a_given_teacher_is_not_trained_and_labels_with_its_own_sizes():
+    large = BertConfig(num_hidden_layers=24, hidden_size=1024, intermediate_size=4096)
+    plain, given = work(SPLITS), replace(work(SPLITS), given=(large, large))
+    assert given.cost("finetune_teacher").operations == 0
+    once = forward(Sizes(24, 1024, 4096), 240_000, Rows(6000, 240_000).pairs)
+    assert given.cost("label").operations == 2 * once > 10 * plain.cost("label").operations
+    weights = 2 * 4 * 335e6  # BERT-large's, in float32
+    assert given.cost("label").memory - stage_costs.PROCESS == pytest.approx(weights, rel=0.02)
+    assert given.cost("distill_general") == plain.cost("distill_general")
+    layers = given.cost("distill_intermediate").operations
+    assert layers > plain.cost("distill_intermediate").operations + once / 2
+
+
+def test_labels_that_there_are_not_have_no_weight(clone):
+    """Before anything is trained."""
+    (clone / "data/raw/pydocs").mkdir(parents=True)
+    text = (clone / "params.yaml").read_text()
+    text = text.replace("hard_label_weight: 0.0", "hard_label_weight: 0.5", 1)
+    (clone / "params.yaml").write_text(text)
+    splits = {"unlabeled": Rows(90, 900), "dev": Rows(10, 100)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plan, "_splits", lambda *arguments: splits)
+        with pytest.raises(ValueError, match=r"hard_label_weight is 0\.5, and the task pydocs has"):
+            plan.plan()
+        splits["train"] = Rows(90, 900)
+        assert "label@pydocs" in plan.plan()
 
 
 def test_without_data_a_stage_of_a_task_is_unknown_and_others_are_not():

@@ -60,6 +60,14 @@ def test_nothing_is_recorded_outside_of_capture():
     assert len(capture(model, inputs).attention) == 2
 
 
+def test_only_what_is_needed_of_a_deep_teacher_is_kept():
+    model, inputs = BertModel(tiny_config(num_hidden_layers=3)).eval(), make_inputs()
+    every, part = capture(model, inputs), capture(model, inputs, kept=[3])
+    assert part.attention[:2] == [None, None]
+    torch.testing.assert_close(part.attention[2].scores(), every.attention[2].scores())
+    torch.testing.assert_close(part.hidden_states, every.hidden_states)
+
+
 def test_a_saved_model_does_not_ask_for_our_attention(tmp_path):
     model = BertModel(tiny_config())
     capture(model, make_inputs())

@@ -42,13 +42,18 @@ UNITS = (("weeks", 7 * 86400), ("days", 86400), ("hours", 3600), ("minutes", 60)
 
 def plan() -> str:
     """The table, its total and warnings. Raises InputError outside of a clone, and if params.yaml
-    or dvc.yaml has a mistake."""
+    or dvc.yaml has a mistake, or weighs labels that a task does not have."""
+    from tinybert.distillation.prediction.loss import check_gold
+
     settings = params.load()
     stages = list(_pending())
     if not stages:
         return "all stages are up to date; dvc repro runs nothing"
     rate, notes = rate_here(settings), []
     works = work_of(settings, {name for name, _ in stages}, rate, notes)
+    for task, work in works.items():
+        if work.splits is not None:
+            check_gold(task, "train" in work.splits, work.settings.prediction)
     costs = {}
     for name, _ in stages:
         stage, _, task = name.rpartition(":")[2].partition("@")
@@ -86,7 +91,10 @@ def work_of(settings: Params, pending: set[str], rate: float, notes: list[str]) 
     splits = {task: _splits(settings, task, words, pending) for task in settings.tasks}
     corpus = _corpus(settings, splits, pending)
     return {
-        task: Work(params.load(task), rate, config, corpus, splits[task]) for task in settings.tasks
+        task: Work(
+            params.load(task), rate, config, corpus, splits[task], _given(settings, task, notes)
+        )
+        for task in settings.tasks
     }
 
 
@@ -161,6 +169,25 @@ def _model(
         problem = str(error).partition("\n")[0]
         notes.append(f"{model.model} is not here ({problem:.120}); BERT-base's sizes are assumed")
         return BertConfig(), None
+
+
+def _given(settings: Params, task: str, notes: list[str]) -> tuple["PreTrainedConfig", ...]:
+    """The configs of the fine-tuned teachers that the task has; none if one is not here."""
+    from tinybert.models import checks, source
+
+    data, configs = settings.task[task].data, []
+    for model in data.teachers:
+        try:
+            folder, options = source.locate(model, data.teacher_revision, "teacher")
+            configs.append(checks.load_config(folder, **options))
+        except (OSError, ValueError) as error:  # no such model, or no network
+            problem = str(error).partition("\n")[0]
+            notes.append(
+                f"{model} is not here ({problem:.120}); a teacher of the pretrained model's sizes, "
+                "which is fine-tuned, is assumed"
+            )
+            return ()
+    return tuple(configs)
 
 
 def _splits(

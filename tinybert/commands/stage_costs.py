@@ -62,7 +62,8 @@ class Work:
     """What is known of the run: its sizes and data.
 
     settings: with the task's own values. rate: operations per second. config: the pretrained
-    model's. corpus: the segments. splits: rows of the task's splits; None: not known.
+    model's. corpus: the segments. splits: rows of the task's splits; None: not known. given: the
+    configs of the fine-tuned teachers that the task has.
     """
 
     settings: Params
@@ -70,12 +71,15 @@ class Work:
     config: PreTrainedConfig
     corpus: Rows
     splits: dict[str, Rows] | None = None
+    given: tuple[PreTrainedConfig, ...] = ()
 
     @property
-    def teacher(self) -> Sizes:
-        width = self.config.hidden_size
-        inner = getattr(self.config, "intermediate_size", 4 * width)
-        return Sizes(self.config.num_hidden_layers, width, inner)
+    def pretrained(self) -> Sizes:
+        return sizes(self.config)
+
+    @property
+    def teachers(self) -> list[Sizes]:
+        return [sizes(config) for config in self.given or (self.config,)]
 
     @property
     def student(self) -> Sizes:
@@ -86,12 +90,15 @@ class Work:
         """Of a stage, by its name without the task; None if its data are not known."""
         of_task: dict[str, Callable[[dict[str, Rows]], Cost]] = {
             "prepare_task": lambda splits: self._reading("prepare_task", sum_of(splits)),
-            "finetune_teacher": lambda splits: self._labels(self.teacher, "teacher", splits),
+            "finetune_teacher": self._teacher,
             "finetune_general": lambda splits: self._labels(self.student, "teacher", splits),
             "finetune_baseline": lambda splits: self._labels(self.student, "baseline", splits),
             "augment": self._augment,
             "distill_intermediate": lambda splits: self._layers(
-                "distill_intermediate", self.settings.intermediate, self._augmented(splits)
+                "distill_intermediate",
+                self.settings.intermediate,
+                self._augmented(splits),
+                self.teachers[0],
             ),
             "label": self._label,
             "distill_prediction": self._prediction,
@@ -106,12 +113,15 @@ class Work:
         if stage == "prepare_corpus":
             return self._reading(stage, self.corpus)
         if stage == "distill_general":
-            general = self._layers(stage, self.settings.general, self.corpus)
+            general = self._layers(stage, self.settings.general, self.corpus, self.pretrained)
             return Cost(
                 general.tokens, general.operations, general.seconds + CLOSED_FORM,
                 general.disk, general.memory,
             )  # fmt: skip
-        disk = {"fetch_pretrained": self._bytes(self.teacher), "export": self._bytes(self.student)}
+        disk = {
+            "fetch_pretrained": self._bytes(self.pretrained),
+            "export": self._bytes(self.student),
+        }
         return Cost(seconds=FIXED.get(stage, START), disk=disk.get(stage, 0))
 
     def _bytes(self, model: Sizes) -> float:
@@ -142,12 +152,19 @@ class Work:
             3 * forward(model, train.tokens, train.pairs) + forward(model, dev.tokens, dev.pairs)
         )
         # a narrow model reaches no more than in the second step of distillation
-        share = SHARES["finetune" if model == self.teacher else "distill_prediction"]
+        share = SHARES["finetune" if model == self.pretrained else "distill_prediction"]
         return Cost(
             settings.epochs * (train.tokens + dev.tokens), operations,
             self._seconds(operations, share), self._bytes(model),
             self._memory(model, settings, mean(train)),
         )  # fmt: skip
+
+    def _teacher(self, splits: dict[str, Rows]) -> Cost:
+        """Fine-tuning, or a copy of the fine-tuned teachers that there are."""
+        if not self.given:
+            return self._labels(self.pretrained, "teacher", splits)
+        disk = sum(map(self._bytes, self.teachers))
+        return Cost(seconds=START, disk=disk, memory=PROCESS + disk)
 
     def _augmented(self, splits: dict[str, Rows]) -> Rows:
         copies = self.settings.augment.copies
@@ -156,36 +173,37 @@ class Work:
     def _augment(self, splits: dict[str, Rows]) -> Cost:
         train, seconds = splits["train"], FIXED["augment"]
         if has_masked_head(self.config) and self.settings.augment.copies:
-            slower = forward(self.teacher, 1, 1) / forward(BERT_BASE, 1, 1) * AT_RATE / self.rate
+            slower = forward(self.pretrained, 1, 1) / forward(BERT_BASE, 1, 1) * AT_RATE / self.rate
             seconds += train.tokens * WORDS / WORDS_PER_SECOND * slower
-        memory = PROCESS + self._bytes(self.teacher)
+        memory = PROCESS + self._bytes(self.pretrained)
         return Cost(train.tokens, 0, seconds, 4 * self._augmented(splits).tokens, memory)
 
-    def _layers(self, stage: str, settings: Training, rows: Rows) -> Cost:
+    def _layers(self, stage: str, settings: Training, rows: Rows, teacher: Sizes) -> Cost:
         """The teacher runs once: its states are cached on disk if there are more epochs."""
-        maps = layer_maps(self.student, self.teacher, rows.tokens)
+        maps = layer_maps(self.student, teacher, rows.tokens)
         each = 3 * (forward(self.student, rows.tokens, rows.pairs) + maps)
         passes = min(settings.epochs, 1)
         states = 0.0
         if settings.epochs > 1:
             # hidden states of the embeddings and each layer; queries and keys of each layer
-            states = 2 * rows.tokens * self.teacher.width * (3 * self.student.layers + 1)
+            states = 2 * rows.tokens * teacher.width * (3 * self.student.layers + 1)
             if states > SCRATCH:
                 states, passes = 0.0, settings.epochs
-        teacher = forward(self.teacher, rows.tokens, rows.pairs)
-        operations = settings.epochs * each + passes * teacher
+        once = forward(teacher, rows.tokens, rows.pairs)
+        operations = settings.epochs * each + passes * once
         return Cost(
             settings.epochs * rows.tokens, operations, self._seconds(operations, SHARES[stage]),
             self._bytes(self.student) + states,
-            self._memory(self.student, settings, mean(rows), self._bytes(self.teacher) / 2),
+            self._memory(self.student, settings, mean(rows), self._bytes(teacher) / 2),
         )  # fmt: skip
 
     def _label(self, splits: dict[str, Rows]) -> Cost:
         rows = self._augmented(splits)
-        operations = forward(self.teacher, rows.tokens, rows.pairs)
+        operations = sum(forward(model, rows.tokens, rows.pairs) for model in self.teachers)
         return Cost(
-            rows.tokens, operations, self._seconds(operations, SHARES["label"]), 0,
-            PROCESS + self._bytes(self.teacher),
+            len(self.teachers) * rows.tokens, operations,
+            self._seconds(operations, SHARES["label"]), 0,
+            PROCESS + sum(map(self._bytes, self.teachers)),  # all members at once
         )  # fmt: skip
 
     def _prediction(self, splits: dict[str, Rows]) -> Cost:
@@ -203,11 +221,17 @@ class Work:
 
     def _evaluate(self, splits: dict[str, Rows]) -> Cost:
         rows = splits.get("test", splits.get("dev", Rows()))
-        models = (self.teacher, *[self.student] * 3)
+        models = (*self.teachers, *[self.student] * 3)
         operations = sum(forward(model, rows.tokens, rows.pairs) for model in models)
         seconds = FIXED["evaluate"] + operations / (self.rate * SHARES["label"])
-        memory = PROCESS + self._bytes(self.teacher)
+        memory = PROCESS + sum(map(self._bytes, models))
         return Cost(len(models) * rows.tokens, operations, seconds, 0, memory)
+
+
+def sizes(config: PreTrainedConfig) -> Sizes:
+    width = config.hidden_size
+    inner = getattr(config, "intermediate_size", 4 * width)
+    return Sizes(config.num_hidden_layers, width, inner)
 
 
 def sum_of(splits: dict[str, Rows]) -> Rows:

@@ -6,6 +6,7 @@ calls SDPA; no model is re-implemented. On a CPU, SDPA is slower than its plain 
 used instead; the loss then reuses its scores.
 """
 
+from collections.abc import Collection
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
@@ -19,7 +20,10 @@ from tinybert.models.dropout import dropout
 from tinybert.pipeline.errors import InputError
 
 NAME = "tinybert_capture"
-_recorder: ContextVar[list | None] = ContextVar("recorder", default=None)
+# What each layer appends to, and the layers that are kept, counted from 1; None: all.
+_recorder: ContextVar[tuple[list, Collection[int] | None] | None] = ContextVar(
+    "recorder", default=None
+)
 
 
 @dataclass
@@ -40,18 +44,20 @@ class QK:
 
 @dataclass
 class EncoderStates:
-    """hidden_states: M + 1 of (batch, length, width), the embedding output first; attention: M."""
+    """hidden_states: M + 1 of (batch, length, width), the embedding output first; attention: M,
+    None for a layer that is not kept."""
 
     hidden_states: tuple[Tensor, ...]
-    attention: list[QK]
+    attention: list[QK | None]
 
 
 def _attention(module: nn.Module, query, key, value, attention_mask, **kwargs):
     scaling = kwargs.get("scaling")
     qk = QK(query, key, query.shape[-1] ** -0.5 if scaling is None else scaling)
-    layers = _recorder.get()
-    if layers is not None:
-        layers.append(qk)
+    recorder = _recorder.get()
+    if recorder is not None:
+        layers, kept = recorder
+        layers.append(qk if kept is None or len(layers) + 1 in kept else None)
     if query.device.type != "cpu":
         return sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
     scores = qk.scores()
@@ -71,15 +77,19 @@ def use_attention(model: PreTrainedModel) -> None:
         model.set_attn_implementation(NAME)
 
 
-def capture(model: PreTrainedModel, inputs: dict[str, Tensor]) -> EncoderStates:
+def capture(
+    model: PreTrainedModel, inputs: dict[str, Tensor], kept: Collection[int] | None = None
+) -> EncoderStates:
     """Runs an encoder and returns its hidden states, queries and keys.
 
-    inputs: input_ids and attention_mask, each (batch, length), and token_type_ids where used.
+    inputs: input_ids and attention_mask, each (batch, length), and token_type_ids where used. kept:
+    the layers, counted from 1, whose queries and keys are needed; the others' are None, and their
+    memory, with that of their scores, is free at once. None: all.
     Raises InputError if the model does not use transformers' attention interface.
     """
     use_attention(model)
-    layers: list[QK] = []
-    token = _recorder.set(layers)
+    layers: list[QK | None] = []
+    token = _recorder.set((layers, kept))
     try:
         hidden_states = model(**inputs, output_hidden_states=True).hidden_states
     finally:

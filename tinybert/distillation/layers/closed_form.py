@@ -94,7 +94,7 @@ def run_teacher(
         real = batch["attention_mask"].bool()
         inputs = [norm for p in all_parts for norm in (p.norm, p.outer)]
         with recorded(inputs, [p.attention_norm for p in all_parts]) as (given, returned):
-            hidden_states = capture(teacher, batch).hidden_states
+            hidden_states = capture(teacher, batch, kept=()).hidden_states
         states.append([hidden_states[n][real] for n in (0, *mapped, *(n - 1 for n in mapped))])
         for record, p in zip(records, all_parts, strict=True):
             record["middle"].append(returned[p.attention_norm][real])

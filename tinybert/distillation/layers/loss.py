@@ -107,7 +107,7 @@ class LayerLoss(nn.Module):
         layers. batch: an encoder's inputs, (batch, length)."""
         inputs = {k: v.to(self.teacher.device) for k, v in model_inputs(batch).items()}
         with torch.no_grad():
-            states = capture(self.teacher, inputs)
+            states = capture(self.teacher, inputs, self.layers)
         hidden_states = tuple(states.hidden_states[n] for n in (0, *self.layers))
         return EncoderStates(hidden_states, [states.attention[n - 1] for n in self.layers])
 
