@@ -42,6 +42,7 @@ class Source(NamedTuple):
     metric: str
     data: dict  # how prepare_task reads the published files
     chinese: bool = False
+    kind: str | None = None  # where the files do not say it
 
 
 SOURCES = {
@@ -160,7 +161,7 @@ class Workspace:
             all_labels = name.endswith(ALL)
             write_splits(self.data / source.folder, source.data, raw, all_labels)
         task = {
-            "data": {"metric": source.metric},
+            "data": {"metric": source.metric, **({"kind": source.kind} if source.kind else {})},
             "augment": {},
             "intermediate": {},
             "prediction": {},
