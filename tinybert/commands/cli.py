@@ -193,6 +193,8 @@ def _evaluate(options: argparse.Namespace) -> None:
     _refuse_words(classify.kind, "evaluate", "the stage evaluate scores test files")
     texts.check_columns(form.columns, classify.labels)
     table = texts.labelled(options.file, classify.pair, classify.kind, form)
+    if table.above:
+        _notice(table.above)
     _print(f"{options.model} ({options.kind}) on {evaluate(classify, table)}")
 
 
