@@ -121,7 +121,7 @@ class Findings:
             "",
             *_rows(self.task, self.rows),
             "",
-            f"kind: {kind}; language: {language}; model: {self.model}",
+            f"kind: {kind}; language: {language}; model: {self.model}; recipe: {self.recipe}",
             "",
             _sizes(self.statistics),
         ]
