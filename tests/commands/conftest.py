@@ -1,4 +1,4 @@
-"""Fixtures of the tests of commands."""
+"""A project for `tinybert init`."""
 
 import io
 import shutil

@@ -2,6 +2,7 @@
 
 import csv
 import errno
+import hashlib
 import io
 import re
 import shutil
@@ -13,7 +14,7 @@ from ruamel.yaml import YAML
 from tiny import WORDS, tiny_config
 from transformers import BertModel
 
-from tinybert.commands import cli, init, model_choice, raw_files
+from tinybert.commands import cli, init, raw_files
 from tinybert.commands.init import Request
 from tinybert.data.raw.prepare import prepare_task
 from tinybert.pipeline import params
@@ -60,7 +61,8 @@ def test_a_file_becomes_a_task_that_the_pipeline_reads(project, capsys):
     assert values["tasks"] == ["mine"] and "pydocs" in values["task"]
     assert values["task"]["mine"]["data"] == {}
     assert values["corpus"]["path"] is None and values["general"]["epochs"] == 0
-    assert values["pretrained"] == {"model": MODEL, "revision": None, "sha256": None}
+    digest = hashlib.sha256(Path(MODEL, "model.safetensors").read_bytes()).hexdigest()
+    assert values["pretrained"] == {"model": MODEL, "revision": None, "sha256": digest}
     task, _ = prepare_task(Path("data/raw/mine"), project / "out", params.load().task["mine"].data)
     assert task.labels == ["neg", "pos"] and task.splits == ["train", "dev", "test"]
 
@@ -209,11 +211,12 @@ def with_tiny_model() -> None:
 CHINESE = [(f"这部电影很好看，我看了{WORDS[i]}遍", ["好", "差"][i % 2]) for i in range(30)]
 
 
-def test_chinese_texts_need_a_model_that_reads_them(project, monkeypatch, checkpoint, capsys):
+def test_chinese_texts_need_a_model_that_reads_them(project, checkpoint, capsys):
     with_tiny_model()
     other = "data/models/other"
     checkpoint(BertModel(tiny_config(num_hidden_layers=4)), other)
-    monkeypatch.setattr(model_choice, "MULTILINGUAL", other)
+    recipe = Path("recipes/own_task_chinese.yaml")
+    recipe.write_text(recipe.read_text().replace("intfloat/multilingual-e5-small", other))
     file, before = write_csv("zh.csv", CHINESE), Path("params.yaml").read_bytes()
     with pytest.raises(InputError, match=f"Chinese, and {MODEL} is no choice.*--model {other}"):
         init.init(request(file, model=None))
@@ -221,7 +224,12 @@ def test_chinese_texts_need_a_model_that_reads_them(project, monkeypatch, checkp
     init.init(request(file, model=None, yes=True))
     assert f"{MODEL} is no choice" in capsys.readouterr().out
     assert settings()["pretrained"]["model"] == other
-    assert settings()["task"]["mine"]["augment"] == {"language": "zh"}
+    assert settings()["augment"] | {"language": "zh", "copies": 0} == settings()["augment"]
+    assert settings()["task"]["mine"]["augment"] == {}
+    assert settings()["student"]["num_hidden_layers"] == 4
+    assert settings()["corpus"]["path"] is None
+    text = Path("params.yaml").read_text(encoding="utf-8")
+    assert "num_hidden_layers: 4       # [1 or more]; recipe own_task_chinese" in text
 
 
 def test_no_row_of_jsonl_or_parquet_is_lost(project):

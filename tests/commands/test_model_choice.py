@@ -80,6 +80,26 @@ def test_the_students_sizes_fit_the_model(layers, width, heads):
     assert (changed.get("teacher", {}).get("lr") == 3e-5) == (width >= 512)
 
 
+def test_a_wide_models_learning_rate_goes_with_it():
+    before = settings()
+    before.teacher.lr = 3e-5
+    changed = model_choice.changes("owner/model", BertConfig(hidden_size=384), before)
+    assert changed["teacher"]["lr"] == settings().teacher.lr == 2e-4
+    before.teacher.lr = 1e-3  # the user's
+    assert "teacher" not in model_choice.changes("owner/model", BertConfig(hidden_size=384), before)
+
+
+def test_the_recipe_follows_language_and_model(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    chinese, german = detect([SENTENCES["zh"]]), detect([SENTENCES["de"]])
+    model = model_choice.proposed(chinese)
+    name, values = model_choice.recipe_of(chinese, model)
+    assert name == "own_task_chinese" and values["augment"]["language"] == "zh"
+    assert "pretrained" not in values  # the model's own changes have it
+    for language, chosen in ((chinese, "owner/bert"), (german, model), (None, model)):
+        assert model_choice.recipe_of(language, chosen)[0] == "own_task"
+
+
 def test_the_model_of_params_changes_nothing():
     name = settings().pretrained.model
     assert model_choice.changes(name, BertConfig(), settings()) == {}

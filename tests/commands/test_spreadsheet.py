@@ -25,7 +25,7 @@ def book(file: Path, *sheets: list[list]) -> Path:
 def test_the_first_sheet_is_read_and_the_others_are_named(tmp_path):
     rows = [["text", "label"], ['say "a", b\nc', 1], ["d", 2.5], [True, datetime.date(2024, 5, 6)]]
     file = book(tmp_path / "a.xlsx", rows, [["x"]], [["y"]])
-    notes = write_csv(file, tmp_path / "a.csv")
+    notes = write_csv(file, tmp_path / "a.csv").notes
     with (tmp_path / "a.csv").open(newline="", encoding="utf-8") as stream:
         written = list(csv.reader(stream))
     assert written[:3] == [["text", "label"], ['say "a", b\nc', "1"], ["d", "2.5"]]
@@ -35,9 +35,18 @@ def test_the_first_sheet_is_read_and_the_others_are_named(tmp_path):
 
 def test_empty_rows_and_columns_are_left_out_and_counted(tmp_path):
     rows = [["text", "label", None], ["a", "x", None], [None, None, None], ["b", "y", None]]
-    [note] = write_csv(book(tmp_path / "a.xlsx", rows), tmp_path / "a.csv")
+    [note] = write_csv(book(tmp_path / "a.xlsx", rows), tmp_path / "a.csv").notes
     assert (tmp_path / "a.csv").read_text() == "text,label\na,x\nb,y\n"
     assert note.endswith("1 empty row is left out")
+
+
+def test_each_line_of_the_csv_has_its_row_of_the_sheet(tmp_path):
+    rows = [[None], ["text", "label"], ["two\nlines", "x"], [None], ["b", "y"]]
+    written = write_csv(book(tmp_path / "a.xlsx", rows), tmp_path / "a.csv")
+    lines = (tmp_path / "a.csv").read_text().splitlines()
+    assert list(zip(written.rows, lines, strict=True)) == [
+        (2, "text,label"), (3, '"two'), (3, 'lines",x'), (5, "b,y"),
+    ]  # fmt: skip
 
 
 def test_damaged_and_empty_files_are_named(tmp_path):
@@ -62,7 +71,7 @@ def test_cells_that_are_merged_over_rows_have_their_value_in_each(tmp_path):
     made = openpyxl.load_workbook(file)
     made.active.merge_cells("B2:B3")
     made.save(file)
-    assert write_csv(file, tmp_path / "a.csv") == []
+    assert write_csv(file, tmp_path / "a.csv").notes == []
     assert (tmp_path / "a.csv").read_text() == "text,label\na,x\nb,x\nc,y\n"
 
 
@@ -72,5 +81,5 @@ def test_a_hidden_sheet_is_not_the_first_one(tmp_path):
     made.worksheets[0].sheet_state = "hidden"
     made.active = 1
     made.save(file)
-    assert write_csv(file, tmp_path / "a.csv") == []
+    assert write_csv(file, tmp_path / "a.csv").notes == []
     assert (tmp_path / "a.csv").read_text() == "text,label\na,x\n"

@@ -27,7 +27,13 @@ def test_a_translation_has_the_same_commands(page, kind):
     assert commands(ROOT / f"{page}.zh-CN.md", kind) == commands(ROOT / f"{page}.md", kind)
 
 
-@pytest.mark.parametrize("page", TRANSLATED)
+def test_the_tutorials_differ_in_their_file_alone():
+    """English and Chinese texts; it is the second block that makes the file."""
+    english, chinese = (blocks(ROOT / f"docs/tutorial{end}.md") for end in ("", ".zh-CN"))
+    assert english.pop(1) != chinese.pop(1) and english == chinese
+
+
+@pytest.mark.parametrize("page", [*TRANSLATED, "docs/tutorial"])
 def test_a_translation_has_the_same_numbers(page):
     """In their tables; of code and of names there are others."""
 

@@ -192,6 +192,8 @@ def _evaluate(options: argparse.Namespace) -> None:
     classify = Classifier(options.model, options.kind, options.threads)
     texts.check_columns(form.columns, classify.labels)
     table = texts.labelled(options.file, classify.pair, classify.kind, form)
+    if table.above:
+        _notice(table.above)
     _print(f"{options.model} ({options.kind}) on {evaluate(classify, table)}")
 
 

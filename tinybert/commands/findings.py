@@ -47,19 +47,24 @@ class Findings:
         texts = _first_texts(folder, section)
         self.language = languages.detect(texts)
         self.model, config, self.tokenizer = model_choice.load(settings, model)
-        other = model_choice.MULTILINGUAL
+        other = model_choice.proposed(self.language)
         if problem := self._problem(texts, self.tokenizer):
             if model is None:
                 if not agrees(f"{problem}. Use {other}?"):
                     raise InputError(f"{problem}; give another: --model {other}")
                 self.model, config, self.tokenizer = model_choice.load(settings, other)
-            self.notes.append(f"{problem}; {other} knows 100 languages")
+            self.notes.append(f"{problem}; {other} is a model for them")
         elif model is None and self.language and self.language.code not in ("en", None):
             self.notes.append(
                 f"the texts seem to be {self.language.name}; if {self.model} is a model of another "
                 f"language: --model {other}"
             )
-        self.model_changes = model_choice.changes(self.model, config, settings)
+        self.recipe, self.recipe_values = model_choice.recipe_of(self.language, self.model)
+        self.settings = model_choice.with_values(self.recipe_values, self.recipe)
+        self.model_changes = model_choice.changes(self.model, config, self.settings)
+        if self.model_changes:
+            sha256 = model_choice.weights_sha256(self.model)
+            self.model_changes["pretrained"]["sha256"] = sha256
 
     def _problem(self, texts: list[str], tokenizer: PreTrainedTokenizerBase) -> str | None:
         fit = model_choice.fit(texts, tokenizer)
@@ -76,9 +81,10 @@ class Findings:
         code = self.language.code if self.language else None
         return code if code in LANGUAGE_MAPPING else None
 
-    def hold_out_test(self, share: float) -> None:
+    def hold_out_test(self, share: float) -> dict[Path, list[int]]:
         """Moves a share of the rows of train to a file test, as splits.hold_out does. Rows that the
-        model sees as the same stay together, and those that are in another split stay in train."""
+        model sees as the same stay together, and those that are in another split stay in train.
+        Returns which lines are where, as raw_files.divide does."""
         tables, kind, *_ = prepare.read_tables(
             self.folder, self.section, self.tokenizer, self.max_length
         )
@@ -98,10 +104,11 @@ class Findings:
         noun = ("sentence", "sentences") if kind == "tokens" else ("row", "rows")
         if kind == "tokens" and file.suffix not in (".jsonl", ".parquet"):
             encoding = self.section.encoding or "utf-8"
-            word_files.divide(file, encoding, starts, moved, test)
+            lines = word_files.divide(file, encoding, starts, moved, test)
         else:
-            raw_files.divide(file, _options(self.section), moved, test)
+            lines = raw_files.divide(file, _options(self.section), moved, test)
         self.notes.append(f"test: {plural(count, *noun)} of train, the same share of each label")
+        return lines
 
     def prepare(self, out: Path) -> None:
         """Does what the stage prepare_task will do, into `out`."""
@@ -121,7 +128,7 @@ class Findings:
             "",
             *_rows(self.task, self.rows),
             "",
-            f"kind: {kind}; language: {language}; model: {self.model}",
+            f"kind: {kind}; language: {language}; model: {self.model}; recipe: {self.recipe}",
             "",
             _sizes(self.statistics),
         ]

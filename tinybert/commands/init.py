@@ -28,7 +28,6 @@ from tinybert.pipeline.schema import Params
 if TYPE_CHECKING:  # with torch, which takes seconds to import; mistakes in names show before
     from tinybert.commands.findings import Findings
 
-RECIPE = "own_task"
 BY_HAND = (
     "tinybert init has no option for that: put the files into data/raw/NAME, and the task into "
     "params.yaml, as docs/data.md shows"
@@ -78,19 +77,24 @@ def init(request: Request) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary, request.name)
         origins, notes = raw_files.stage(files, folder)
-        with _named({**origins, folder: raw}):
+        lines = [f"{origin} -> {raw / file.name}" for file, origin in origins.items()]
+        print("\n".join([*lines, *notes]))
+        with _named(origins, folder, raw):
             data = request.data()
             if word_files.has_words(origins, request.encoding or "utf-8"):
                 data = {"kind": "tokens", **data}
             section = word_files.section(**data)
             found = Findings(folder, section, settings, request.model, partial(_agrees, request))
             if "test" not in files and request.test_share:
-                found.hold_out_test(request.test_share)
-        with _named({**origins, folder: raw}):
+                [train] = (file for file in origins if file.stem == "train")
+                divided = found.hold_out_test(request.test_share)
+                whole = origins[train]
+                origins |= {file: whole.of_lines(lines) for file, lines in divided.items()}
+        with _named(origins, folder, raw):
             found.prepare(Path(temporary, "tables"))
         text, changes = _params(request, data, found, settings)
-        lines = [f"{origin} -> {raw / file.name}" for file, origin in origins.items()]
-        lines += [*notes, *(line.replace(str(folder), str(raw)) for line in found.report())]
+        sheets = {file: origin for file, origin in origins.items() if origin.sheet}
+        lines = [_users(line, sheets, folder, raw) for line in found.report()]
         print("\n".join([*lines, "", "params.yaml:", *(f"  {line}" for line in changes)]))
         if _agrees(request, "\nwrite this?") is False:
             raise InputError("nothing is written, as you say")
@@ -143,16 +147,20 @@ def _check_corpus(folder: Path) -> None:
         raise InputError(f"--corpus {folder} has no text; add .txt, .md, .jsonl or .parquet files")
 
 
+def _users(text: str, origins: dict[Path, raw_files.Origin], staged: Path, raw: Path) -> str:
+    """A text about staged files as one about the user's files, or those of data/raw."""
+    for file, origin in origins.items():
+        text = origin.named(text, file)
+    return text.replace(str(staged), str(raw))
+
+
 @contextmanager
-def _named(files: dict[Path, Path]) -> Iterator[None]:
+def _named(origins: dict[Path, raw_files.Origin], staged: Path, raw: Path) -> Iterator[None]:
     """Errors name the user's files instead of the staged ones, and the options of this command."""
     try:
         yield
     except InputError as error:
-        message = str(error)
-        for staged, file in files.items():
-            message = message.replace(str(staged), str(file))
-        message = texts.as_options(message)
+        message = texts.as_options(_users(str(error), origins, staged, raw))
         if "params.yaml" in message or "kind: regression there" in message:
             message += f". {BY_HAND}"
         raise InputError(message) from error
@@ -177,17 +185,21 @@ def _params(
     shown = recipe.read("{data: {}, augment: {}, intermediate: {}, prediction: {}}")
     for key, value in data.items():
         shown["data"][key] = dict(value) if key == "columns" else value
-    if found.stop_words and found.stop_words != settings.augment.language:
+    if found.stop_words and found.stop_words != found.settings.augment.language:
         shown["augment"]["language"] = found.stop_words
     values = {"tasks": recipe.read(f"[{request.name}]"), "task": {request.name: shown}}
-    changes = [(values, "tinybert init")]
-    if request.corpus is None:
-        changes.append((recipe.overlay(RECIPE), f"recipe {RECIPE}"))
-    else:
+    of_recipe = dict(found.recipe_values)
+    if request.corpus is not None:
         epochs = max(1, settings.general.epochs)
         values |= {"corpus": {"path": request.corpus.as_posix()}, "general": {"epochs": epochs}}
-    changes.append((found.model_changes, "tinybert init"))
+        of_recipe.pop("corpus")
+        of_recipe.pop("general")
+    changes = [
+        (values, "tinybert init"),
+        (of_recipe, f"recipe {found.recipe}"),
+        (found.model_changes, "tinybert init"),
+    ]
     text, lines = recipe.edited(changes, "this", params.FILE)
-    if others := recipe.other_recipes(text, RECIPE):
+    if others := recipe.other_recipes(text, found.recipe):
         lines.append(f"values of the recipe {', '.join(others)} stay (git checkout removes them)")
     return text, lines

@@ -10,7 +10,10 @@ from tinybert.commands import recipe
 from tinybert.commands.languages import Language
 from tinybert.distillation.layers import layer_map, parts
 from tinybert.models import checks, pretrained
+from tinybert.models.source import locate, weight_files
+from tinybert.pipeline import params
 from tinybert.pipeline.errors import InputError
+from tinybert.pipeline.files import file_sha256
 from tinybert.pipeline.schema import Params
 
 # Its vocabulary is that of 100 languages; 12 layers of the default's width (docs/recipes.md).
@@ -21,9 +24,10 @@ UNKNOWN = 0.05  # share of the tokens; published data has less
 SPELT, SPELT_SYLLABLES = 0.7, 1.3
 SYLLABIC = ("Han", "Hangul")
 LETTER = regex.compile(r"\p{L}")
-WIDE = 512  # from this width on, the learning rate is BERT's
-LR = "3e-5"  # BERT, appendix A.3; narrow models need the default's
-SOURCE = "tinybert init"  # in comments of params.yaml
+RECIPE = "own_task"
+RECIPES = {"zh": "own_task_chinese"}  # by language: recipes with a model of their own
+WIDE = 512  # from this width on, the teacher's learning rate is BERT's
+LR, NARROW_LR = "3e-5", "2e-4"  # BERT, appendix A.3; the default's, measured for narrow models
 
 
 class Fit(NamedTuple):
@@ -54,6 +58,27 @@ def cannot_read(found: Fit, language: Language | None) -> bool:
     return found.per_letter > limit
 
 
+def proposed(language: Language | None) -> str:
+    """A model for texts of the language that the model of params.yaml cannot read."""
+    name = RECIPES.get(language.code) if language else None
+    return recipe.overlay(name)["pretrained"]["model"] if name else MULTILINGUAL
+
+
+def recipe_of(language: Language | None, model: str) -> tuple[str, dict]:
+    """The recipe for texts of the language with this model, and its values without the model's."""
+    name = RECIPES.get(language.code, RECIPE) if language else RECIPE
+    values = recipe.overlay(name)
+    if values.pop("pretrained", {"model": model})["model"] != model:
+        return RECIPE, recipe.overlay(RECIPE)
+    return name, values
+
+
+def with_values(values: dict, name: str) -> Params:
+    """params.yaml with a recipe's values. name: of the recipe, for messages."""
+    text, _ = recipe.edited([(values, "")], f"the recipe {name}", params.FILE)
+    return params.parse(text, params.FILE)
+
+
 def load(
     settings: Params, model: str | None
 ) -> tuple[str, PreTrainedConfig, PreTrainedTokenizerBase]:
@@ -65,6 +90,12 @@ def load(
     config, tokenizer = pretrained.read_config(name, revision, key)
     checks.check_tokenizer(config, tokenizer, name)
     return name, config, tokenizer
+
+
+def weights_sha256(name: str) -> str:
+    """The hash of a model's weights, which pretrained.sha256 expects."""
+    source, options = locate(name, None, "--model")
+    return file_sha256(*weight_files(source, **options))
 
 
 def changes(name: str, config: PreTrainedConfig, settings: Params) -> dict:
@@ -100,6 +131,8 @@ def changes(name: str, config: PreTrainedConfig, settings: Params) -> dict:
     layer_map.check(config, proposed, "uniform")
     if config.hidden_size >= WIDE:
         values["teacher"] = {"lr": recipe.read(LR)}
+    elif settings.teacher.lr == float(LR):  # of a wide model that was chosen before
+        values["teacher"] = {"lr": recipe.read(NARROW_LR)}
     values["pretrained"] = {"model": name, "revision": None, "sha256": None}
     return values
 

@@ -3,6 +3,7 @@
 import re
 import shutil
 from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -57,7 +58,34 @@ def split_of(stem: str) -> str | None:
     return parts.pop() if len(parts) == 1 else None
 
 
-def stage(files: dict[str, Path], folder: Path) -> tuple[dict[Path, Path], list[str]]:
+@dataclass(frozen=True)
+class Origin:
+    """Where a staged file comes from. sheet: of a spreadsheet. rows: the sheet's row, or the line,
+    in which each of its lines was; empty if each was there."""
+
+    file: Path
+    sheet: str = ""
+    rows: list[int] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        return f"{self.file} (sheet {self.sheet})" if self.sheet else str(self.file)
+
+    def named(self, text: str, staged: Path) -> str:
+        """A message about the staged file, as one about the user's."""
+
+        def place(found: re.Match) -> str:
+            return f"{self}, {'row' if self.sheet else 'line'} {self.rows[int(found[1]) - 1]}"
+
+        if self.rows:
+            text = re.sub(rf"{re.escape(str(staged))}, line (\d+)", place, text)
+        return text.replace(str(staged), str(self))
+
+    def of_lines(self, lines: list[int]) -> "Origin":
+        """That of a file which has these lines of the staged one."""
+        return replace(self, rows=[self.rows[n - 1] for n in lines] if self.rows else lines)
+
+
+def stage(files: dict[str, Path], folder: Path) -> tuple[dict[Path, Origin], list[str]]:
     """Fills a new folder as data/raw/TASK: links to the files, under the names of their splits;
     spreadsheets become .csv. Returns each new file's origin, and lines on what was left out."""
     folder.mkdir()
@@ -65,18 +93,22 @@ def stage(files: dict[str, Path], folder: Path) -> tuple[dict[Path, Path], list[
     for split, file in files.items():
         if file.suffix.lower() == SPREADSHEET:
             staged = folder / f"{split}.csv"
-            notes += write_csv(file, staged)
+            written = write_csv(file, staged)
+            origins[staged] = Origin(file, written.sheet, written.rows)
+            notes += written.notes
         else:
             staged = folder / f"{split}{file.suffix.lower()}"
             staged.symlink_to(file.resolve())
-        origins[staged] = file
+            origins[staged] = Origin(file)
     return origins, notes
 
 
-def divide(file: Path, options: Options, numbers: Collection[int], other: Path) -> None:
+def divide(
+    file: Path, options: Options, numbers: Collection[int], other: Path
+) -> dict[Path, list[int]]:
     """Moves rows of a raw file into `other`, a file of the same form and encoding, with the same
     header; the others stay. A link is replaced by a file. numbers: the rows', as records.read
-    counts them."""
+    counts them. Returns which lines each of the two files now has (of .parquet: nothing)."""
     numbers = set(numbers)
     kept = file.with_name(f"kept-{file.name}")
     if file.suffix == ".parquet":
@@ -85,22 +117,26 @@ def divide(file: Path, options: Options, numbers: Collection[int], other: Path) 
             rows = [i for i in range(len(table)) if (i + 1 in numbers) == is_moved]
             pq.write_table(table.take(rows), part)
         kept.replace(file)
-        return
+        return {}
+    taken: dict[Path, list[int]] = {file: [], other: []}
     starts = set(records.read(file, options).numbers)
     with (
         file.open("rb") as stream,
         kept.open("w", encoding=options.encoding, newline="") as staying,
         other.open("w", encoding=options.encoding, newline="") as moving,
     ):
-        targets = (staying, moving)  # a header goes into both
+        streams = {file: staying, other: moving}
+        targets = (file, other)  # a header goes into both
         ending = records.line_end(file.suffix, options)
         text = lines(stream, str(file), options.encoding, options.remedy, ending)
         for number, line in enumerate(text, start=1):
             if number in starts:  # the lines of a quoted field follow their row's first one
-                targets = (moving if number in numbers else staying,)
+                targets = (other if number in numbers else file,)
             for target in targets:
-                target.write(line if line.endswith(("\n", "\r")) else f"{line}\n")
+                streams[target].write(line if line.endswith(("\n", "\r")) else f"{line}\n")
+                taken[target].append(number)
     kept.replace(file)
+    return taken
 
 
 def copy(staged: Path, out: Path) -> None:

@@ -2,7 +2,9 @@
 
 import csv
 import datetime
+import re
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,10 +15,21 @@ if TYPE_CHECKING:
     from openpyxl.worksheet.worksheet import Worksheet
 
 LIMIT = 200_000_000  # bytes of the sheets, which take many times that in memory
+LINE_END = re.compile(r"\r\n|\r|\n")
 
 
-def write_csv(file: Path, out: Path) -> list[str]:
-    """Writes the first visible sheet. Returns lines on what is left out: other sheets, empty rows.
+@dataclass
+class Written:
+    """sheet: the name of the one that was written. rows: the number, from 1, of its row in each
+    line of the .csv. notes: lines on what is left out: other sheets, empty rows."""
+
+    sheet: str
+    rows: list[int]
+    notes: list[str]
+
+
+def write_csv(file: Path, out: Path) -> Written:
+    """Writes the first visible sheet.
 
     Formulas become the values that Excel saved; cells that are merged over rows all have the value.
     Raises InputError that names the file if it cannot be read or has no rows.
@@ -42,21 +55,26 @@ def write_csv(file: Path, out: Path) -> list[str]:
         raise InputError(
             f"{file} cannot be read as a spreadsheet ({error}); save the sheet as .csv in UTF-8"
         ) from error
-    filled = [row for row in rows if any(row)]
+    filled = {number: row for number, row in enumerate(rows, start=1) if any(row)}
+    names = ", ".join(other.title for other in others)
     if not filled:
-        raise InputError(f"{file}: the first sheet, {sheet.title}, is empty; move the data there")
-    width = max(max(i for i, cell in enumerate(row, start=1) if cell) for row in filled)
+        raise InputError(
+            f"{file}: the first sheet, {sheet.title}, is empty; move the data there"
+            + (f", from {names}" if others else "")
+        )
+    width = max(max(i for i, cell in enumerate(row, start=1) if cell) for row in filled.values())
+    written = Written(sheet.title, [], [])
     with out.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerows([[*row, *[""] * width][:width] for row in filled])
-    notes = []
+        for number, row in filled.items():
+            writer.writerow([*row, *[""] * width][:width])
+            written.rows += [number] * (1 + sum(len(LINE_END.findall(cell)) for cell in row))
     if others:
-        names = ", ".join(other.title for other in others)
-        notes.append(f"{file}: the first sheet, {sheet.title}, is read; not {names}")
-    last = max(number for number, row in enumerate(rows, start=1) if any(row))
-    if empty := last - len(filled):
-        notes.append(f"{file}: {plural(empty, 'empty row is', 'empty rows are')} left out")
-    return notes
+        written.notes.append(f"{file}: the first sheet, {sheet.title}, is read; not {names}")
+    if empty := max(filled) - len(filled):
+        rows_are = plural(empty, "empty row is", "empty rows are")
+        written.notes.append(f"{file}: {rows_are} left out")
+    return written
 
 
 def _fill_merged(sheet: "Worksheet") -> None:

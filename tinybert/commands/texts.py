@@ -195,6 +195,8 @@ def _texts(
     table: Stream, name: str, pair: bool, form: Form, notice: Callable[[str], None]
 ) -> Iterator[Text]:
     roles = TEXTS[pair]
+    if table.above:
+        notice(table.above)
     if table.names is None and form.columns is None and table.width == len(roles) + 1:
         if form.header is None:
             notice(

@@ -110,32 +110,39 @@ def _has_tags(row: dict) -> bool:
 
 def divide(
     file: Path, encoding: str, starts: Collection[int], numbers: Collection[int], other: Path
-) -> None:
+) -> dict[Path, list[int]]:
     """As raw_files.divide, for a file of CoNLL's form, with the comments before a sentence.
 
     starts, numbers: the lines at which all sentences, and those that are moved, begin.
     """
     first, starts, numbers = min(starts), set(starts), set(numbers)
     kept = file.with_name(f"kept-{file.name}")
+    taken: dict[Path, list[int]] = {file: [], other: []}
     with (
         file.open("rb") as stream,
         kept.open("w", encoding=encoding, newline="") as staying,
         other.open("w", encoding=encoding, newline="") as moving,
     ):
+        streams = {file: staying, other: moving}
+
+        def write(targets: Collection[Path], number: int, line: str) -> None:
+            for target in targets:
+                streams[target].write(line)
+                taken[target].append(number)
+
         targets, before = (), []  # where the sentence goes; lines between two sentences
         for number, line in enumerate(lines(stream, str(file), encoding, texts.as_option), 1):
             line = line if line.endswith(("\n", "\r")) else f"{line}\n"
             if number in starts:
-                targets = (moving if number in numbers else staying,)
-                for text in before:
+                targets = (other if number in numbers else file,)
+                for place, text in before:
                     is_header = number == first and not text.startswith("#")
-                    for target in (staying, moving) if is_header else targets:
-                        target.write(text)
+                    write((file, other) if is_header else targets, place, text)
                 before = []
-            for target in targets:
-                target.write(line)
+            write(targets, number, line)
             if not targets:
-                before.append(line)
+                before.append((number, line))
             elif not line.strip():
                 targets = ()
     kept.replace(file)
+    return taken

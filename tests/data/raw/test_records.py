@@ -105,7 +105,7 @@ def test_an_empty_file_is_refused(tmp_path, name, content):
         ({"dev__tsv": "text\tlabel\n\na\tpos\n"}, r"dev\.tsv, line 2: is empty; remove it"),
         ({"dev__csv": "text,label\na,pos\n\nb,pos\n"}, r"dev\.csv, line 3: is empty; remove it"),
         ({"dev__jsonl": '{"text": "a"}\n\n{"text": "b"}'}, r"dev\.jsonl, line 2: empty line"),
-        ({"train__tsv": "\n" + TRAIN}, r"train\.tsv, line 1"),
+        ({"train__tsv": "\na\t0\nb\t1\n"}, r"train\.tsv, line 1: is empty; remove it"),
         ({"train__tsv": "text\tlabel\n"}, r"train\.tsv has a header and no rows"),
         ({"train__jsonl": "{"}, r"train\.jsonl, line 1: not valid JSON"),
         ({"train__jsonl": '{"text": "a"}\n{"text": "b"'}, r"train\.jsonl, line 2: not valid JSON"),

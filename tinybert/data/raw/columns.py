@@ -33,7 +33,8 @@ class Table:
     """A file's columns by role: text_a, optionally text_b, and label, labels or score.
 
     numbers: each row's position in the file, counted in `unit`s (lines or rows) from 1. skipped:
-    the number of dropped rows. places: each row's file and position, if its file is another.
+    the number of dropped rows. places: each row's file and position, if its file is another. above:
+    says what stood above the header.
     """
 
     file: Path
@@ -42,6 +43,7 @@ class Table:
     unit: str = "line"
     skipped: int = 0
     places: list[str] | None = None
+    above: str = ""
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -103,7 +105,8 @@ def table(
             values[role] = [_labels(file, content, row, place) for row in range(len(content.rows))]
         else:
             values[role] = [row[place] for row in content.rows]
-    return Table(file, values, content.numbers, content.unit, content.skipped)
+    numbers, unit, skipped = content.numbers, content.unit, content.skipped
+    return Table(file, values, numbers, unit, skipped, above=content.above)
 
 
 def text_roles(content: Records, columns: Columns | None) -> list[str]:

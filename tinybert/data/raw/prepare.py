@@ -108,7 +108,8 @@ def _read(
 ) -> tuple[str, list[str], dict[str, Table]]:
     """The kind, the names of the labels and the checked tables of a task that labels texts."""
     tables = raw_tables.read(raw, section)
-    notices.update({split: {"notices": {}} for split in tables})
+    for split, table in tables.items():
+        notices[split] = {"notices": {"above_header": table.above} if table.above else {}}
     is_scored = "train" in tables and "score" in tables["train"].columns
     tables = missing.set_apart(tables, section, notices)
     if "train" in tables:

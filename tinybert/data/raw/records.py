@@ -14,7 +14,7 @@ from io import BufferedIOBase
 from itertools import chain
 from pathlib import Path
 
-from tinybert.data.raw import separators
+from tinybert.data.raw import separators, titles
 from tinybert.data.raw.decoding import lines
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.wording import plural
@@ -61,13 +61,14 @@ class Options:
 class Stream:
     """A file that is being read. names: the columns', or None without a header. width: fields in a
     row. rows: each row's position in the file, counted in `unit`s ("line" or "row") from 1, and its
-    fields. skipped: the number of lines dropped so far."""
+    fields. skipped: the number of lines dropped so far. above: what stands above the header."""
 
     names: list[str] | None
     width: int
     rows: Iterator[tuple[int, list]]
     unit: str = "line"
     skipped: int = 0
+    above: str = ""
 
 
 @dataclass
@@ -79,6 +80,7 @@ class Records:
     numbers: list[int]
     unit: str
     skipped: int
+    above: str = ""
 
     @property
     def width(self) -> int:
@@ -99,7 +101,7 @@ def read_rows(stream: BufferedIOBase, name: str, suffix: str, options: Options) 
     if records.names is not None:  # a later line of .jsonl may add columns
         rows = [[*row, *[None] * (len(records.names) - len(row))] for row in rows]
     numbers = [number for number, _ in numbered]
-    return Records(records.names, rows, numbers, records.unit, records.skipped)
+    return Records(records.names, rows, numbers, records.unit, records.skipped, records.above)
 
 
 def open_rows(stream: BufferedIOBase, name: str, suffix: str, options: Options) -> Stream:
@@ -138,6 +140,12 @@ def rows_of_lines(
     if suffix == ".jsonl":
         return _jsonl(numbered, name)
     quoted = options.quoted if options.quoted is not None else suffix == ".csv"
+    above = ""
+    if look_ahead:
+        known = "".join(separators.NAMES) if suffix == ".csv" else "\t"
+        above, numbered = titles.skip(
+            numbered, name, known, quoted, options.is_header, options.remedy
+        )
     separator, numbered = separators.find(
         numbered, name, suffix, quoted, options.is_header, look_ahead
     )
@@ -154,7 +162,7 @@ def rows_of_lines(
         rows = chain([second], rows)
     else:
         rows = chain([(number, first)], rows)
-    opened = Stream(names, len(first), rows)
+    opened = Stream(names, len(first), rows, above=above)
     opened.rows = _same_width(opened, rows, name, separator, options.drop_broken)
     return opened
 
@@ -217,6 +225,8 @@ def _same_width(
         problem = f"{plural(len(row), 'field', 'fields')}, the first line has {opened.width}"
         if opened.names is not None:
             problem = f"{problem} ({', '.join(opened.names)})"
+        if opened.width == 1:
+            problem = f"{problem}; if the first line is a title, remove it"
         if row == [""]:
             problem = "is empty; remove it"
             if last == "O" or TAG.fullmatch(last):
