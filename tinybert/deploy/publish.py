@@ -21,6 +21,7 @@ SETTINGS = (
     "intermediate", "prediction",
 )  # fmt: skip
 PAIR = '{"text": "one text", "text_pair": "another"}'
+FIRST_WINDOW = ", with `tinybert predict` and `tinybert serve`; the lines above read the first one"
 CARD = """\
 ---
 {card_data}
@@ -42,7 +43,7 @@ classify = pipeline("text-classification", model="{task}")
 classify({example}, truncation=True, max_length={max_length})
 ```
 
-It was trained on {what} of at most {max_length} tokens; longer ones are cut there.
+It was trained on {what} of at most {max_length} tokens; longer ones are {longer}.
 
 `{onnx}` and `{int8}` are the same model for ONNX Runtime, in float32 ({onnx_megabytes} MB) and in 8
 bits ({int8_megabytes} MB). `tinybert predict .` reads them, `tokenizer.json` and `{metadata}`;
@@ -70,7 +71,7 @@ def write(task: str, out: Path, licence: str) -> None:
         raise InputError(f"{out} exists; remove it, or choose another folder")
     pretrained.read_config(str(student), None, task)
     for kind in FILES:
-        Classifier(onnx, kind)
+        stride = Classifier(onnx, kind).stride
     rows, scores, sizes = _scores(*metrics)
     metadata = read_json(onnx / METADATA_FILE)
     source = read_json(paths.PRETRAINED / "source.json", "model", "revision")
@@ -82,6 +83,7 @@ def write(task: str, out: Path, licence: str) -> None:
         example=PAIR if metadata["pair"] else '"some text"',
         what="pairs of texts" if metadata["pair"] else "texts",
         max_length=metadata["max_length"],
+        longer=card.longer(stride) + (FIRST_WINDOW if stride else ""),
         teacher=source["model"] + (f" ({source['revision']})" if source["revision"] else ""),
         kind=metadata["kind"].replace("_", " "),
         commit=_git("rev-parse", "HEAD"),

@@ -12,6 +12,7 @@ from transformers import AutoModelForSequenceClassification, PreTrainedConfig
 from tinybert.deploy.classifier import Classifier, decode
 from tinybert.deploy.onnx.session import INPUTS
 from tinybert.models import pretrained
+from tinybert.models.windows import windows
 from tinybert.pipeline.errors import InputError
 from tinybert.tasks.task import Task
 
@@ -37,7 +38,9 @@ class TorchClassifier:
         # its own, if the student's vocabulary is smaller; both cut texts at training's length
         self.tokenizer = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
         length = student.tokenizer.truncation["max_length"]
-        self.tokenizer.enable_truncation(length, direction=tokenizer.truncation_side)
+        self.tokenizer.enable_truncation(
+            length, stride=student.stride, direction=tokenizer.truncation_side
+        )
         if threads:
             torch.set_num_threads(threads)
         self.model = pretrained.load(
@@ -53,11 +56,14 @@ class TorchClassifier:
 
     def _logits(self, encoding: Encoding) -> np.ndarray:
         """(outputs,), in the order of the student's labels."""
-        inputs = {
-            name: torch.tensor([getattr(encoding, INPUTS[name])]) for name in self.student.names
-        }
-        with torch.inference_mode():
-            return self.model(**inputs).logits[0].numpy()[self.order]
+        rows = []
+        for window in windows(encoding, self.student.stride):
+            inputs = {
+                name: torch.tensor([getattr(window, INPUTS[name])]) for name in self.student.names
+            }
+            with torch.inference_mode():
+                rows.append(self.model(**inputs).logits[0].numpy()[self.order])
+        return np.mean(rows, axis=0)
 
     def _check_longest(self, folder: str | Path) -> None:
         text = "a " * self.student.tokenizer.truncation["max_length"]

@@ -18,11 +18,11 @@ from tinybert.tasks.scores import METRICS, is_near_chance, prediction, scores
 from tinybert.tasks.task import AGREEMENT, CHOOSES, load_task
 
 
-def compare_models(name: str, max_length: int) -> dict:
+def compare_models(name: str, max_length: int, stride: int = 0) -> dict:
     """Writes metrics/eval/T.json and metrics/predictions/T.csv for the task T, and returns the
     content of the former.
 
-    max_length: tokens in a row. The models compute in float32, as they are deployed.
+    max_length, stride: as of read_rows. The models compute in float32, as they are deployed.
     """
     task = load_task(paths.tables(name))
     folders = {model: paths.model(name, model) for model in task.models}
@@ -36,14 +36,14 @@ def compare_models(name: str, max_length: int) -> dict:
     def score(split: str) -> tuple[Rows, dict[str, np.ndarray], dict]:
         file, logits = paths.tables(name) / f"{split}.parquet", {}
         for model, loaded in models.items():
-            rows = read_rows(file, tokenizers[model], max_length)
+            rows = read_rows(file, tokenizers[model], max_length, stride)
             together = [loaded, *(members if model == "teacher" else [])]
             title = f"{split} scores of the {model}"
             logits[model] = predict.mean_logits(together, rows, "fp32", title)
         if linear is not None:
             logits = {"linear": linear.logits(_table(name, split)), **logits}
         target, metrics = rows.columns[task.target], task.metrics_of(split)
-        part = {"rows": len(rows), **_scores(logits, target, metrics)}
+        part = {"rows": rows.texts, **_scores(logits, target, metrics)}
         part |= _uncertainty(logits, target, metrics)
         if not task.has_labels and split not in task.answered:
             _add_agreement(part, logits, target)
@@ -54,7 +54,7 @@ def compare_models(name: str, max_length: int) -> dict:
     if "dev_mismatched" in task.splits:
         result["dev_mismatched"] = score("dev_mismatched")[2]
     header = {
-        "split": split, "rows": len(rows), "chosen_on_it": split == CHOOSES,
+        "split": split, "rows": rows.texts, "chosen_on_it": split == CHOOSES,
         "metric": task.metrics_of(split)[0],
     }  # fmt: skip
     result = {**header, **result}

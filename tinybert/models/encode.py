@@ -48,8 +48,9 @@ class Rows:
     """Token rows of any length, one after the other, and other columns.
 
     tokens: (sum of lengths,). starts: (rows + 1,), where each row begins. token_types: as tokens,
-    or None for a model without them. columns: arrays whose first axis is the rows. shards:
-    (shards + 1,), the rows at which a corpus's shards begin; None: there is one.
+    or None for a model without them. columns: arrays whose first axis is the texts. shards:
+    (shards + 1,), the rows at which a corpus's shards begin; None: there is one. windows:
+    (texts + 1,), the rows at which each text's windows begin; None: each row is a text.
     """
 
     tokens: np.ndarray | Shards
@@ -58,6 +59,7 @@ class Rows:
     token_types: np.ndarray | None = None
     columns: dict[str, np.ndarray] = field(default_factory=dict)
     shards: np.ndarray | None = None
+    windows: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -66,6 +68,18 @@ class Rows:
     def lengths(self) -> np.ndarray:
         return np.diff(self.starts)
 
+    @property
+    def texts(self) -> int:
+        """The number of texts."""
+        return len(self) if self.windows is None else len(self.windows) - 1
+
+    def means(self, values: np.ndarray) -> np.ndarray:
+        """(rows, n) -> (texts, n), the mean of each text's windows."""
+        if self.windows is None:
+            return values
+        counts = np.diff(self.windows)[:, None].astype(values.dtype)
+        return np.add.reduceat(values, self.windows[:-1]) / counts
+
     def counts(self, size: int) -> np.ndarray:
         """(size,), how often the rows have each token."""
         parts = self.tokens if isinstance(self.tokens, Shards) else [self.tokens]
@@ -73,7 +87,8 @@ class Rows:
 
     def batch(self, indices: list[int], pad_to: int | None = None) -> dict[str, Tensor]:
         """input_ids, attention_mask, token_type_ids: (batch, longest of these rows, rounded up to
-        a multiple of pad_to); the columns; and `row`, (batch,), the indices themselves."""
+        a multiple of pad_to); the columns, of each row's text; and `row`, (batch,), the indices
+        themselves."""
         begins, ends = self.starts[indices], self.starts[np.add(indices, 1)]
         lengths = ends - begins
         multiple = pad_to or _multiple(int(lengths.max()))
@@ -90,8 +105,11 @@ class Rows:
         batch["attention_mask"] = torch.from_numpy(real.astype(np.int64))
         if self.token_types is not None:
             batch["token_type_ids"] = padded(self.token_types, 0)
+        texts = indices
+        if self.windows is not None:
+            texts = np.searchsorted(self.windows, indices, side="right") - 1
         for name, values in self.columns.items():
-            batch[name] = torch.from_numpy(values[indices])
+            batch[name] = torch.from_numpy(values[texts])
         batch["row"] = torch.tensor(indices)
         return batch
 
@@ -113,26 +131,34 @@ def encode(
     second: list[str] | None,
     tokenizer: PreTrainedTokenizerBase,
     max_length: int,
+    stride: int = 0,
     **columns: np.ndarray,
 ) -> Rows:
-    """Tokenizes texts, or pairs of texts; cuts them at max_length tokens."""
-    return _encode([(first, second)], tokenizer, max_length, columns)
+    """Tokenizes texts, or pairs of texts; cuts them at max_length tokens. stride: longer texts are
+    windows instead, which share so many tokens; not for pairs."""
+    return _encode([(first, second)], tokenizer, max_length, stride, columns)
 
 
 def _encode(
     tables: Iterable[tuple[list[str], list[str] | None]],
     tokenizer: PreTrainedTokenizerBase,
     max_length: int,
+    stride: int,
     columns: dict[str, np.ndarray],
 ) -> Rows:
-    tokens, token_types, lengths = [], [], []
+    tokens, token_types, lengths, windows = [], [], [], []
     parts = (
         (first[part], second and second[part])
         for first, second in tables
         for part in chunks(first, second)
     )
     for first, second in parts:
-        encoded = tokenizer(first, second, truncation=True, max_length=max_length)
+        encoded = tokenizer(
+            first, second, truncation=True, max_length=max_length, stride=stride,
+            return_overflowing_tokens=stride > 0,
+        )  # fmt: skip
+        if stride:
+            windows.append(np.bincount(encoded["overflow_to_sample_mapping"]))
         lengths.append(np.array([len(ids) for ids in encoded["input_ids"]]))
         tokens.append(np.concatenate(encoded["input_ids"]).astype(np.int32))
         if "token_type_ids" in encoded:
@@ -143,6 +169,7 @@ def _encode(
         padding_id=tokenizer.pad_token_id,
         token_types=np.concatenate(token_types) if token_types else None,
         columns=columns,
+        windows=np.cumsum(np.concatenate([[0], *windows])) if stride else None,
     )
 
 
@@ -154,13 +181,17 @@ def read_texts(table: pa.Table) -> tuple[list[str], list[str] | None]:
 
 
 def read_rows(
-    source: Path, tokenizer: PreTrainedTokenizerBase, max_length: int, **columns: np.ndarray
+    source: Path,
+    tokenizer: PreTrainedTokenizerBase,
+    max_length: int,
+    stride: int = 0,
+    **columns: np.ndarray,
 ) -> Rows:
     """A canonical table as Rows, with its label (NO_LABEL for null), labels or score (NaN).
 
     source: a file, or a folder of shards. The texts are streamed; only their tokens stay in memory.
-    columns: added to the table's own. Raises InputError that names a file that is missing or
-    damaged.
+    stride: as of encode. columns: added to the table's own. Raises InputError that names a file
+    that is missing or damaged.
     """
     files = [source] if source.suffix == ".parquet" else shard_files(source, "parquet")
     targets: dict[str, list[np.ndarray]] = {}
@@ -174,7 +205,7 @@ def read_rows(
                         targets.setdefault(name, []).append(values)
                     yield read_texts(chunk)
 
-    rows = _encode(tables(), tokenizer, max_length, columns)
+    rows = _encode(tables(), tokenizer, max_length, stride, columns)
     rows.columns |= {name: np.concatenate(values) for name, values in targets.items()}
     return rows
 

@@ -62,7 +62,8 @@ def logits(
     title: str | None = None,
     shared: bool = False,
 ) -> np.ndarray:
-    """Returns (rows, classes) in float32, in the order of the rows; (rows, 1) for regression.
+    """Returns (texts, classes) in float32, in the order of the texts; (texts, 1) for regression.
+    Those of a text in windows are the mean of theirs.
 
     title: the progress bar's; None: no bar. The model runs in eval mode; its mode is restored.
     Its head computes in float32, whatever the precision of the encoder.
@@ -84,4 +85,4 @@ def logits(
         for part in distributed.gather([(indices, result[indices]) for indices in batches]):
             for indices, values in part:
                 result[indices] = values
-    return result
+    return rows.means(result)

@@ -148,8 +148,7 @@ class Docs(Section):
 
 class Corpus(Section):
     path: Text | None
-    """A folder with .txt or .md files in UTF-8; null: the texts of the tasks, without dev and test.
-    """
+    """A folder of .txt or .md files in UTF-8; null: the tasks' texts, without dev and test."""
     max_length: Annotated[Positive, Field(ge=8, le=512)]
     """Tokens in a segment, special tokens included."""
     max_tokens: Positive
@@ -158,13 +157,19 @@ class Corpus(Section):
 
 class Encode(Section):
     max_length: Annotated[Positive, Field(ge=8, le=512)]
-    """Tokens in a row of a task, special tokens included; longer rows are cut."""
+    """Tokens in a row of a task, special tokens included."""
+    long_texts: Literal["cut", "windows"]
+    """Longer texts are cut, or read in windows of max_length tokens, whose mean logits count."""
+
+    @property
+    def stride(self) -> int:
+        """Tokens that two windows of a text share; 0: texts are cut."""
+        return self.max_length // 4 if self.long_texts == "windows" else 0
 
 
 class Student(Section):
     init: Text
-    """random, projection, or a published general TinyBERT: hub id, folder in data/models,
-    package:NAME."""
+    """random, projection, or a general TinyBERT: hub id, folder in data/models, package:NAME."""
     revision: str | None
     """Branch, tag or commit of a hub model."""
     num_hidden_layers: Positive

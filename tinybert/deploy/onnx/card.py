@@ -17,7 +17,7 @@ CARD = """\
 # {task}: a TinyBERT as ONNX
 
 A student for {kind}, distilled by [TinyBERT](https://arxiv.org/abs/1909.10351) with the pipeline
-tinybert. It reads {what} of at most {max_length} tokens; longer ones are cut.
+tinybert. It reads {what} of at most {max_length} tokens; longer ones are {longer}.
 
 {labels}
 
@@ -35,11 +35,13 @@ a text.
 """
 
 
-def write(out: Path, metadata: dict, split: str, rows: int, scores: dict[str, dict]) -> None:
+def write(
+    out: Path, metadata: dict, split: str, rows: int, scores: dict[str, dict], stride: int = 0
+) -> None:
     """Writes out/README.md.
 
     metadata: the content of task.json. scores: the content of metrics/export/T.json, measured on
-    `rows` rows of `split`.
+    `rows` rows of `split`. stride: of the windows of long texts; 0: they are cut.
     """
     data = ModelCardData(
         pipeline_tag="text-classification",
@@ -52,6 +54,7 @@ def write(out: Path, metadata: dict, split: str, rows: int, scores: dict[str, di
         kind=metadata["kind"].replace("_", " "),
         what="pairs of texts" if metadata["pair"] else "texts",
         max_length=metadata["max_length"],
+        longer=longer(stride),
         labels=labels(metadata),
         scores=table(split, rows, {"PyTorch": scores["torch"]} | {k: scores[k] for k in FILES}),
         **FILES,
@@ -59,6 +62,13 @@ def write(out: Path, metadata: dict, split: str, rows: int, scores: dict[str, di
         reference=reference.FILE,
     )
     ModelCard(text).save(out / "README.md")
+
+
+def longer(stride: int) -> str:
+    """What becomes of longer texts."""
+    if not stride:
+        return "cut"
+    return f"read in windows of so many, which share {stride}, and the mean of their logits counts"
 
 
 def labels(metadata: dict) -> str:

@@ -39,23 +39,23 @@ COMPARED = 64  # rows of evenly spaced lengths
 Run = Callable[[dict[str, np.ndarray]], np.ndarray]
 
 
-def export_student(name: str, max_length: int, settings: Export) -> None:
+def export_student(name: str, max_length: int, settings: Export, stride: int = 0) -> None:
     """Writes models/T/onnx with a model card, and metrics/export/T.json, for the task T.
 
-    max_length: tokens in a row. Raises InputError if the saved tokenizer gives other tokens than
-    training saw, if the float32 logits differ from PyTorch's, or if the 8-bit student loses more
-    than settings.max_drop points of the task's metric on dev.
+    max_length, stride: as of read_rows. Raises InputError if the saved tokenizer gives other tokens
+    than training saw, if the float32 logits differ from PyTorch's, or if the 8-bit student loses
+    more than settings.max_drop points of the task's metric on dev.
     """
     source, out, data = paths.model(name, "student"), paths.model(name, "onnx"), paths.tables(name)
     task, tokenizer = load_task(data), load_tokenizer(source)
     rows = {
-        split: read_rows(data / f"{split}.parquet", tokenizer, max_length)
+        split: read_rows(data / f"{split}.parquet", tokenizer, max_length, stride)
         for split in ("dev", task.test_split)
     }
     out.mkdir(parents=True, exist_ok=True)
-    encoding.save(tokenizer, max_length, out)
+    encoding.save(tokenizer, max_length, out, stride)
     texts = read_texts(pq.read_table(data / "dev.parquet"))
-    encoding.check(out, *texts, rows["dev"], tokenizer, max_length)
+    encoding.check(out, *texts, rows["dev"], tokenizer, max_length, stride)
     files = {kind: out / file for kind, file in FILES.items()}
     model = load_classifier(source).eval()
     write(model, files, rows["dev"].token_types is not None, max_length)
@@ -75,7 +75,7 @@ def export_student(name: str, max_length: int, settings: Export) -> None:
     for kind, file in {"torch": source / pretrained.WEIGHTS, **files}.items():
         result[kind]["megabytes"] = megabytes(file)
     write_json(paths.metrics("export", name), result)
-    card.write(out, metadata, task.test_split, len(rows[task.test_split]), result)
+    card.write(out, metadata, task.test_split, rows[task.test_split].texts, result, stride)
     reference.write(out, task.pair)
 
 
@@ -228,6 +228,7 @@ def scores_of(run: Run, rows: Rows, task: Task, split: str) -> dict:
     by_length = np.concatenate([run(inputs) for inputs in batches(rows, order)])
     logits = np.empty_like(by_length)
     logits[np.concatenate(order)] = by_length
+    logits = rows.means(logits)
     target, metrics = rows.columns[task.target], task.metrics_of(split)
     values = scores(logits, target, metrics)
     bounds = interval(target, prediction(logits, target), METRICS[metrics[0]])

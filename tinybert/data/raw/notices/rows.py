@@ -38,6 +38,7 @@ def count_tokens(
             f"{plural(len(cut), 'row is', 'rows are')} cut at {max_length} tokens, the first in "
             f"{table.where(cut[0])}: encode.max_length: {enough} in params.yaml would cut "
             f"{int((lengths > enough).sum())}"
+            + ("" if "text_b" in table.columns else "; encode.long_texts: windows would cut none")
         )
     special = len(table) * special_tokens(tokenizer, table)
     share = sum(unknown) / max(1, int(lengths.sum()) - special)
