@@ -1,5 +1,6 @@
 """Task distillation, step 2: the student learns the teacher's predictions (paper eq. 10)."""
 
+from tinybert.distillation.prediction.calibration import calibrate
 from tinybert.distillation.prediction.label import read_logits
 from tinybert.distillation.prediction.loss import PredictionLoss
 from tinybert.models import encode
@@ -24,15 +25,11 @@ def main(name: str) -> None:
     with resume.stage_dir() as checkpoint_dir:
         with low_rank_table(student, settings.student.embedding_rank):
             loop.fit(
-                PredictionLoss(student, settings.prediction),
-                rows,
-                settings.prediction,
-                seed=seed,
-                precision=settings.precision,
-                log=paths.log("distill_prediction", name),
-                score=scorer(student, dev, task, settings.precision),
-                checkpoint_dir=checkpoint_dir,
-            )
+                PredictionLoss(student, settings.prediction), rows, settings.prediction,
+                seed=seed, precision=settings.precision, log=paths.log("distill_prediction", name),
+                score=scorer(student, dev, task, settings.precision), checkpoint_dir=checkpoint_dir,
+            )  # fmt: skip
+        calibrate(student, dev, task, settings.precision)
         save_model(paths.model(name, "student"), student, tokenizer, length)
 
 

@@ -15,7 +15,7 @@ LABELS = ["bad", "good"]
 class FakeModel:
     """Predicts the length of a text; records the sizes of batches, and the texts."""
 
-    labels, pair = LABELS, False
+    kind, labels, pair = "classification", LABELS, False
 
     def __init__(self, seconds: float = 0.0):
         self.sizes, self.texts, self.seconds = [], [], seconds

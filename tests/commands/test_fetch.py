@@ -92,6 +92,22 @@ def test_the_next_steps_contain_placeholders_for_unknown_columns(tmp_path):
     assert prepare_task(tmp_path / "raw/mine", tmp_path / "out", section)[0].labels == NAMES
 
 
+def test_tags_of_words_keep_their_names(tmp_path):
+    folder, names = tmp_path / "source", ["O", "B-PER", "I-PER"]
+    folder.mkdir()
+    features = Features({
+        "tokens": Sequence(Value("string")), "ner_tags": Sequence(ClassLabel(names=names)),
+    })  # fmt: skip
+    rows = {"tokens": [["Ada", "met", "Bo"]] * 2, "ner_tags": [[1, 0, 1]] * 2}
+    for split in ("train", "validation"):
+        Dataset.from_dict(rows, features=features).to_parquet(folder / f"{split}.parquet")
+    report = fetch.fetch(str(folder), "mine", tmp_path / "raw", None, None)
+    section = TaskData(**proposal(report)["task"]["mine"]["data"])
+    task, statistics = prepare_task(tmp_path / "raw/mine", tmp_path / "out", section)
+    assert (task.kind, task.labels) == ("tokens", names)
+    assert statistics["train"]["labels"] == {"PER": 2}
+
+
 def test_existing_files_are_not_overwritten(tmp_path):
     (tmp_path / "raw/mine").mkdir(parents=True)
     (tmp_path / "raw/mine/train.tsv").write_text("mine")

@@ -77,6 +77,14 @@ def test_a_file_becomes_a_task_that_the_pipeline_reads(project, capsys):
     assert task.labels == ["neg", "pos"] and task.splits == ["train", "dev", "test"]
 
 
+def test_labels_of_words_are_refused(project):
+    for name, message in (("train.conll", "that label texts"), ("train.tsv", "labels of words")):
+        Path(name).write_text("Ada\tB-PER\nmet\tO\n\nBo\tB-PER\nran\tO\n" * 10)
+        with pytest.raises(InputError, match=message):
+            init.init(request(Path(name)))
+    assert not Path("data/raw").exists()
+
+
 def test_the_comments_of_params_stay(project):
     def comments() -> list[str]:
         lines = Path("params.yaml").read_text(encoding="utf-8").splitlines()

@@ -31,6 +31,42 @@ def test_results_are_in_the_order_of_the_texts(client):
     assert [r["probabilities"]["good"] for r in response.json()["results"]] == [1, 3, 2]
 
 
+def test_answers_below_the_confidence_of_a_request_are_withheld(exported):
+    """Those of requests that share its batch are not."""
+    classify = Classifier(exported("classification") / "models/mine/onnx")
+    texts = [f"{word} film" for word in WORDS[:10]]
+    expected = classify(texts)
+    middle = sorted(max(answer["probabilities"].values()) for answer in expected)[5]
+    with TestClient(serve.create(classify)) as client, ThreadPoolExecutor(2) as pool:
+        bodies = [{"texts": texts, "min_confidence": middle}, {"texts": texts}]
+        calls = [pool.submit(client.post, "/predict", json=body) for body in bodies]
+        withheld, complete = (call.result().json()["results"] for call in calls)
+    assert complete == expected
+    for answer, plain in zip(withheld, expected, strict=True):
+        is_sure = max(plain["probabilities"].values()) >= middle
+        assert answer == {**plain, "label": plain["label"] if is_sure else None}
+    assert {answer["label"] is None for answer in withheld} == {True, False}
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.5, "0.5", True, None, [0.5]])
+def test_a_confidence_that_is_no_probability_is_refused(client, value):
+    response = client.post("/predict", json={"texts": ["a"], "min_confidence": value})
+    assert response.status_code == 422
+    assert response.json()["detail"][0]["loc"] == ["body", "min_confidence"]
+
+
+def test_a_score_has_no_confidence():
+    class Regression(FakeModel):
+        kind = "regression"
+
+    with TestClient(serve.create(Regression())) as client:
+        for confidence, status in ((0, 200), (0.8, 422)):
+            body = {"texts": ["a"], "min_confidence": confidence}
+            response = client.post("/predict", json=body)
+            assert response.status_code == status
+    assert "predicts a score, which has no probability" in response.text
+
+
 def test_concurrent_requests_share_batches_and_each_gets_its_predictions():
     model = FakeModel(seconds=0.05)
 

@@ -26,7 +26,7 @@ def evaluated(tmp_path, monkeypatch, checkpoint):
     """Evaluates three models of random weights on a task; returns the logits of each of TEXTS, by
     plain transformers, and the folder of the metrics."""
 
-    def run(task: Task, targets: dict[str, list]):
+    def run(task: Task, targets: dict[str, list], calibration: dict | None = None):
         monkeypatch.chdir(tmp_path)
         folder = tmp_path / "data/tasks/mine"
         task.save(folder)
@@ -40,7 +40,7 @@ def evaluated(tmp_path, monkeypatch, checkpoint):
         logits = {}
         for seed, role in enumerate(MODELS):
             torch.manual_seed(5 * seed)
-            config = tiny_config(**task.head(), initializer_range=1.0)
+            config = tiny_config(**task.head(), initializer_range=1.0, calibration=calibration)
             model = BertForSequenceClassification(config).eval()
             tokenizer = AutoTokenizer.from_pretrained(checkpoint(model, f"models/mine/{role}"))
             with torch.no_grad():
@@ -116,6 +116,7 @@ def test_without_labels_to_train_on_a_labelled_test_has_its_metrics_and_agreemen
         }
     assert 0 < result["student"]["agreement"] < 1  # the models differ
     assert result["intervals"]["student"].keys() == {"accuracy", "agreement"}
+    assert result["calibration"].keys() == {"ece", "brier", "thresholds"}
     assert not {"linear", "baseline", "finetuned_general"} & set(result)
 
 
@@ -138,8 +139,9 @@ def test_intervals_and_differences_are_those_of_the_same_resampled_rows():
     student = np.where(random.random(1000) < 0.8, target, (target + 1) % 4)
     spoilt = random.random(1000) < 0.1
     other = np.where(spoilt, (target + 2) % 4, student)
-    logits = {"baseline": np.eye(4)[other], "teacher": np.eye(4)[student]}
-    result = compare._uncertainty({**logits, "student": np.eye(4)[student]}, target, ["accuracy"])
+    predicted = {"baseline": other, "teacher": student, "student": student}
+    pairs = {model: (target, values) for model, values in predicted.items()}
+    result = compare._uncertainty(pairs, ["accuracy"])
 
     def normal(values: np.ndarray) -> list[float]:
         half = 1.96 * values.std() / np.sqrt(1000)
@@ -150,7 +152,6 @@ def test_intervals_and_differences_are_those_of_the_same_resampled_rows():
     assert result["intervals"]["teacher"] == result["intervals"]["student"]
     assert result["differences"]["baseline"] == normal(hits - (other == target))
     assert result["differences"]["teacher"] == [0, 0]
-    assert result["near_chance"] == []
 
 
 @pytest.mark.parametrize("rows", [15, 1000])
@@ -158,7 +159,7 @@ def test_a_student_that_guesses_is_near_chance(rows):
     random = np.random.default_rng(0)
     target, guessed = random.integers(0, 2, (2, rows))
     logits = {"teacher": np.eye(2)[target], "student": np.eye(2)[guessed]}
-    assert compare._uncertainty(logits, target, ["accuracy"])["near_chance"] == ["student"]
+    assert compare._near_chance(logits, target) == ["student"]
 
 
 def test_dvc_sees_numbers_alone(evaluated):
@@ -167,4 +168,20 @@ def test_dvc_sees_numbers_alone(evaluated):
     target = [[1, 0, 1], [0, 0, 0], [0, 1, 0], [1, 1, 1], [0, 0, 1]]
     _, metrics = evaluated(task, {"dev": target})
     shown = _extract_metrics(json.loads((metrics / "eval/mine.json").read_text()), "")
-    assert list(shown) == ["split", "rows", "chosen_on_it", "metric", *MODELS, "retention"]
+    header = ["split", "rows", "chosen_on_it", "metric"]
+    assert list(shown) == [*header, *MODELS, "retention", "calibration"]
+    assert list(shown["calibration"]) == ["ece", "brier"]
+
+
+@pytest.mark.parametrize("split", ["dev", "test"])
+def test_the_temperature_is_in_the_metrics_and_whether_these_rows_chose_it(evaluated, split):
+    labels = ["no", "maybe", "yes"]
+    task = Task("classification", labels, False, ["accuracy"], ["train", "dev", split])
+    targets = {part: [0, 1, 2, 1, 0] for part in task.splits}
+    logits, metrics = evaluated(task, targets, {"temperature": 1.5})
+    result = json.loads((metrics / "eval/mine.json").read_text())["calibration"]
+    assert (result["temperature"], result["fitted_on_it"]) == (1.5, split == "dev")
+    for name, scaled in {"brier": 1.0, "brier_before": 1.5}.items():
+        odds = np.exp(logits["student"].astype(float) * scaled)
+        missed = odds / odds.sum(axis=1, keepdims=True) - np.eye(3)[targets[split]]
+        assert result[name] == pytest.approx((missed**2).sum(axis=1).mean(), abs=1e-4)

@@ -1,5 +1,7 @@
 """An embedding table of low rank."""
 
+from copy import deepcopy
+
 import numpy as np
 import torch
 from tiny import tiny_config
@@ -54,3 +56,28 @@ def test_without_a_rank_nothing_changes():
     names = set(model.state_dict())
     with low_rank_table(model, None):
         assert set(model.state_dict()) == names
+
+
+def test_a_step_after_a_restored_state_is_the_step_that_would_have_been():
+    """Files hold tensors row by row; the factors must lie in memory as they do."""
+    torch.manual_seed(0)
+    model = BertModel(tiny_config())
+    truncate_table(model, 2, np.ones(len(model.get_input_embeddings().weight)))
+    ids = torch.arange(5, 25).reshape(2, 10)
+    with low_rank_table(model, 2):
+        optimizer = torch.optim.AdamW(model.parameters(), lr=0.1, fused=True)
+
+        def step() -> dict[str, torch.Tensor]:
+            optimizer.zero_grad()
+            model.eval()(ids).last_hidden_state.square().mean().backward()
+            optimizer.step()
+            return {name: tensor.clone() for name, tensor in model.state_dict().items()}
+
+        weights, adam = step(), deepcopy(optimizer.state_dict())
+        for values in adam["state"].values():
+            values |= {name: tensor.contiguous() for name, tensor in values.items()}
+        expected = step()
+        model.load_state_dict(weights)
+        optimizer.load_state_dict(adam)
+        for name, tensor in step().items():
+            assert torch.equal(tensor, expected[name]), name

@@ -110,7 +110,9 @@ def test_the_score_is_the_share_of_equal_answers_on_texts_that_were_held_out(fin
     assert (result["split"], result["metric"], result["chosen_on_it"]) == ("dev", "agreement", True)
     assert result["student"] == {"agreement": pytest.approx((given == student).mean(), abs=1e-4)}
     assert result["teacher"] == {"agreement": 1.0}
-    assert not {"accuracy", "baseline", "linear", "finetuned_general"} & set(result)
+    others = {"accuracy", "baseline", "calibration", "linear", "finetuned_general"}
+    assert not others & set(result)
+    assert read(finished / "models/mine/student/config.json")["calibration"] == {}
     curve = finished / "metrics/distill_prediction/mine/plots/metrics/dev.tsv"
     assert pd.read_csv(curve, sep="\t")["dev"].max() == pytest.approx((given == student).mean())
 

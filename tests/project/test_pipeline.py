@@ -66,6 +66,13 @@ def test_every_model_loads_with_plain_transformers(undisturbed):
     assert prediction["label"] == exported["label"]
 
 
+def test_the_temperature_of_the_student_is_that_of_the_metrics(undisturbed):
+    fitted = undisturbed.read("models/mine/student/config.json")["calibration"]
+    shown = undisturbed.read(EVAL)["calibration"]
+    assert shown["temperature"] == fitted["temperature"] > 0
+    assert shown["fitted_on_it"] is (undisturbed.read(EVAL)["split"] == "dev")
+
+
 def assert_same(tensor, expected, name):
     """Equal, but for the table of tokens, which is the product of its factors: rounding."""
     rounding = 1e-6 if name == "embeddings.word_embeddings.weight" else 0

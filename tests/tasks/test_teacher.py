@@ -10,6 +10,7 @@ from tiny import FAMILIES, VOCABULARY, config_of, tiny_config
 from transformers import (
     AutoModel,
     AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
     BertForSequenceClassification,
     BertTokenizer,
     RobertaTokenizer,
@@ -30,6 +31,23 @@ def test_a_teacher_that_does_not_exist_is_an_error_that_names_it(checkpoint, tmp
     folder = checkpoint(AutoModel.from_config(tiny_config()))
     with pytest.raises(InputError, match=r"teacher: .*/nowhere cannot be loaded"):
         teacher.check(*task_of(tmp_path / "nowhere", NLI), folder)
+
+
+@pytest.mark.parametrize("kind", ["tokens", "classification"])
+def test_a_teacher_of_words_is_none_of_texts(checkpoint, kind):
+    """Their heads have the same names in BERT."""
+    labels = ["O", "B-PER", "I-PER"]
+    auto = {
+        "classification": AutoModelForTokenClassification,
+        "tokens": AutoModelForSequenceClassification,
+    }
+    pretrained = checkpoint(AutoModel.from_config(tiny_config()), "pretrained")
+    config = tiny_config(id2label=dict(enumerate(labels)))
+    folder = checkpoint(auto[kind].from_config(config))
+    with pytest.raises(
+        InputError, match="the task labels " + ("words" if kind == "tokens" else "texts")
+    ):
+        teacher.check(*task_of(folder, labels, kind), pretrained)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

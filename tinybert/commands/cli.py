@@ -140,16 +140,17 @@ def _form(options: argparse.Namespace) -> texts.Form:
 def _predict(options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
-    from tinybert.deploy.classifier import Classifier
+    from tinybert.deploy.classifier import Classifier, check_confidence
 
     form = _form(options)
     stream, name = texts.open_file(options.file)
     with stream, tqdm(unit="text", file=sys.stderr, disable=not sys.stderr.isatty()) as bar:
         classify = Classifier(options.model, options.kind, options.threads)
+        check_confidence(options.min_confidence, classify.kind)  # whether or not there are texts
         rows = texts.read(stream, name, classify.pair, form, notice=_notice)
         while batch := list(islice(rows, BATCH)):
-            lines = [texts.line(prediction, options.output) for prediction in classify(batch)]
-            _print("\n".join(lines))
+            predictions = classify(batch, options.min_confidence)
+            _print("\n".join(texts.line(prediction, options.output) for prediction in predictions))
             bar.update(len(batch))
 
 
@@ -189,9 +190,15 @@ def _evaluate(options: argparse.Namespace) -> None:
 
     form = _form(options)
     classify = Classifier(options.model, options.kind, options.threads)
+    _refuse_words(classify.kind, "evaluate", "the stage evaluate scores test files")
     texts.check_columns(form.columns, classify.labels)
     table = texts.labelled(options.file, classify.pair, classify.kind, form)
     _print(f"{options.model} ({options.kind}) on {evaluate(classify, table)}")
+
+
+def _refuse_words(kind: str, command: str, remedy: str) -> None:
+    if kind == "tokens":
+        raise InputError(f"tinybert {command} does not know models that label words yet; {remedy}")
 
 
 def _serve(options: argparse.Namespace) -> None:
@@ -202,6 +209,7 @@ def _serve(options: argparse.Namespace) -> None:
     # The port is taken before a model is loaded: an error shows at once.
     with server.bind(options.host, options.port) as listener:
         classify, teacher = Classifier(options.model, options.kind, options.threads), None
+        _refuse_words(classify.kind, "serve", "use tinybert predict, or Classifier in Python")
         if options.teacher is not None:
             from tinybert.deploy.torch_classifier import TorchClassifier
 

@@ -14,6 +14,7 @@ from datasets import ClassLabel, Dataset, DatasetDict, Sequence, load_dataset
 from datasets.exceptions import DatasetsError
 
 from tinybert.data.raw.columns import PAIRS, SINGLES, TARGETS
+from tinybert.data.raw.tagged import TAGS
 from tinybert.pipeline import errors
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.fields import NAME
@@ -104,6 +105,10 @@ def _next_steps(task: str, folder: Path, columns: list[str]) -> str:
     has_text = any(set(pair) <= set(known) for pair in PAIRS) or any(n in known for n in SINGLES)
     is_clear = has_text and sum(name in known for name in TARGETS) == 1
     data = "{}" if is_clear else "{columns: {text: ..., label: ...}}"
+    if "tokens" in known:
+        data = "{kind: tokens}"
+        if len(set(known) & set(TAGS)) != 1:
+            data = "{kind: tokens, columns: {text: tokens, label: ...}}"
     return f"""columns: {", ".join(columns)}
 
 Now write into params.yaml

@@ -1,6 +1,7 @@
 """The options of the command `tinybert`."""
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 from tinybert.commands import texts
@@ -42,7 +43,7 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--model", help="hub id, folder in data/models; default: that of params.yaml")
     sub.add_argument("--corpus", type=Path, metavar="DIR", help="general text; default: none")
     sub.add_argument(
-        "--test-share", type=_share, default=0.1, metavar="SHARE",
+        "--test-share", type=_up_to(0.5), default=0.1, metavar="SHARE",
         help="of train, which becomes test if there is none; 0: none (default: 0.1)",
     )  # fmt: skip
     sub.add_argument("--yes", action="store_true", help="ask nothing")
@@ -98,6 +99,11 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     sub.add_argument("file", nargs="?", default="-", metavar="FILE", help="default: -, stdin")
     sub.add_argument("--output", choices=("jsonl", "tsv"), default="jsonl", help="default: jsonl")
+    sub.add_argument(
+        "--min-confidence", type=_up_to(1), default=0.0, metavar="P",
+        help="withhold answers that are less probable: the label is null; of several labels, those "
+        "that neither apply nor do not apply with this probability are undecided (default: 0)",
+    )  # fmt: skip
 
     sub = command(
         "evaluate", "score a model on a labelled file",
@@ -128,8 +134,11 @@ def _positive(text: str) -> int:
     return number
 
 
-def _share(text: str) -> float:
-    number = float(text)
-    if not 0 <= number <= 0.5:
-        raise argparse.ArgumentTypeError("must be from 0 to 0.5")
-    return number
+def _up_to(most: float) -> Callable[[str], float]:
+    def share(text: str) -> float:
+        number = float(text)
+        if not 0 <= number <= most:
+            raise argparse.ArgumentTypeError(f"must be from 0 to {most}")
+        return number
+
+    return share

@@ -11,7 +11,7 @@ from tinybert.commands.spreadsheet import write_csv
 from tinybert.data.raw import records
 from tinybert.data.raw.decoding import lines
 from tinybert.data.raw.raw_tables import STEMS
-from tinybert.data.raw.records import SUFFIXES, Options
+from tinybert.data.raw.records import SUFFIXES, WORD_SUFFIXES, WORDS, Options
 from tinybert.pipeline.errors import InputError
 
 SPREADSHEET = ".xlsx"
@@ -30,6 +30,8 @@ def splits_of(files: list[Path]) -> dict[str, Path]:
             problem = "is a folder; give its files" if file.is_dir() else "is missing; correct it"
             raise InputError(f"{file} {problem}")
         if file.suffix.lower() not in (*SUFFIXES, SPREADSHEET):
+            if file.suffix.lower() in WORD_SUFFIXES:
+                raise InputError(f"{file}: tinybert init makes tasks that label texts. {WORDS}")
             kinds = ", ".join((*SUFFIXES, SPREADSHEET))
             raise InputError(f"{file} ends in none of {kinds}; rename it, or save it as one")
         split = split_of(file.stem)

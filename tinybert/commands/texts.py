@@ -237,11 +237,19 @@ def labelled(name: str, pair: bool, kind: str, form: Form) -> Table:
 
 
 def line(prediction: dict, output: str) -> str:
-    """A Classifier's prediction as a line of output. output: "jsonl" or "tsv"."""
+    """A Classifier's prediction as a line of output. output: "jsonl" or "tsv". In TSV, a label that
+    is withheld is an empty field, and `undecided` is a field after the labels."""
     if output == "jsonl":
         return json.dumps(prediction, ensure_ascii=False)
+    parts = prediction.get("entities", prediction.get("words"))
+    if parts is not None:
+        return "\t".join(f"{p['start']}:{p['end']}:{p['label'].translate(ESCAPES)}" for p in parts)
     if "score" in prediction:
         return f"{prediction['score']:.6g}"
-    label = prediction["label"] if "label" in prediction else ",".join(prediction["labels"])
-    label = label.translate(ESCAPES)
-    return "\t".join([label, *(f"{p:.6f}" for p in prediction["probabilities"].values())])
+    if "label" in prediction:
+        fields = [prediction["label"] or ""]
+    else:
+        names = ("labels", "undecided")
+        fields = [",".join(prediction[name]) for name in names if name in prediction]
+    fields = [field.translate(ESCAPES) for field in fields]
+    return "\t".join([*fields, *(f"{p:.6f}" for p in prediction["probabilities"].values())])

@@ -13,6 +13,7 @@ from tokenizers import Encoding, Tokenizer
 
 from tinybert.deploy.onnx import reference
 from tinybert.deploy.onnx.session import FILES, METADATA_FILE, TOKENIZER_FILE, logits, session
+from tinybert.deploy.words import decode_words
 from tinybert.models.chunks import MAX_CHARACTERS, chunks
 from tinybert.models.windows import windows
 from tinybert.pipeline.errors import InputError
@@ -55,18 +56,34 @@ class Classifier:
         [row] = logits(self.session, [encoding])
         self.difference = reference.difference(folder, kind, exported, encoding, row)
 
-    def __call__(self, texts: Sequence[str | tuple[str, str]]) -> list[dict]:
+    def __call__(
+        self, texts: Sequence[str | tuple[str, str]], min_confidence: float = 0.0
+    ) -> list[dict]:
         """Returns a prediction for each text, or each pair of texts if the task has pairs.
 
         The keys of a prediction are `label` and `probabilities` (by label) for classification,
-        `labels` (a list) and `probabilities` for multi-label tasks, and `score` for regression.
+        `labels` (a list) and `probabilities` for multi-label tasks, and `score` for regression; for
+        labels of words those of decode_words. min_confidence: see `withhold`.
         Raises InputError if `texts` is one text, a mapping, a set or a table, or if one of them is
-        not a text (not a pair).
+        not a text (not a pair); and as check_confidence.
         """
-        return [decode(row, self.kind, self.labels) for row in self.logits(texts)]
+        check_confidence(min_confidence, self.kind)
+        if self.kind != "tokens":
+            predictions = (decode(row, self.kind, self.labels) for row in self.logits(texts))
+            return [withhold(prediction, min_confidence) for prediction in predictions]
+        texts = self.check(texts)
+        predictions = []
+        for part in chunks(texts):
+            for text, encoding in zip(
+                texts[part], self.tokenizer.encode_batch(texts[part]), strict=True
+            ):
+                [row] = logits(self.session, [encoding])
+                predictions.append(decode_words(text, encoding.offsets, row, self.labels))
+        return predictions
 
     def logits(self, texts: Sequence[str | tuple[str, str]]) -> np.ndarray:
-        """(texts, classes), float32; (texts, 1) for regression. Raises InputError as a call."""
+        """(texts, classes), float32; (texts, 1) for regression. Not for labels of words. Raises
+        InputError as a call."""
         texts = self.check(texts)
         rows = [np.empty((0, max(1, len(self.labels))), np.float32)]
         sides = list(zip(*texts, strict=True)) if self.pair else [texts]
@@ -133,6 +150,40 @@ def decode(logits: np.ndarray, kind: str, labels: list[str]) -> dict:
     probabilities = powers / powers.sum()
     label = labels[int(probabilities.argmax())]
     return {"label": label, "probabilities": _by_label(probabilities, labels)}
+
+
+def check_confidence(min_confidence: float, kind: str) -> None:
+    """Raises InputError if it is not from 0 to 1, or if the kind of task has no probabilities."""
+    if not 0 <= min_confidence <= 1:
+        raise InputError(f"min_confidence is {min_confidence}; give a probability, 0 to 1")
+    if min_confidence and kind == "regression":
+        raise InputError(
+            "this model predicts a score, which has no probability: min_confidence cannot be used; "
+            "`spread` in metrics/eval says how far its scores are off"
+        )
+    if min_confidence and kind == "tokens":
+        raise InputError(
+            "this model labels words: min_confidence cannot be used; each entity or word has a "
+            "`probability` to choose by"
+        )
+
+
+def withhold(prediction: dict, min_confidence: float) -> dict:
+    """The prediction without the answers that are less probable than min_confidence, 0 for all.
+
+    A `label` is then None. A label of several is an answer of its own, that it applies or that it
+    does not: those that are not sure enough are listed as `undecided`, not in `labels`. The
+    probabilities stay.
+    """
+    if not min_confidence:
+        return prediction
+    probabilities = prediction["probabilities"]
+    if "label" in prediction:
+        is_sure = probabilities[prediction["label"]] >= min_confidence
+        return {**prediction, "label": prediction["label"] if is_sure else None}
+    undecided = [label for label, p in probabilities.items() if max(p, 1 - p) < min_confidence]
+    labels = [label for label in prediction["labels"] if label not in undecided]
+    return {"labels": labels, "undecided": undecided, "probabilities": probabilities}
 
 
 def _by_label(probabilities: np.ndarray, labels: list[str]) -> dict[str, float]:

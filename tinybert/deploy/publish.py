@@ -74,6 +74,11 @@ def write(task: str, out: Path, licence: str) -> None:
         stride = Classifier(onnx, kind).stride
     rows, scores, sizes = _scores(*metrics)
     metadata = read_json(onnx / METADATA_FILE)
+    if metadata["kind"] == "tokens":
+        raise InputError(
+            "tinybert publish does not know models that label words yet; upload "
+            f"{student} or {onnx} as it is"
+        )
     source = read_json(paths.PRETRAINED / "source.json", "model", "revision")
     settings = params.load(task).model_dump(exclude_unset=True)
     has_changes = _git("status", "--porcelain", "--untracked-files=no")

@@ -24,11 +24,12 @@ from prometheus_client import (
 )
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from tinybert.deploy.classifier import Classifier
+from tinybert.deploy.classifier import Classifier, check_confidence, withhold
 from tinybert.deploy.service import api_page, limits, server
 from tinybert.deploy.service.batcher import Batcher, Classify
 from tinybert.deploy.service.comparison import Comparison
 from tinybert.deploy.service.middleware import Requests
+from tinybert.pipeline.errors import InputError
 
 MAX_KEYS = 10  # of a body, above which they are not named in the error
 NOT_AN_OBJECT = "expected a JSON object, with the header Content-Type: application/json"
@@ -57,12 +58,22 @@ class Body(BaseModel):
     def _check_keys(cls, body: object) -> object:
         # Each unknown key is a mistake of its own, and 100,000 of them keep the service busy.
         if isinstance(body, dict) and len(body) > MAX_KEYS:
-            raise ValueError(f"it has {len(body):,} keys; the only one is texts")
+            known = " and ".join(cls.model_fields)
+            raise ValueError(f"it has {len(body):,} keys; it takes {known} alone")
         return body
 
 
 class PredictRequest(Body):
     texts: Annotated[Texts, Field(min_length=1, max_length=limits.MAX_TEXTS)]
+    min_confidence: Annotated[
+        float,
+        Field(
+            ge=0, le=1, strict=True, allow_inf_nan=False,
+            description="Answers that are less probable are withheld: label is null; of several "
+            "labels, those that neither apply nor do not apply with this probability are in "
+            "undecided. Not for a model that predicts a score.",
+        ),
+    ] = 0.0  # fmt: skip
 
 
 class CompareRequest(Body):
@@ -170,8 +181,14 @@ def create(classify: Classifier, teacher: Classify | None = None) -> FastAPI:
     async def predict(request: PredictRequest) -> PredictResponse:
         """Labels and probabilities of texts (or of pairs of texts, if the task has pairs)."""
         check(request.texts)
+        try:
+            check_confidence(request.min_confidence, classify.kind)
+        except InputError as error:
+            mistake = {"loc": ("body", "min_confidence"), "msg": str(error), "type": "value_error"}
+            raise RequestValidationError([mistake]) from None
         start = time.perf_counter()
-        results = await batcher.predict(request.texts)
+        predictions = await batcher.predict(request.texts)
+        results = [withhold(prediction, request.min_confidence) for prediction in predictions]
         return PredictResponse(results=results, milliseconds=1000 * (time.perf_counter() - start))
 
     @app.post("/compare")

@@ -7,6 +7,8 @@ import pandas as pd
 from scipy.special import softmax
 
 from tinybert.evaluation.linear import fit_linear
+from tinybert.evaluation.reliability import calibration
+from tinybert.evaluation.tagging import fit_tagger, shown, type_scores
 from tinybert.models import predict
 from tinybert.models.encode import Rows, read_rows
 from tinybert.models.folder import load_classifier
@@ -14,8 +16,10 @@ from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline import paths
 from tinybert.pipeline.files import atomic_write, reading, write_json
 from tinybert.tasks.intervals import interval
-from tinybert.tasks.scores import METRICS, is_near_chance, prediction, scores
+from tinybert.tasks.scores import METRICS, compared, is_near_chance, prediction
 from tinybert.tasks.task import AGREEMENT, CHOOSES, load_task
+
+JUDGED = ("teacher", "student")
 
 
 def compare_models(name: str, max_length: int, stride: int = 0) -> dict:
@@ -29,9 +33,12 @@ def compare_models(name: str, max_length: int, stride: int = 0) -> dict:
     models = {model: load_classifier(folder) for model, folder in folders.items()}
     members = [load_classifier(folder) for folder in paths.other_teachers(name)]
     tokenizers = {model: load_tokenizer(folder) for model, folder in folders.items()}
+    fit = getattr(models["student"].config, "calibration", None) or {}
     linear = None
     if task.kind == "classification" and task.has_labels:
         linear = fit_linear(_table(name, "train"), _table(name, "dev"), task)
+    elif task.kind == "tokens":
+        linear = fit_tagger(_table(name, "train"), task)
 
     def score(split: str) -> tuple[Rows, dict[str, np.ndarray], dict]:
         file, logits = paths.tables(name) / f"{split}.parquet", {}
@@ -43,10 +50,19 @@ def compare_models(name: str, max_length: int, stride: int = 0) -> dict:
         if linear is not None:
             logits = {"linear": linear.logits(_table(name, split)), **logits}
         target, metrics = rows.columns[task.target], task.metrics_of(split)
-        part = {"rows": rows.texts, **_scores(logits, target, metrics)}
-        part |= _uncertainty(logits, target, metrics)
+        pairs = {model: compared(values, rows, task) for model, values in logits.items()}
+        part = {"rows": rows.texts, **_scores(pairs, metrics)}
+        part |= _uncertainty(pairs, metrics)
+        part["near_chance"] = _near_chance(logits, target)
+        if split not in task.answered:
+            seen = slice(None) if rows.words is None else rows.words.index
+            part["calibration"] = calibration(logits["student"][seen], target[seen], fit)
+            if fit:
+                part["calibration"]["fitted_on_it"] = split == CHOOSES
         if not task.has_labels and split not in task.answered:
-            _add_agreement(part, logits, target)
+            _add_agreement(part, pairs)
+        if task.kind == "tokens":
+            part["types"] = {m: type_scores(logits[m], rows, task) for m in JUDGED}
         return rows, logits, part
 
     split = task.test_split
@@ -62,11 +78,16 @@ def compare_models(name: str, max_length: int, stride: int = 0) -> dict:
 
     target = rows.columns[task.target]
     columns = {"actual": target, **{m: prediction(values, target) for m, values in logits.items()}}
+    if task.kind == "tokens":
+        table, starts = _table(name, split), rows.words.starts
+        names = {column: shown(values, table, starts, task) for column, values in columns.items()}
+    else:
+        names = {column: _names(values, task.labels) for column, values in columns.items()}
     file = paths.METRICS / "predictions" / f"{name}.csv"
     file.parent.mkdir(parents=True, exist_ok=True)
-    table = pd.DataFrame({c: _names(values, task.labels) for c, values in columns.items()})
+    table = pd.DataFrame(names)
     if task.kind == "classification":
-        for role in ("teacher", "student"):
+        for role in JUDGED:
             table[f"{role}_confidence"] = confidence(logits[role])
     with atomic_write(file) as temporary:
         table.to_csv(temporary, index=False)
@@ -86,11 +107,14 @@ def _table(name: str, split: str) -> pd.DataFrame:
 
 
 def _scores(
-    logits: dict[str, np.ndarray], target: np.ndarray, metrics: list[str]
+    pairs: dict[str, tuple[np.ndarray, np.ndarray]], metrics: list[str]
 ) -> dict[str, dict[str, float]]:
     """Each model's metrics, and retention: the student's score divided by the teacher's, or 0 if
-    the teacher's is not positive."""
-    result = {model: scores(values, target, metrics) for model, values in logits.items()}
+    the teacher's is not positive. pairs: targets and predictions by model, as METRICS take them."""
+    result = {
+        model: {metric: float(METRICS[metric](*pair)) for metric in metrics}
+        for model, pair in pairs.items()
+    }
     result["retention"] = {
         metric: value / result["teacher"][metric] if result["teacher"][metric] > 0 else 0.0
         for metric, value in result["student"].items()
@@ -101,24 +125,24 @@ def _scores(
     }
 
 
-def _add_agreement(part: dict, logits: dict[str, np.ndarray], target: np.ndarray) -> None:
+def _add_agreement(part: dict, pairs: dict[str, tuple[np.ndarray, np.ndarray]]) -> None:
     """Adds each model's agreement with the teacher to a split's scores on gold labels."""
-    answers = prediction(logits["teacher"], target)
-    for model, values in _scores(logits, answers, [AGREEMENT]).items():
+    _, answers = pairs["teacher"]
+    agreements = {model: (answers, predicted) for model, (_, predicted) in pairs.items()}
+    for model, values in _scores(agreements, [AGREEMENT]).items():
         part[model] |= values
-    interval = _interval(answers, prediction(logits["student"], target), METRICS[AGREEMENT])
-    part["intervals"]["student"][AGREEMENT] = interval
+    part["intervals"]["student"][AGREEMENT] = _interval(*agreements["student"], METRICS[AGREEMENT])
 
 
-def _uncertainty(logits: dict[str, np.ndarray], target: np.ndarray, metrics: list[str]) -> dict:
+def _uncertainty(pairs: dict[str, tuple[np.ndarray, np.ndarray]], metrics: list[str]) -> dict:
     """How far the scores can be trusted. All intervals are of 95 %, [low, high]; DVC compares
-    numbers alone, so it leaves them out of its tables.
+    numbers alone, so it leaves them out of its tables. pairs: as of _scores.
 
     intervals: of the student's metrics and of the others' first. differences: of the student's
-    first metric minus that of each other model, on the same resampled rows. near_chance: which of
-    teacher and student predict no better than chance, as far as these rows can tell.
+    first metric minus that of each other model, on the same resampled rows.
     """
-    predicted = {model: prediction(values, target) for model, values in logits.items()}
+    target = pairs["student"][0]
+    predicted = {model: values for model, (_, values) in pairs.items()}
 
     def of_difference(metric: str, model: str) -> list[float]:
         both = np.stack([predicted["student"], predicted[model]], axis=-1)
@@ -136,8 +160,12 @@ def _uncertainty(logits: dict[str, np.ndarray], target: np.ndarray, metrics: lis
         "differences": {
             model: of_difference(metrics[0], model) for model in predicted if model != "student"
         },
-        "near_chance": [m for m in ("teacher", "student") if is_near_chance(logits[m], target)],
     }
+
+
+def _near_chance(logits: dict[str, np.ndarray], target: np.ndarray) -> list[str]:
+    """Which of teacher and student predict no better than chance, as far as these rows can tell."""
+    return [model for model in JUDGED if is_near_chance(logits[model], target)]
 
 
 def _interval(target: np.ndarray, predicted: np.ndarray, metric: Callable) -> list[float]:

@@ -6,11 +6,13 @@ import torch
 from transformers import (
     AutoModel,
     AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
 
 from tinybert.models import pretrained
+from tinybert.models.checks import load_config
 from tinybert.models.tokenizer import save_tokenizer
 from tinybert.pipeline import distributed
 from tinybert.pipeline.files import set_default_mode
@@ -35,6 +37,14 @@ def load_encoder(folder: Path) -> PreTrainedModel:
     return pretrained.load(AutoModel, folder)
 
 
+def classifier_class(head: dict) -> type:
+    """The class of a model with this head, Task.head(): without a problem_type, words have
+    labels."""
+    if "problem_type" in head:
+        return AutoModelForSequenceClassification
+    return AutoModelForTokenClassification
+
+
 def load_classifier(folder: Path, head: dict | None = None, seed: int = 0) -> PreTrainedModel:
     """A model with a classification head.
 
@@ -42,6 +52,10 @@ def load_classifier(folder: Path, head: dict | None = None, seed: int = 0) -> Pr
     `seed`. None: the folder must hold a head, or InputError is raised.
     """
     if head is None:
-        return pretrained.load(AutoModelForSequenceClassification, folder, allow_missing=())
+        name = (load_config(folder).architectures or [""])[0]
+        head_class = AutoModelForSequenceClassification
+        if name.endswith("ForTokenClassification"):
+            head_class = AutoModelForTokenClassification
+        return pretrained.load(head_class, folder, allow_missing=())
     torch.manual_seed(seed)
-    return pretrained.load(AutoModelForSequenceClassification, folder, **head)
+    return pretrained.load(classifier_class(head), folder, **head)

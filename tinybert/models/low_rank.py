@@ -19,7 +19,9 @@ def factors(table: Tensor, rank: int) -> tuple[Tensor, Tensor]:
     (V, width)."""
     left, values, right = torch.linalg.svd(table.double(), full_matrices=False)
     root = values[:rank].sqrt()
-    return (left[:, :rank] * root).to(table.dtype), (root[:, None] * right[:rank]).to(table.dtype)
+    both = left[:, :rank] * root, root[:, None] * right[:rank]
+    # AdamW reads the memory of weights and of its own state in one order; LAPACK's is by columns.
+    return tuple(factor.to(table.dtype).contiguous() for factor in both)
 
 
 def truncate_table(model: PreTrainedModel, rank: int | None, counts: np.ndarray) -> None:

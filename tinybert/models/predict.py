@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 
 from tinybert.models.batches import inference_batches
 from tinybert.models.device import accelerator
-from tinybert.models.encode import Rows, model_inputs
+from tinybert.models.encode import Rows, labelled_logits
 from tinybert.pipeline import distributed
 
 BATCH_SIZE = 32  # rows
@@ -63,7 +63,8 @@ def logits(
     shared: bool = False,
 ) -> np.ndarray:
     """Returns (texts, classes) in float32, in the order of the texts; (texts, 1) for regression.
-    Those of a text in windows are the mean of theirs.
+    Those of a text in windows are the mean of theirs. For labels of words (words, classes), zeros
+    for those that have no token, as after max_length.
 
     title: the progress bar's; None: no bar. The model runs in eval mode; its mode is restored.
     Its head computes in float32, whatever the precision of the encoder.
@@ -72,17 +73,18 @@ def logits(
     """
     machine = accelerator(precision)
     training, model = model.training, model.to(machine.device).eval()
-    result = np.empty((len(rows), model.config.num_labels), dtype=np.float32)
+    result = np.zeros((rows.labelled, model.config.num_labels), dtype=np.float32)
     batches = inference_batches(rows, BATCH_SIZE)
     batches = distributed.shard(batches) if shared else batches
     with torch.inference_mode(), head_in_float32(model, machine):
         for indices in tqdm(batches, desc=title, unit="batch", disable=title is None):
-            inputs = model_inputs(rows.batch(indices))
-            inputs = {name: tensor.to(machine.device) for name, tensor in inputs.items()}
-            result[indices] = model(**inputs).logits.float().cpu().numpy()
+            batch = rows.batch(indices)
+            batch = {name: tensor.to(machine.device) for name, tensor in batch.items()}
+            result[rows.items(indices)] = labelled_logits(model, batch).float().cpu().numpy()
     model.train(training)
     if shared:
-        for part in distributed.gather([(indices, result[indices]) for indices in batches]):
-            for indices, values in part:
-                result[indices] = values
+        parts = [rows.items(indices) for indices in batches]
+        for part in distributed.gather([(items, result[items]) for items in parts]):
+            for items, values in part:
+                result[items] = values
     return rows.means(result)

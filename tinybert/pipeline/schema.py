@@ -53,7 +53,9 @@ class TaskData(Section):
         "glue/rte", "glue/wnli", "trec"
     ] | None = None  # fmt: skip
     """The benchmark whose published files these are."""
-    kind: Literal["classification", "multi_label", "regression"] | None = None
+    kind: Literal["classification", "multi_label", "regression", "tokens"] | None = None
+    scheme: Literal["IOB1", "IOB2", "IOBES", "IO", "none"] | None = None
+    """How tags of words mark entities; none: not at all, as parts of speech."""
     columns: Columns | None = None
     header: bool | None = None
     """Whether the first line of a .tsv, .txt or .csv file names the columns."""
@@ -63,7 +65,8 @@ class TaskData(Section):
     labels: list[Label] | dict[Label, Label] | None = None
     """All labels in the order of their numbers, or a name for each label of the files."""
     metric: Literal[
-        "accuracy", "f1", "f1_macro", "f1_micro", "matthews", "pearson", "spearman"
+        "accuracy", "f1", "f1_macro", "f1_micro", "matthews", "pearson", "spearman",
+        "entity_f1", "entity_precision", "entity_recall", "word_accuracy"
     ] | None = None  # fmt: skip
     """The metric that chooses the best epoch."""
     teacher: Text | Annotated[list[Text], Field(min_length=2)] | None = None
@@ -89,17 +92,16 @@ class TaskData(Section):
         has_target = self.columns and any(getattr(self.columns, role) for role in targets)
         if self.columns and not has_target and not self.teacher:
             raise ValueError("columns must name one of label, labels and score")
-        names = self.labels if isinstance(self.labels, list) else []
-        if len(set(names)) != len(names):
+        if isinstance(self.labels, list) and len(set(self.labels)) != len(self.labels):
             raise ValueError("labels lists a name twice")
         if self.encoding:
             try:
                 "a".encode(self.encoding)
             except LookupError:
-                raise ValueError(
-                    f"encoding: Python has no encoding {self.encoding!r}; common ones are utf-8, "
-                    "utf-16, latin-1, cp1252, gb18030, big5, shift_jis"
-                ) from None
+                common = "common ones are utf-8, utf-16, latin-1, cp1252, gb18030, big5, shift_jis"
+                raise ValueError(f"encoding: Python has no {self.encoding!r}; {common}") from None
+        if self.scheme and self.kind != "tokens":
+            raise ValueError("scheme needs kind: tokens")
         if (self.teacher_labels or self.teacher_revision) and not self.teacher:
             raise ValueError("teacher_labels and teacher_revision need a teacher")
         if self.teacher_revision and len(self.teachers) > 1:

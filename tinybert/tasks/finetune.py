@@ -71,7 +71,8 @@ def warn_near_chance(name: str, logits, dev: Rows, task: Task) -> None:
     if not scores.is_near_chance(logits, target):
         return
     line = "=" * 80
-    values = scores.scores(logits, target, task.metrics)
+    compared = scores.compared(logits, dev, task)
+    values = {metric: scores.METRICS[metric](*compared) for metric in task.metrics}
     print(
         f"{line}\nWARNING: the teacher of {name} is near chance on dev: "
         + ", ".join(f"{metric} {value:.3f}" for metric, value in values.items())

@@ -6,7 +6,7 @@ from torch.nn import functional as F
 from transformers import PreTrainedModel
 
 from tinybert.models.attention import use_attention
-from tinybert.models.encode import NO_LABEL, model_inputs
+from tinybert.models.encode import NO_LABEL, labelled_logits
 from tinybert.pipeline import distributed
 
 
@@ -48,12 +48,14 @@ def mean_over(total: Tensor, count: Tensor | int) -> Tensor:
 
 
 def gold_loss(logits: Tensor, batch: dict[str, Tensor]) -> Tensor:
-    """The loss for the batch's target: score, labels or label. Returns a scalar."""
+    """The loss for the batch's target: score, labels, tags or label. Returns a scalar.
+
+    logits: (batch, classes); with tags (words, classes)."""
     if "score" in batch:
         return score_loss(logits, batch["score"])
     if "labels" in batch:
         return hard_binary_cross_entropy(logits, batch["labels"])
-    return hard_cross_entropy(logits, batch["label"])
+    return hard_cross_entropy(logits, batch["tags" if "tags" in batch else "label"])
 
 
 class GoldLoss(nn.Module):
@@ -65,6 +67,6 @@ class GoldLoss(nn.Module):
         self.student = student
 
     def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """batch: an encoder's inputs, (batch, length), and label, labels or score. Returns the
-        scalar loss."""
-        return {"loss": gold_loss(self.student(**model_inputs(batch)).logits, batch)}
+        """batch: an encoder's inputs, (batch, length), and label, labels, tags or score. Returns
+        the scalar loss."""
+        return {"loss": gold_loss(labelled_logits(self.student, batch), batch)}

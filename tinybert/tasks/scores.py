@@ -1,12 +1,14 @@
 """A task's metrics by name."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.stats import pearsonr, spearmanr
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
+from tinybert.tasks.entities import of_iob2
 from tinybert.tasks.task import AGREEMENT, CHOOSES, Task
 
 if TYPE_CHECKING:  # torch, which tinybert evaluate does without
@@ -33,6 +35,30 @@ def prediction(logits: np.ndarray, target: np.ndarray) -> np.ndarray:
     if target.ndim == 2:
         return (logits > 0).astype(int)
     return logits[:, 0].astype(float) if logits.shape[1] == 1 else logits.argmax(axis=1)
+
+
+def compared(logits: np.ndarray, rows: "Rows", task: Task) -> tuple[np.ndarray, np.ndarray]:
+    """Targets and predictions as METRICS take them, with an entry for each row.
+
+    For labels of words an entry is counts: (rows, 2), the entities and words that there are; and
+    (rows, 3), the entities that are predicted, those of them that are right, and the right words.
+    """
+    target = rows.columns[task.target]
+    predicted = prediction(logits, target)
+    if task.kind != "tokens":
+        return target, predicted
+    counts = []
+    for begin, end in pairwise(rows.words.starts):
+        right = int((target[begin:end] == predicted[begin:end]).sum())
+        actual, found = set(), set()
+        if task.has_entities:
+            actual, found = (
+                set(of_iob2([task.labels[i] for i in tags[begin:end]]))
+                for tags in (target, predicted)
+            )
+        counts.append((len(actual), end - begin, len(found), len(actual & found), right))
+    table = np.array(counts)
+    return table[:, :2], table[:, 2:]
 
 
 def is_near_chance(logits: np.ndarray, target: np.ndarray) -> bool:
@@ -62,7 +88,7 @@ def scorer(
 
     def score() -> float:
         logits = predict.logits(model, rows, precision, shared=True)
-        return scores(logits, rows.columns[task.target], [metric])[metric]
+        return float(METRICS[metric](*compared(logits, rows, task)))
 
     return score
 
@@ -87,6 +113,17 @@ def _f1(average: str):
     return lambda target, predicted: f1_score(target, predicted, average=average, zero_division=0)
 
 
+def _share(right: Callable, of: Callable):
+    """A metric of words, from the sums of the counts that `compared` returns."""
+
+    def value(target: np.ndarray, predicted: np.ndarray) -> float:
+        target, predicted = target.sum(axis=0), predicted.sum(axis=0)
+        count = of(target, predicted)
+        return float(right(predicted) / count) if count else 0.0
+
+    return value
+
+
 METRICS = {
     AGREEMENT: _agreement,
     "accuracy": accuracy_score,
@@ -96,4 +133,8 @@ METRICS = {
     "matthews": matthews_corrcoef,
     "pearson": _correlation(pearsonr),
     "spearman": _correlation(spearmanr),
+    "entity_f1": _share(lambda p: 2 * p[1], lambda t, p: t[0] + p[0]),
+    "entity_precision": _share(lambda p: p[1], lambda t, p: p[0]),
+    "entity_recall": _share(lambda p: p[1], lambda t, p: t[0]),
+    "word_accuracy": _share(lambda p: p[2], lambda t, p: t[1]),
 }

@@ -6,13 +6,17 @@ from pathlib import Path
 from tinybert.pipeline.files import read_json, reading, write_json
 from tinybert.pipeline.wording import plural
 
-TARGET = {"classification": "label", "multi_label": "labels", "regression": "score"}
+TARGET = {
+    "classification": "label", "multi_label": "labels", "regression": "score", "tokens": "tags",
+}  # fmt: skip
 # Metrics of each kind; the first chooses the best epoch unless params.yaml names another.
 REPORTED = {
     "classification": ("accuracy", "f1_macro"),
     "multi_label": ("f1_micro", "f1_macro", "accuracy"),
     "regression": ("pearson", "spearman"),
+    "tokens": ("entity_f1", "entity_precision", "entity_recall", "word_accuracy"),
 }
+WORD_METRICS = ("word_accuracy",)  # of tokens whose labels are no entities, as parts of speech
 FILE = "task.json"
 CHOOSES = "dev"  # the split that chooses the epoch
 AGREEMENT = "agreement"  # the metric of answered splits
@@ -32,10 +36,10 @@ LABELS_ALONE = ("baseline", "finetuned_general")  # of MODELS, those that learn 
 
 @dataclass
 class Task:
-    """kind: "classification", "multi_label" or "regression". labels: class names in the order of
-    their numbers, empty for regression. pair: whether a row has two texts. metrics: reported; the
-    first chooses the best epoch. splits: those that have a table. answered: those of them whose
-    targets are the teacher's answers, since they have no labels."""
+    """kind: "classification", "multi_label", "regression" or "tokens". labels: class names in the
+    order of their numbers, empty for regression. pair: whether a row has two texts. metrics:
+    reported; the first chooses the best epoch. splits: those that have a table. answered: those of
+    them whose targets are the teacher's answers, since they have no labels; for tokens none."""
 
     kind: str
     labels: list[str]
@@ -68,7 +72,7 @@ class Task:
 
     @property
     def target(self) -> str:
-        """The target's column in the tables: "label", "labels" or "score"."""
+        """The target's column in the tables: "label", "labels", "score" or "tags"."""
         return TARGET[self.kind]
 
     @property
@@ -76,14 +80,21 @@ class Task:
         """The split that reported scores come from."""
         return "test" if "test" in self.splits else "dev"
 
+    @property
+    def has_entities(self) -> bool:
+        """Whether the labels are of words and mark entities."""
+        return self.kind == "tokens" and is_iob2(self.labels)
+
     def head(self) -> dict:
-        """The keyword arguments for AutoModelForSequenceClassification."""
+        """The keyword arguments for AutoModelForSequenceClassification, with problem_type; for
+        tokens those for AutoModelForTokenClassification, without."""
         if self.kind == "regression":
             return {"num_labels": 1, "problem_type": "regression"}
         names = dict(enumerate(self.labels))
-        return {
-            "id2label": names,
-            "label2id": {name: i for i, name in names.items()},
+        head = {"id2label": names, "label2id": {name: i for i, name in names.items()}}
+        if self.kind == "tokens":
+            return head
+        return head | {
             "problem_type": {
                 "classification": "single_label_classification",
                 "multi_label": "multi_label_classification",
@@ -92,6 +103,11 @@ class Task:
 
     def save(self, folder: Path) -> None:
         write_json(folder / FILE, asdict(self))
+
+
+def is_iob2(labels: list[str]) -> bool:
+    """Whether the labels of words mark entities."""
+    return labels[:1] == ["O"] and all(label[:2] in ("B-", "I-") for label in labels[1:])
 
 
 def scored_on(split: str, rows: int) -> str:

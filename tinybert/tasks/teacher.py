@@ -7,11 +7,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from torch import nn
-from transformers import AutoModelForSequenceClassification, PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel
 
 from tinybert.models import checks, predict, pretrained
 from tinybert.models.encode import read_rows
-from tinybert.models.folder import load_classifier, save_model
+from tinybert.models.folder import classifier_class, load_classifier, save_model
 from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.schema import TaskData
@@ -138,8 +138,15 @@ def check(source: TaskData, task: Task, base: Path, shape: tuple[str, ...] = SHA
             "pretrained.model. Set pretrained.model to the model that it was fine-tuned from. "
             f"{PREDICTIONS}"
         )
+    heads, wanted = config.architectures or [], task.kind == "tokens"
+    if heads and any("TokenClassification" in head for head in heads) != wanted:
+        raise InputError(
+            f"params.yaml: the teacher {name} is a {heads[0]}, and the task labels "
+            f"{'words' if wanted else 'texts'}: use another teacher, or "
+            f"{'remove kind: tokens' if wanted else 'kind: tokens'} under the task's data"
+        )
     label_order(config, source, task)
-    expected = task.head()["problem_type"]
+    expected = task.head().get("problem_type")
     if config.problem_type not in (None, expected):
         print(
             f"warning: {KEY}: {name} was trained for {config.problem_type} (problem_type in its "
@@ -179,7 +186,7 @@ def label_order(config: PreTrainedConfig, source: TaskData, task: Task) -> list[
 def load(source: TaskData, task: Task) -> PreTrainedModel:
     """The teacher with the task's head: its outputs are in the order of the task's labels."""
     folder, options = pretrained.locate(source.teacher, source.teacher_revision, KEY)
-    model = pretrained.load(AutoModelForSequenceClassification, folder, allow_missing=(), **options)
+    model = pretrained.load(classifier_class(task.head()), folder, allow_missing=(), **options)
     order = label_order(model.config, source, task)
     encoder = {name for name, _ in model.base_model.named_modules(prefix=model.base_model_prefix)}
     last = [

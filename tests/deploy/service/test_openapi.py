@@ -108,12 +108,17 @@ def test_any_body_gets_an_answer_that_the_api_describes(client, api, path, body,
 @given(st.sampled_from(POSTS), st.data())
 def test_what_the_api_allows_gets_predictions(client, api, path, data):
     schema = api["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
-    texts = api["components"]["schemas"][schema["$ref"].rpartition("/")[2]]["properties"]["texts"]
+    known = api["components"]["schemas"][schema["$ref"].rpartition("/")[2]]["properties"]
+    texts, confidence = known["texts"], known.get("min_confidence")
     text = st.text(st.characters(exclude_categories=["Cs", "Z", "Cc"]), min_size=1)
     pair = client.get("/health").json()["pair"]
     items = st.tuples(text, text) if pair else text
-    body = data.draw(st.lists(items, min_size=texts["minItems"], max_size=texts["maxItems"]))
-    response = client.post(path, json={"texts": body})
+    some = st.lists(items, min_size=texts["minItems"], max_size=texts["maxItems"])
+    body = {"texts": data.draw(some)}
+    if confidence:
+        number = st.floats(confidence["minimum"], confidence["maximum"])
+        body["min_confidence"] = data.draw(number)
+    response = client.post(path, json=body)
     assert response.status_code == 200
     check(response, api)
 

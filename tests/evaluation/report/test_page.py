@@ -13,6 +13,7 @@ from tinybert.evaluation.report import logs, page
 from tinybert.pipeline import paths
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.files import read_json, write_json
+from tinybert.tasks.task import Task
 
 KINDS = [("classification", False), ("classification", True), ("regression", False)]
 ORDER = (
@@ -82,6 +83,57 @@ def test_the_answer_and_the_table_are_those_of_the_metrics(written):
     assert list(rows["teacher, PyTorch"].values())[1:] == ["90.0 80.0 to 95.0", "30.0", "10.00"]
     assert list(rows["teacher, ONNX"].values())[1:] == ["", "2.5", "1.25"]
     assert list(rows["baseline"].values())[2:] == ["", ""]
+
+
+def test_the_page_says_what_the_temperature_and_a_threshold_change(written):
+    file = written("classification")
+    result = read_json(paths.metrics("eval", "mine"))
+    thresholds = [{"threshold": 0.8, "share": 0.75, "accuracy": 0.912}]
+    result["calibration"] = {
+        "temperature": 1.31, "ece": 0.021, "brier": 0.345, "ece_before": 0.063,
+        "brier_before": 0.351, "thresholds": thresholds, "fitted_on_it": False,
+    }  # fmt: skip
+    write_json(paths.metrics("eval", "mine"), result)
+    page.write(["mine"])
+    shown = Page(file)
+    assert "is 2.1 points for the student and" in shown.text
+    assert (
+        "divided by 1.31, the temperature that suits dev best; without it, its error was 6.3 "
+        "points, and its Brier score 0.351 instead of 0.345."
+    ) in shown.text
+    assert "tinybert predict --min-confidence 0.8" in shown.text
+    [row] = shown.rows("threshold").values()
+    assert list(row.values()) == ["0.8", "75.0", "91.2"]
+    result["calibration"]["fitted_on_it"] = True
+    write_json(paths.metrics("eval", "mine"), result)
+    page.write(["mine"])
+    assert "suits dev best, which are the same rows: the numbers are too good;" in Page(file).text
+
+
+def test_of_several_labels_the_page_has_thresholds_and_no_charts_of_confidence(written):
+    file = written("classification")
+    Task("multi_label", ["bad", HOSTILE], False, ["accuracy"], ["train", "dev"]).save(
+        paths.tables("mine")
+    )
+    predictions = paths.METRICS / "predictions/mine.csv"
+    columns = ["actual", "teacher", "student"]  # such a text has no one confidence
+    pd.read_csv(predictions, dtype=str)[columns].to_csv(predictions, index=False)
+    page.write(["mine"])
+    shown = Page(file)
+    assert "that it does not, is an answer of its own" in shown.text
+    assert len(shown.rows("threshold")) == 7 and shown.tags.count("svg") == 2 + 6
+
+
+def test_of_a_regression_the_page_has_the_spread(written):
+    file = written("regression")
+    result = read_json(paths.metrics("eval", "mine"))
+    result["calibration"] = {"spread": 0.82, "within_spread": 0.887, "fitted_on_it": False}
+    write_json(paths.metrics("eval", "mine"), result)
+    page.write(["mine"])
+    expected = (
+        "90 % of dev's scores are within 0.82 of the student's; of the rows scored here, 88.7"
+    )
+    assert expected in Page(file).text
 
 
 def test_without_timings_the_page_names_the_command_that_measures_them(written):

@@ -8,7 +8,6 @@ words with the nearest vectors. Both texts of a pair are changed, each from its 
 import hashlib
 import json
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM
 
 from tinybert.data.augment import word_vectors, words
 from tinybert.data.augment.masked_words import MaskedWords
+from tinybert.data.augment.replacements import Replacements, changed_words
 from tinybert.data.augment.tables import in_windows, read_tables
 from tinybert.models import pretrained
 from tinybert.models.device import machine_kind
@@ -32,15 +32,6 @@ COUNTS = b"tinybert.counts"  # the key of a shard's counts in its schema's metad
 REPORTED = (
     "words_by_masked_language_model", "words_without_candidates", "words", "words_replaceable",
 )  # fmt: skip
-
-
-@dataclass
-class Replacements:
-    """A text's replaceable words as (start, end, candidates), in order; words: the number of all
-    its words."""
-
-    replaceable: list[tuple[int, int, list[str]]]
-    words: int
 
 
 class Candidates:
@@ -141,9 +132,10 @@ def augment(
     """The rows of a canonical table, each followed by at most `copies` changed copies of it.
 
     A copy that equals its source, another copy or the original of any row is dropped; originals:
-    the digests of all originals, if there are more than the table's. The column `source` has, for
-    each row, the index of its original. Also returns the share of the copies' words that were
-    replaced, and adds the numbers of words to the candidates' counts.
+    the digests of all originals, if there are more than the table's. If words have labels, a whole
+    word is replaced by one word, so that tags stay aligned. The column `source` has, for each row,
+    the index of its original. Also returns the share of the copies' words that were replaced, and
+    adds the numbers of words to the candidates' counts.
     """
     first, second = read_texts(table)
     columns = [first] if second is None else [first, second]
@@ -151,22 +143,35 @@ def augment(
     random = np.random.default_rng(seed)
     originals = originals or _digests(table)
     source, all_texts, indices, replaced, total = [], [], [], 0, 0
+    sentences, new_sentences = None, []
+    if "words" in table.column_names:
+        sentences = table["words"].to_pylist()
+        parts = zip(replacements[0], first, sentences, strict=True)
+        replacements = [[part.only(text, row) for part, text, row in parts]]
     for row, original in enumerate(zip(*columns, strict=True)):
-        versions = {original: 0}  # texts -> the number of replaced words
+        versions = {original: [{}]}  # texts -> the new words of each by their place
         for _ in range(copies):
             pairs = [
-                _replace(text, replacements[k][row], probability, random)
+                replacements[k][row].draw(text, probability, random)
                 for k, text in enumerate(original)
             ]
             copy = tuple(text for text, _ in pairs)
             if copy not in versions and _digest(copy) not in originals:
-                versions[copy] = sum(count for _, count in pairs)
-        replaced += sum(versions.values())
+                versions[copy] = [changes for _, changes in pairs]
+        replaced += sum(len(changes) for texts in versions.values() for changes in texts)
         total += (len(versions) - 1) * sum(column[row].words for column in replacements)
         source += [len(all_texts)] * len(versions)
         indices += [row] * len(versions)
         all_texts += versions
+        if sentences is not None:
+            new_sentences += [
+                changed_words(first[row], sentences[row], changes)
+                for [changes] in versions.values()
+            ]
     augmented = table.take(pa.array(indices, pa.int64()))
+    if sentences is not None:
+        values = pa.array(new_sentences, pa.list_(pa.string()))
+        augmented = augmented.set_column(table.column_names.index("words"), "words", values)
     for k, name in enumerate(("text_a", "text_b")[: len(columns)]):
         values = pa.array([texts[k] for texts in all_texts], pa.string())
         augmented = augmented.set_column(augmented.column_names.index(name), name, values)
@@ -284,15 +289,3 @@ def _digests(table: pa.Table) -> set[int]:
 def _digest(texts: tuple[str, ...]) -> int:
     joined = "\0".join(texts).encode()
     return int.from_bytes(hashlib.blake2b(joined, digest_size=8).digest())
-
-
-def _replace(
-    text: str, replacements: Replacements, probability: float, random: np.random.Generator
-) -> tuple[str, int]:
-    """A changed text, and the number of its replaced words."""
-    parts, end, count = [], 0, 0
-    for start, stop, candidates in replacements.replaceable:
-        if candidates and random.random() < probability:
-            parts += [text[end:start], candidates[random.integers(len(candidates))]]
-            end, count = stop, count + 1
-    return "".join([*parts, text[end:]]), count

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinybert.data.raw.records import Records, Stream, in_params
+from tinybert.data.raw.records import WORDS, Records, Stream, in_params
 from tinybert.data.raw.spelling import normalised
 from tinybert.pipeline.errors import InputError
 
@@ -185,7 +185,10 @@ def _by_name(
     target = [column for column in TARGETS if column in known]
     solution = f"rename one, or {remedy('columns', '{text: ..., label: ...}')}"
     if pair is None and single is None:
-        raise InputError(f"{name} has no column text (or text_a and text_b); {has}; {solution}")
+        hint = f". {WORDS}" if {"tokens", "words"} & set(known) else ""
+        raise InputError(
+            f"{name} has no column text (or text_a and text_b); {has}; {solution}{hint}"
+        )
     if roles is None:
         if len(target) != 1:
             problem = (

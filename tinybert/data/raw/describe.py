@@ -19,9 +19,12 @@ def describe(split: str, table: Table, task: Task) -> dict:
     values = table.columns[task.target]
     if task.kind == "regression":
         return {**counts, "score": {"min": min(values), "max": max(values)}}
-    several = task.kind == "multi_label"
-    rows = Counter(label for row in values for label in (row if several else [row]))
-    return {**counts, "labels": {name: rows[i] for i, name in enumerate(task.labels)}}
+    several = task.kind in ("multi_label", "tokens")
+    rows = Counter(label for row in values for label in (set(row) if several else [row]))
+    names = dict(enumerate(task.labels))
+    if task.has_entities:  # by type of entity
+        names = {i: name[2:] for i, name in names.items() if name.startswith("B-")}
+    return {**counts, "labels": {name: rows[i] for i, name in names.items()}}
 
 
 def add_sizes(split: str, table: Table, counts: dict) -> None:
@@ -57,7 +60,9 @@ def summary(task: Task, statistics: dict[str, dict]) -> str:
     statistics: of each split, those of `prepare_task`.
     """
     labels = f", labels: {preview(task.labels)}" if task.labels else ""
-    lines = [f"{task.kind}{' of pairs' if task.pair else ''}{labels}"]
+    scheme = statistics.get("train", {}).get("scheme")
+    scheme = f", scheme of the files: {scheme}" if scheme else ""
+    lines = [f"{task.kind}{' of pairs' if task.pair else ''}{labels}{scheme}"]
     if not task.has_labels:
         lines.append("no labels to train on: the teacher's answers decide")
     if task.answered:

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from transformers import PreTrainedTokenizerBase
 
-from tinybert.data.raw import given, missing, raw_tables, repeats, same, splits, targets
+from tinybert.data.raw import given, missing, raw_tables, repeats, same, sentences, splits, targets
 from tinybert.data.raw.benchmarks import BENCHMARKS
 from tinybert.data.raw.columns import Table
 from tinybert.data.raw.describe import add_sizes, describe
@@ -19,9 +19,9 @@ from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.schema import TaskData
 from tinybert.pipeline.wording import plural
 from tinybert.tasks import teacher
-from tinybert.tasks.task import REPORTED, TARGET, Task
+from tinybert.tasks.task import REPORTED, TARGET, WORD_METRICS, Task, is_iob2
 
-ON_DEMAND = {"classification": ("f1", "matthews"), "multi_label": (), "regression": ()}
+ON_DEMAND = {"classification": ("f1", "matthews")}  # beside REPORTED
 VALUES = 10_000_000  # labels of rows in memory at once
 
 
@@ -38,7 +38,8 @@ def prepare_task(
     rows are the same to it; None: their texts alone do. Output columns: text_a, text_b (null
     without a second text) and, except for unlabeled and for splits that the teacher must answer
     (Task.answered), label (int64), labels (0 or 1 for each label, float32) or score (float64); in
-    train and unlabeled also teacher_logits (float32 for each label), if the files have some.
+    train and unlabeled also teacher_logits (float32 for each label), if the files have some. For
+    tokens words and, except for unlabeled, tags (int64), both lists.
     Returns the task and statistics of each split of the files: rows, labels or scores, lengths,
     duplicates, ..., and under `notices` a line for each thing that looks wrong.
     Raises InputError, before writing anything, that names file, line and remedy.
@@ -53,7 +54,8 @@ def prepare_task(
         tables["dev"].columns.pop(TEACHER_LOGITS, None)
         notices["dev"] = {f"taken_from_{source}": held_out, "notices": {}}
     tables = repeats.count_repeats(tables, TARGET[kind], section.drop_overlap, notices)
-    if names and source == "train" and len(set(tables[source].columns[TARGET[kind]])) < 2:
+    is_classes = names and source == "train" and kind != "tokens"
+    if is_classes and len(set(tables[source].columns[TARGET[kind]])) < 2:
         raise InputError(
             f"{tables['train'].file}: only one class is left; add rows, or set drop_overlap: false"
         )
@@ -89,8 +91,21 @@ def read_tables(
 
     Arguments and errors: as of prepare_task.
     """
+    notices: dict[str, dict] = {}
+    if section.kind == "tokens":
+        kind, (names, tables) = "tokens", sentences.read(raw, section, notices, tokenizer)
+    else:
+        kind, names, tables = _read(raw, section, notices)
+    same.mark(tables, tokenizer, max_length)
+    return tables, kind, names, notices
+
+
+def _read(
+    raw: Path, section: TaskData, notices: dict[str, dict]
+) -> tuple[str, list[str], dict[str, Table]]:
+    """The kind, the names of the labels and the checked tables of a task that labels texts."""
     tables = raw_tables.read(raw, section)
-    notices: dict[str, dict] = {split: {"notices": {}} for split in tables}
+    notices.update({split: {"notices": {}} for split in tables})
     is_scored = "train" in tables and "score" in tables["train"].columns
     tables = missing.set_apart(tables, section, notices)
     if "train" in tables:
@@ -114,8 +129,7 @@ def read_tables(
     for table in tables.values():
         if not len(table):
             raise InputError(f"{table.file}: drop_broken removes all of its rows; correct the file")
-    same.mark(tables, tokenizer, max_length)
-    return tables, kind, names, notices
+    return kind, names, tables
 
 
 def _kind(tables: dict[str, Table], section: TaskData) -> tuple[str, list[str] | None]:
@@ -174,7 +188,8 @@ def _check_texts(table: Table) -> set[int]:
 
 
 def _metrics(section: TaskData, kind: str, labels: list[str]) -> list[str]:
-    known = (*REPORTED[kind], *ON_DEMAND[kind])
+    reported = REPORTED[kind] if kind != "tokens" or is_iob2(labels) else WORD_METRICS
+    known = (*reported, *ON_DEMAND.get(kind, ()))
     if section.metric and section.metric not in known:
         raise InputError(
             f"params.yaml: metric: {section.metric} is not defined for {kind}; use one of "
@@ -182,7 +197,7 @@ def _metrics(section: TaskData, kind: str, labels: list[str]) -> list[str]:
         )
     first = [section.metric] if section.metric else []
     benchmark = BENCHMARKS[section.benchmark].metrics if section.benchmark else ()
-    metrics = list(dict.fromkeys([*first, *benchmark, *REPORTED[kind]]))
+    metrics = list(dict.fromkeys([*first, *benchmark, *reported]))
     if "f1" in metrics and len(labels) != 2:
         raise InputError(
             f"params.yaml: metric: f1 is defined for two classes, here are {len(labels)}; use "
@@ -208,6 +223,8 @@ def _canonical(table: Table, task: Task, part: slice) -> pa.Table:
     first = table.columns["text_a"][part]
     second = table.columns["text_b"][part] if task.pair else [None] * len(first)
     columns = {"text_a": pa.array(first, pa.string()), "text_b": pa.array(second, pa.string())}
+    if task.kind == "tokens":
+        columns["words"] = pa.array(table.columns["words"][part], pa.list_(pa.string()))
     if task.target in table.columns:
         columns[task.target] = _targets(table.columns[task.target][part], task)
     if TEACHER_LOGITS in table.columns:
@@ -217,6 +234,8 @@ def _canonical(table: Table, task: Task, part: slice) -> pa.Table:
 
 
 def _targets(values: list, task: Task) -> pa.Array:
+    if task.kind == "tokens":
+        return pa.array(values, pa.list_(pa.int64()))
     if task.kind != "multi_label":
         return pa.array(values, pa.int64() if task.kind == "classification" else pa.float64())
     dense = np.zeros((len(values), len(task.labels)), np.float32)

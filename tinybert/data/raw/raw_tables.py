@@ -11,7 +11,7 @@ from tinybert.data.raw import columns as roles_of
 from tinybert.data.raw import given, records
 from tinybert.data.raw.benchmarks import BENCHMARKS
 from tinybert.data.raw.columns import TARGETS, Table
-from tinybert.data.raw.records import REMEDY, SUFFIXES, Options, Records
+from tinybert.data.raw.records import REMEDY, SUFFIXES, WORD_SUFFIXES, WORDS, Options, Records
 from tinybert.models.encode import TEACHER_LOGITS
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.schema import TaskData
@@ -31,16 +31,7 @@ def read(raw: Path, section: TaskData) -> dict[str, Table]:
     section: params.yaml's task.<name>.data; with a fine-tuned teacher, texts without labels are
     enough. Raises InputError that names file, line and remedy.
     """
-    if not raw.is_dir():
-        raise InputError(f"{raw} is missing: put train.tsv and dev.tsv there. {REMEDY}")
-    files, expected = _files(raw, section)
-    is_answered = section.teacher is not None and "unlabeled" in files
-    if "train" not in files and not is_answered:
-        names = ", ".join(sorted(file.name for file in raw.iterdir())) or "nothing"
-        raise InputError(
-            f"{raw} has no train file ({expected}); it holds {names}. {REMEDY} Without labels, "
-            f"{_without_labels(section)}"
-        )
+    files = find_files(raw, section, SUFFIXES)
     layout = BENCHMARKS[section.benchmark] if section.benchmark else None
     columns = layout.columns if layout else section.columns and dict(section.columns)
     if columns:
@@ -90,13 +81,17 @@ def read(raw: Path, section: TaskData) -> dict[str, Table]:
     return tables
 
 
-def _without_labels(section: TaskData) -> str:
+def _without_labels(raw: Path, section: TaskData) -> str:
     """What a task without a train file lacks, for a message."""
+    if any(file.suffix in WORD_SUFFIXES for file in raw.iterdir()) and section.kind is None:
+        return WORDS
+    if section.kind == "tokens":
+        return "kind: tokens needs words with tags there, also with a fine-tuned teacher"
     if section.teacher:
-        return "name the file with the texts unlabeled instead of train"
+        return "Without labels, name the file with the texts unlabeled instead of train"
     return (
-        "set teacher: MODEL, one that is fine-tuned, under the task's data in params.yaml, and "
-        "name the file with the texts unlabeled instead of train"
+        "Without labels, set teacher: MODEL, one that is fine-tuned, under the task's data in "
+        "params.yaml, and name the file with the texts unlabeled instead of train"
     )
 
 
@@ -107,13 +102,15 @@ def drop_broken(section: TaskData) -> bool:
     )
 
 
-def _files(raw: Path, section: TaskData) -> tuple[dict[str, Path], str]:
-    """Each split's file, train first, and the possible names of a train file."""
+def find_files(raw: Path, section: TaskData, suffixes: tuple[str, ...]) -> dict[str, Path]:
+    """Each split's file, train first. Raises InputError if there is none to train on."""
+    if not raw.is_dir():
+        raise InputError(f"{raw} is missing: put train.tsv and dev.tsv there. {REMEDY}")
     if section.benchmark:
         names = BENCHMARKS[section.benchmark].files
     else:
         names = {
-            split: tuple(f"{stem}{suffix}" for stem in stems for suffix in SUFFIXES)
+            split: tuple(f"{stem}{suffix}" for stem in stems for suffix in suffixes)
             for split, stems in STEMS.items()
         }
     files = {}
@@ -124,7 +121,15 @@ def _files(raw: Path, section: TaskData) -> tuple[dict[str, Path], str]:
             raise InputError(f"{raw} has {both}: keep one of them")
         if matches:
             files[split] = matches[0]
-    return files, " or ".join(names["train"])
+    is_answered = section.teacher and section.kind != "tokens" and "unlabeled" in files
+    if "train" not in files and not is_answered:
+        expected = " or ".join(names["train"])
+        present = ", ".join(sorted(file.name for file in raw.iterdir())) or "nothing"
+        raise InputError(
+            f"{raw} has no train file ({expected}); it holds {present}. {REMEDY} "
+            f"{_without_labels(raw, section)}"
+        )
+    return files
 
 
 def _refuse_a_second_header(file: Path, content: Records) -> None:

@@ -5,6 +5,7 @@ Training reads whole files, `tinybert predict` streams them; both use `open_rows
 
 import csv
 import json
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -20,6 +21,12 @@ from tinybert.pipeline.wording import plural
 
 REMEDY = "docs/data.md shows the formats."
 SUFFIXES = (".tsv", ".txt", ".csv", ".jsonl", ".parquet")
+WORD_SUFFIXES = (".conll", ".bio", ".iob", ".iob2")  # of sentences whose words have tags
+TAG = re.compile(r"[BIES]-.+")  # of a word in an entity
+WORDS = (
+    "For labels of words put the files into data/raw/TASK and write kind: tokens under the task's "
+    "data in params.yaml (docs/words.md)"
+)
 ONE_LINE = (
     "write each row in one line, as jq -c '.[]' does, or pandas' to_json(orient=\"records\", "
     "lines=True)"
@@ -198,8 +205,10 @@ def _same_width(
     opened: Stream, rows: Iterator[tuple[int, list]], name: str, separator: str, drop: bool
 ) -> Iterator[tuple[int, list]]:
     """Raises InputError for rows with another number of fields, or drops and counts them."""
+    last = ""
     for number, row in rows:
         if len(row) == opened.width:
+            last = row[-1]
             yield number, row
             continue
         if drop:
@@ -210,6 +219,8 @@ def _same_width(
             problem = f"{problem} ({', '.join(opened.names)})"
         if row == [""]:
             problem = "is empty; remove it"
+            if last == "O" or TAG.fullmatch(last):
+                problem = f"{problem}, or, if it separates sentences: {WORDS}"
         raise InputError(
             f"{name}, line {number}: {problem}; fields are separated by one "
             f"{separators.NAMES[separator]}"

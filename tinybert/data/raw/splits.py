@@ -23,10 +23,10 @@ def hold_out(
 ) -> tuple[dict[str, Table], int]:
     """Moves a share of a split to a new one, stratified by label (or by decile of the scores).
 
-    target: the column of labels or scores; None: there are none. Rows that are the same to the
-    model (same.mark) stay together; stay: their numbers of which none is moved. source: train or
-    unlabeled. Returns the tables and the number of rows moved. Raises InputError if there are too
-    few rows.
+    target: the column of labels, tags or scores; None: there are none. Rows that are the same to
+    the model (same.mark) stay together; stay: their numbers of which none is moved. source: train
+    or unlabeled. Returns the tables and the number of rows moved. Raises InputError if there are
+    too few rows.
     """
     table = tables[source]
     rows_of = defaultdict(list)
@@ -37,6 +37,9 @@ def hold_out(
     if target == "score":
         edges = np.quantile(values, np.linspace(0, 1, BINS + 1)[1:-1])
         values = np.searchsorted(edges, values).tolist()
+    if target == "tags":  # a sentence counts for its rarest
+        counts = Counter(tag for tags in values for tag in set(tags))
+        values = [min(tags, key=lambda tag: (counts[tag], tag)) for tags in values]
     strata = defaultdict(list)
     for rows in rows_of.values():
         strata[str(values[rows[0]])].append(rows)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tinybert.data.raw.benchmarks import BENCHMARKS
 from tinybert.data.raw.columns import TARGETS, Table
+from tinybert.data.raw.records import TAG, WORDS
 from tinybert.data.raw.spelling import normalised, plain_name
 from tinybert.models.chunks import MAX_CHARACTERS
 from tinybert.pipeline.errors import InputError
@@ -22,7 +23,8 @@ LIST = re.compile(rf"\[\s*(?:(?:{ITEM.pattern})(?:[\s,]+(?:{ITEM.pattern}))*)?\s
 
 
 def kind(train: Table) -> str:
-    """The task's kind, inferred from train: fractional numbers are scores, lists are labels."""
+    """The task's kind, inferred from train: fractional numbers are scores, lists are labels.
+    Raises InputError for tags of words."""
     if "score" in train.columns:
         return "regression"
     if "labels" in train.columns:
@@ -30,6 +32,12 @@ def kind(train: Table) -> str:
     values = train.columns["label"]
     if are_lists(values):
         return "multi_label"
+    tags = sorted({value for value in values if isinstance(value, str)} - {"O"})
+    if tags and "O" in values and all(map(TAG.fullmatch, tags)):
+        raise InputError(
+            f"{train.file}: the labels O, {preview(tags)} look like tags of words. {WORDS}; if "
+            "they are labels of texts, kind: classification there"
+        )
     numbers = [as_number(value) for value in values]
     if None not in numbers and any(not number.is_integer() for number in numbers):
         return "regression"

@@ -28,11 +28,12 @@ processor's 16-bit sums overflow, and activations dynamically. Run each text alo
 in a batch, the 8-bit model's logits depend on the other rows.
 
 Both take `input_ids` and `attention_mask` (and `token_type_ids`, if the model has them), int64,
-(batch, length), and return `logits`, (batch, outputs). `tinybert predict` and `tinybert serve` read
+(batch, length), and return `logits`, (batch, {outputs}). {commands}
 this folder, which also has the tokenizer; the labels and the length are in `{metadata}`.
 `tinybert check` compares the folder with `{reference}`: the sha256 of the files, and the logits of
 a text.
 """
+BOTH = "`tinybert predict` and `tinybert serve` read"
 
 
 def write(
@@ -43,18 +44,21 @@ def write(
     metadata: the content of task.json. scores: the content of metrics/export/T.json, measured on
     `rows` rows of `split`. stride: of the windows of long texts; 0: they are cut.
     """
+    is_words = metadata["kind"] == "tokens"
     data = ModelCardData(
-        pipeline_tag="text-classification",
+        pipeline_tag="token-classification" if is_words else "text-classification",
         library_name="onnx",
         tags=["tinybert", "distillation"],
     )
     text = CARD.format(
         card_data=data.to_yaml(),
         task=metadata["task"],
-        kind=metadata["kind"].replace("_", " "),
+        kind="labels of words" if is_words else metadata["kind"].replace("_", " "),
         what="pairs of texts" if metadata["pair"] else "texts",
         max_length=metadata["max_length"],
         longer=longer(stride),
+        outputs="length, outputs" if is_words else "outputs",
+        commands="`tinybert predict` reads" if is_words else BOTH,
         labels=labels(metadata),
         scores=table(split, rows, {"PyTorch": scores["torch"]} | {k: scores[k] for k in FILES}),
         **FILES,

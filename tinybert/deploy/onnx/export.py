@@ -29,13 +29,14 @@ from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.files import write_json
 from tinybert.pipeline.schema import Export
 from tinybert.tasks.intervals import interval
-from tinybert.tasks.scores import METRICS, prediction, scores
+from tinybert.tasks.scores import METRICS, compared
 from tinybert.tasks.task import Task, load_task
 
 CLOSE = 1e-4  # largest difference of a float32 logit from PyTorch's
 COMPARED = 64  # rows of evenly spaced lengths
 
-# Model inputs by name, each (batch, length), -> logits, (batch, classes).
+# Model inputs by name, each (batch, length), -> logits, (batch, classes); for labels of words
+# (batch, length, classes).
 Run = Callable[[dict[str, np.ndarray]], np.ndarray]
 
 
@@ -54,7 +55,7 @@ def export_student(name: str, max_length: int, settings: Export, stride: int = 0
     }
     out.mkdir(parents=True, exist_ok=True)
     encoding.save(tokenizer, max_length, out, stride)
-    texts = read_texts(pq.read_table(data / "dev.parquet"))
+    texts = read_texts(pq.read_table(data / "dev.parquet", columns=["text_a", "text_b"]))
     encoding.check(out, *texts, rows["dev"], tokenizer, max_length, stride)
     files = {kind: out / file for kind, file in FILES.items()}
     model = load_classifier(source).eval()
@@ -174,7 +175,11 @@ def alone(run: Run) -> Run:
             {name: values[i : i + 1, :length] for name, values in inputs.items()}
             for i, length in enumerate(lengths)
         )
-        return np.concatenate([run(row) for row in rows])
+        results = [run(row)[0] for row in rows]
+        if results[0].ndim == 2:  # of each token
+            missing = max(lengths) - lengths
+            results = [np.pad(r, ((0, n), (0, 0))) for r, n in zip(results, missing, strict=True)]
+        return np.stack(results)
 
     return run_alone
 
@@ -224,16 +229,18 @@ def check_drop(dev: dict[str, dict[str, float]], metric: str, max_drop: float) -
 def scores_of(run: Run, rows: Rows, task: Task, split: str) -> dict:
     """The metrics of a split, and `interval`, [low, high], the first one's 95 % interval; batches
     have rows of similar length. rows: of the split."""
+    logits = np.zeros((rows.labelled, max(1, len(task.labels))), np.float32)
     order = inference_batches(rows, BATCH_SIZE)
-    by_length = np.concatenate([run(inputs) for inputs in batches(rows, order)])
-    logits = np.empty_like(by_length)
-    logits[np.concatenate(order)] = by_length
-    logits = rows.means(logits)
-    target, metrics = rows.columns[task.target], task.metrics_of(split)
-    values = scores(logits, target, metrics)
-    bounds = interval(target, prediction(logits, target), METRICS[metrics[0]])
+    for indices, inputs in zip(order, batches(rows, order), strict=True):
+        values = run(inputs)
+        if rows.words is not None:
+            first = rows.batch(indices)["first"].numpy()
+            values = values[first[:, : values.shape[1]]]
+        logits[rows.items(indices)] = values
+    pair, metrics = compared(rows.means(logits), rows, task), task.metrics_of(split)
+    bounds = interval(*pair, METRICS[metrics[0]])
     return {
-        **{metric: round(value, 4) for metric, value in values.items()},
+        **{metric: round(float(METRICS[metric](*pair)), 4) for metric in metrics},
         "interval": [round(bound, 4) for bound in bounds],
     }
 

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import torch
-from transformers import AutoModelForSequenceClassification, PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel
 
 from tinybert.models.checks import load_config
+from tinybert.models.folder import classifier_class
 from tinybert.pipeline.schema import Student
 
 
@@ -40,4 +41,4 @@ def random_classifier(
     """
     torch.manual_seed(seed)
     teacher = load_config(teacher_folder)
-    return AutoModelForSequenceClassification.from_config(student_config(teacher, settings, **head))
+    return classifier_class(head).from_config(student_config(teacher, settings, **head))

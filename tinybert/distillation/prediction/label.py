@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -23,7 +24,8 @@ def label_shards(
     checkpoint_dir: Path,
 ) -> None:
     """Writes NNNNN.npy, float32 logits (rows, classes), for each shard NNNNN.parquet: those of
-    its column teacher_logits where a row has some, else the mean of the teachers'.
+    its column teacher_logits where a row has some, else the mean of the teachers'. For labels of
+    words (words, classes).
 
     The processes share the shards. checkpoint_dir: for finished shards; a rerun skips those.
     """
@@ -52,8 +54,8 @@ def _use_given(shard: Path, logits: np.ndarray) -> None:
 
 
 def read_logits(labels: Path) -> np.ndarray:
-    """The logits of all augmented rows, (rows, classes). Raises InputError that names a file that
-    is missing or damaged."""
+    """The logits of all augmented rows, (rows, classes) or (words, classes). Raises InputError that
+    names a file that is missing or damaged."""
     return np.concatenate([_read(file) for file in shard_files(labels, "npy")])
 
 
@@ -64,11 +66,19 @@ def _read(file: Path) -> np.ndarray:
 
 def read_labels(labels: Path, shards: list[Path]) -> tuple[np.ndarray, np.ndarray]:
     """Returns the logits of all augmented rows, (rows, classes), and their sources, (rows,): the
-    index of the row that a row is a copy of, or its own index."""
+    index of the row that a row is a copy of, or its own index. For labels of words both are of
+    words, of which a copy has as many as its source."""
     logits, source, start = [], [], 0
     for file in shards:
         logits.append(_read(labels / f"{file.stem}.npy"))
-        source.append(pq.read_table(file, columns=["source"])["source"].to_numpy() + start)
+        names = {"source", "words"}.intersection(pq.read_schema(file).names)
+        table = pq.read_table(file, columns=list(names))
+        sources = table["source"].to_numpy()
+        if "words" in table.column_names:
+            counts = pc.list_value_length(table["words"]).to_numpy()
+            starts = np.cumsum([0, *counts])[:-1]
+            sources = np.arange(counts.sum()) + np.repeat(starts[sources] - starts, counts)
+        source.append(sources + start)
         start += len(logits[-1])
     return np.concatenate(logits), np.concatenate(source)
 
@@ -79,7 +89,7 @@ def label_changes(logits: np.ndarray, source: np.ndarray, kind: str) -> dict[str
     logits: (rows, classes). source: (rows,), as read_labels returns it. kind: the task's. Returns
     the numbers of rows and copies, and label_changed: the share of copies whose predicted label
     (multi-label: any label) differs from their source's. For regression score_change: the mean
-    absolute difference.
+    absolute difference. For labels of words all are of words.
     """
     copies = np.flatnonzero(source != np.arange(len(source)))
     of_copy, of_source = logits[copies], logits[source[copies]]

@@ -6,7 +6,7 @@ from torch.nn import functional as F
 from transformers import PreTrainedModel
 
 from tinybert.models.attention import use_attention
-from tinybert.models.encode import model_inputs
+from tinybert.models.encode import labelled_logits
 from tinybert.pipeline.schema import Prediction
 from tinybert.tasks.gold import gold_loss, mean_over, score_loss
 
@@ -50,12 +50,13 @@ class PredictionLoss(nn.Module):
         self.hard_label_weight = settings.hard_label_weight
 
     def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """batch: an encoder's inputs, teacher_logits (batch, classes), and label, labels or score.
-        Returns the scalars loss, soft and hard."""
-        return self.compare(self.student(**model_inputs(batch)).logits, batch)
+        """batch: an encoder's inputs, teacher_logits (batch, classes), and label, labels or score;
+        or teacher_logits (words, classes) and tags, of words instead of rows. Returns the scalars
+        loss, soft and hard."""
+        return self.compare(labelled_logits(self.student, batch), batch)
 
     def compare(self, logits: Tensor, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """As forward, with the student's logits, (batch, classes)."""
+        """As forward, with the student's logits, (batch, classes) or (words, classes)."""
         if "score" in batch:
             soft = score_loss(logits, batch["teacher_logits"].squeeze(-1))
         elif "labels" in batch:

@@ -7,17 +7,16 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from tinybert.evaluation.reliability import expected_error, reliability
 from tinybert.evaluation.report import charts
 from tinybert.evaluation.report.predictions import ROLES
 
-BINS = 10  # of equal width
-THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 FEWEST = 20  # answered rows: an accuracy of fewer is left out of the curve
 
 
 def calibration(predictions: pd.DataFrame, name: str) -> dict:
-    """For the template: expected calibration errors in percent by role, the table of THRESHOLDS,
-    and charts of both."""
+    """For the template: the teacher's expected calibration error in percent, and charts of
+    reliability and of what a threshold buys, of teacher and student."""
     confident = {role: predictions[f"{role}_confidence"].to_numpy() for role in ROLES}
     correct = {role: (predictions[role] == predictions["actual"]).to_numpy() for role in ROLES}
     bins = {role: reliability(confident[role], correct[role]) for role in ROLES}
@@ -31,39 +30,9 @@ def calibration(predictions: pd.DataFrame, name: str) -> dict:
         charts.lines(answered, "answered, %", "accuracy of them, %", f"{name}-coverage"),
     ]
     return {
-        "errors": {role: 100 * expected_error(bins[role]) for role in ROLES},
-        "thresholds": thresholds(confident["student"], correct["student"]),
+        "teacher_error": 100 * expected_error(bins["teacher"]),
         "charts": charted,
     }
-
-
-def reliability(confidence: np.ndarray, correct: np.ndarray) -> list[tuple[float, float, int]]:
-    """(mean confidence, accuracy, rows) of each of BINS that has rows.
-
-    confidence: (rows,), 0 to 1. correct: (rows,), whether the prediction is the label.
-    """
-    number = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    chosen = [number == i for i in np.unique(number)]
-    return [(confidence[c].mean(), correct[c].mean(), int(c.sum())) for c in chosen]
-
-
-def expected_error(bins: list[tuple[float, float, int]]) -> float:
-    """The expected calibration error (Guo et al. 2017, eq. 5): the mean distance of confidence and
-    accuracy, weighted by rows."""
-    distances = [abs(confidence - accuracy) * rows for confidence, accuracy, rows in bins]
-    return sum(distances) / sum(rows for *_, rows in bins)
-
-
-def thresholds(confidence: np.ndarray, correct: np.ndarray) -> list[dict]:
-    """For each of THRESHOLDS the share of rows at or above it, and their accuracy (None without
-    rows)."""
-    rows = []
-    for threshold in THRESHOLDS:
-        answered = correct[confidence >= threshold]
-        accuracy = float(answered.mean()) if len(answered) else None
-        share = len(answered) / len(correct)
-        rows.append({"threshold": threshold, "share": share, "accuracy": accuracy})
-    return rows
 
 
 def coverage(confidence: np.ndarray, correct: np.ndarray) -> list[tuple[float, float]]:

@@ -10,14 +10,15 @@ from base64 import b64encode
 from importlib.resources import files
 from pathlib import Path
 
+import pandas as pd
 from jinja2 import Environment, FunctionLoader
 from markupsafe import Markup
 
 from tinybert.evaluation.report import calibration, logs, models, predictions, settings, tables
 from tinybert.evaluation.score_warnings import percent, score_warnings
 from tinybert.pipeline import paths
-from tinybert.pipeline.files import atomic_write
-from tinybert.tasks.task import load_task, scored_on
+from tinybert.pipeline.files import atomic_write, reading
+from tinybert.tasks.task import Task, load_task, scored_on
 
 
 def write(tasks: list[str]) -> None:
@@ -64,7 +65,7 @@ def _task(name: str, result: dict) -> dict:
     predicted = predictions.read(name, task, result["rows"])
     stages, seconds = logs.stages(name)
     count, differ = predictions.disagreements(name, task, predicted)
-    answered = task.test_split in task.answered
+    answered, words = task.test_split in task.answered, task.kind == "tokens"
     values = {
         "name": name,
         "metric": result["metric"],
@@ -81,9 +82,11 @@ def _task(name: str, result: dict) -> dict:
         "disagreement_count": count,
         "has_labels": task.has_labels,
         "answered": answered,
-        "label_count": len(task.labels),
-        "classes": predictions.per_class(predicted, task) if task.labels else [],
+        "label_count": len(result["types"]["student"] if words else task.labels),
+        "counted": ("entities" if task.has_entities else "words") if words else "rows",
+        "classes": _classes(name, task, result, predicted),
         "confusions": [],
+        "trust": result.get("calibration", {}),
         "calibration": None,
         "notices": logs.notices(name),
         "curves": {stage: logs.curves(stage, name) for stage in logs.trainings(name)[1:]},
@@ -100,6 +103,14 @@ def _task(name: str, result: dict) -> dict:
             if role == "student" or not answered
         ]
     return values
+
+
+def _classes(name: str, task: Task, result: dict, predicted: pd.DataFrame) -> list[dict]:
+    """The scores of each label, or of each type of entity."""
+    if task.kind == "tokens":
+        with reading(paths.metrics("eval", name)):
+            return predictions.per_type(result["types"])
+    return predictions.per_class(predicted, task) if task.labels else []
 
 
 def _difference(result: dict) -> dict:

@@ -51,6 +51,19 @@ def per_class(predictions: pd.DataFrame, task: Task) -> list[dict]:
     return table[:SHOWN].to_dict("records")
 
 
+def per_type(types: dict[str, dict[str, dict]]) -> list[dict]:
+    """As per_class, for labels of words. types: the content of metrics/eval; rows: how many
+    entities or words there are."""
+    rows = [
+        {
+            "label": name, "rows": scores["count"], "teacher_f1": types["teacher"][name]["f1"],
+            **{metric: scores[metric] for metric in ("precision", "recall", "f1")},
+        }
+        for name, scores in types["student"].items()
+    ]  # fmt: skip
+    return sorted(rows, key=lambda row: row["f1"])[:SHOWN]
+
+
 def _targets(names: pd.Series, task: Task) -> np.ndarray:
     """Names of classes; for multi-label tasks an indicator, (rows, labels)."""
     if task.kind == "classification":
@@ -104,17 +117,18 @@ def disagreements(name: str, task: Task, predictions: pd.DataFrame) -> tuple[int
         texts = texts.loc[shown.index, ["text_a", *(["text_b"] if task.pair else [])]]
         joined = [" | ".join(row) for row in texts.itertuples(index=False)]
     cut = [t if len(t) <= MOST_CHARACTERS else f"{t[:MOST_CHARACTERS]} …" for t in joined]
+    nothing = "no entity" if task.kind == "tokens" else "no label"
     rows = [
-        {"text": text, "actual": _named(row["actual"]), **{
-            role: (_named(row[role]), row.get(f"{role}_confidence")) for role in ROLES
+        {"text": text, "actual": _named(row["actual"], nothing), **{
+            role: (_named(row[role], nothing), row.get(f"{role}_confidence")) for role in ROLES
         }}
         for text, row in zip(cut, shown.to_dict("records"), strict=True)
     ]  # fmt: skip
     return len(differ), rows
 
 
-def _named(value: str | float) -> str:
-    """A label, the labels, or a score, as people read them."""
+def _named(value: str | float, nothing: str) -> str:
+    """A label, the labels, or a score, as people read them. nothing: instead of no label."""
     if isinstance(value, float):
         return f"{value:.3g}"
-    return value or "no label"
+    return value or nothing

@@ -32,13 +32,16 @@ def count_tokens(
     }
     cut = np.flatnonzero(lengths > max_length)
     counts["rows_cut"] = len(cut)
-    if split == "train" and len(cut) > CUT * len(table):
+    has_tags = "words" in table.columns
+    if (len(cut) > CUT * len(table) and split == "train") or (has_tags and len(cut)):
         enough = min(LONGEST, int(np.percentile(lengths, KEPT, method="higher")))
+        more = "" if "text_b" in table.columns else "; encode.long_texts: windows would cut none"
+        if has_tags:  # windows are for labels of texts
+            more = "; words after the cut are neither learnt nor scored"
         counts["notices"]["cut"] = (
             f"{plural(len(cut), 'row is', 'rows are')} cut at {max_length} tokens, the first in "
             f"{table.where(cut[0])}: encode.max_length: {enough} in params.yaml would cut "
-            f"{int((lengths > enough).sum())}"
-            + ("" if "text_b" in table.columns else "; encode.long_texts: windows would cut none")
+            f"{int((lengths > enough).sum())}{more}"
         )
     special = len(table) * special_tokens(tokenizer, table)
     share = sum(unknown) / max(1, int(lengths.sum()) - special)

@@ -1,0 +1,280 @@
+"""Files of sentences whose words have tags: all forms give one table, what is wrong is named."""
+
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from raw_tasks import column, notices, prepare, refused
+
+from tinybert.data.raw.describe import summary
+from tinybert.tasks.task import load_task
+
+TOKENS = {"kind": "tokens"}
+SENTENCES = [
+    (["Ada", "Lovelace", "met", "Bo"], ["B-PER", "I-PER", "O", "B-PER"]),
+    (["Rome", "is", "#", "1"], ["B-LOC", "O", "O", "O"]),
+]
+PAIR = ["Ada", "Bo", "#"]  # two entities of one type that touch
+# The sentences, and the pair where it can be written, in other schemes than IOB2.
+TAGS = {
+    "IOB2": [["B-PER", "I-PER", "O", "B-PER"], ["B-LOC", "O", "O", "O"], ["B-PER", "B-PER", "O"]],
+    "IOB1": [["I-PER", "I-PER", "O", "I-PER"], ["I-LOC", "O", "O", "O"], ["I-PER", "B-PER", "O"]],
+    "IOBES": [["B-PER", "E-PER", "O", "S-PER"], ["S-LOC", "O", "O", "O"], ["S-PER", "S-PER", "O"]],
+    "IO": [["PER", "PER", "O", "PER"], ["LOC", "O", "O", "O"]],
+}
+
+
+def conll(sentences: list[tuple], separator: str = "\t", end: str = "\n", middle: str = "") -> str:
+    blocks = [
+        end.join(f"{word}{separator}{middle}{tag}" for word, tag in zip(*sentence, strict=True))
+        for sentence in sentences
+    ]
+    return (end + end).join(blocks) + end
+
+
+def json_rows(rows: list[dict]) -> str:
+    return "\n".join(map(json.dumps, rows))
+
+
+def is_expected(folder, split: str = "train") -> None:
+    names = load_task(folder / "out").labels
+    assert names == ["O", "B-LOC", "I-LOC", "B-PER", "I-PER"]
+    assert column(folder, split, "words") == [words for words, _ in SENTENCES]
+    tags = [[names[i] for i in row] for row in column(folder, split, "tags")]
+    assert tags == [tags for _, tags in SENTENCES]
+
+
+@pytest.mark.parametrize("separator", ["\t", " ", "  "])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("middle", ["", "NNP{0}B-NP{0}"])
+def test_columns_are_separated_by_tabs_or_spaces(tmp_path, separator, end, middle):
+    """The word is the first column, its tag the last one."""
+    text = conll(SENTENCES, separator, end, middle.format(separator))
+    prepare(tmp_path, TOKENS, train__conll=f"\ufeff{text}", dev__txt=text)
+    is_expected(tmp_path)
+    assert column(tmp_path, "train", "text_a") == ["Ada Lovelace met Bo", "Rome is # 1"]
+
+
+def test_documents_comments_and_headers_are_no_words(tmp_path):
+    text = conll(SENTENCES)
+    marked = f"-DOCSTART-\tO\n\n# id = 7\n{text}\n\n# a comment of words\n{conll(SENTENCES[:1])}"
+    prepare(tmp_path, TOKENS, train__conll=f"tokens\ttags\n{text}", dev__conll=marked)
+    is_expected(tmp_path)
+    assert column(tmp_path, "dev", "words") == [SENTENCES[i][0] for i in (0, 1, 0)]
+
+
+def test_columns_can_be_named_by_position(tmp_path):
+    text = "1\tAda\tB-PER\tx\n2\tmet\tO\tx\n\n1\tRome\tB-LOC\tx\n"
+    section = {**TOKENS, "columns": {"text": 2, "label": 3}}
+    prepare(tmp_path, section, train__tsv=text, dev__tsv=text)
+    assert column(tmp_path, "train", "words") == [["Ada", "met"], ["Rome"]]
+
+
+def test_json_lines_and_parquet_have_lists(tmp_path):
+    rows = [
+        {"id": i, "tokens": words, "ner_tags": tags} for i, (words, tags) in enumerate(SENTENCES)
+    ]
+    prepare(tmp_path, TOKENS, train__jsonl=json_rows(rows), dev__parquet=pa.Table.from_pylist(rows))
+    is_expected(tmp_path)
+    is_expected(tmp_path, "dev")
+
+
+def test_numbers_of_a_data_set_of_the_hub_have_names(tmp_path):
+    """As the library datasets writes them."""
+    names = ["I-PER", "O", "B-PER", "B-LOC"]
+    rows = [{"tokens": w, "ner_tags": [names.index(t) for t in tags]} for w, tags in SENTENCES]
+    feature = {"feature": {"names": names, "_type": "ClassLabel"}, "_type": "List"}
+    metadata = {"huggingface": json.dumps({"info": {"features": {"ner_tags": feature}}})}
+    table = pa.Table.from_pylist(rows).replace_schema_metadata(metadata)
+    prepare(tmp_path, TOKENS, train__parquet=table, dev__parquet=table)
+    is_expected(tmp_path)
+
+
+def test_numbers_need_names(tmp_path):
+    rows = json_rows([{"tokens": ["Ada", "met"], "tags": [2, 1]}])
+    refused(
+        tmp_path, r"line 1: the tag of word 1 is the number 2.*labels:", TOKENS, train__jsonl=rows
+    )
+    section = {**TOKENS, "labels": ["I-PER", "O", "B-PER"]}
+    prepare(tmp_path, section, train__jsonl=rows, dev__jsonl=rows)
+    assert column(tmp_path, "train", "tags") == [[1, 0]]
+
+
+@pytest.mark.parametrize("triples", [False, True])
+def test_spans_of_characters_become_tags(tmp_path, triples):
+    spans = [
+        [{"start": 14, "end": 18, "label": "PER"}, {"start": 0, "end": 13, "label": "PER"}],
+        [{"start": 0, "end": 4, "label": "LOC"}],
+    ]
+    if triples:
+        spans = [[[s["start"], s["end"], s["label"]] for s in row] for row in spans]
+    texts = ["Ada  Lovelace Bo 7", "Rome is #1"]
+    rows = [{"text": t, "spans": s} for t, s in zip(texts, spans, strict=True)]
+    found = notices(tmp_path, TOKENS, train__jsonl=json_rows(rows), dev__jsonl=json_rows(rows))
+    assert found == {}
+    names = load_task(tmp_path / "out").labels
+    assert column(tmp_path, "train", "words") == [
+        ["Ada", "Lovelace", "Bo", "7"],
+        ["Rome", "is", "#", "1"],
+    ]
+    assert [[names[i] for i in row] for row in column(tmp_path, "train", "tags")] == [
+        ["B-PER", "I-PER", "B-PER", "I-PER"],
+        ["B-LOC", "O", "O", "O"],
+    ]
+    assert column(tmp_path, "train", "text_a") == texts  # as a reader will ask the model
+
+
+def test_spans_inside_words_are_extended_and_named(tmp_path):
+    rows = json_rows([{"text": "Romes walls", "spans": [{"start": 0, "end": 4, "label": "LOC"}]}])
+    lines = notices(tmp_path, TOKENS, train__jsonl=rows, dev__jsonl=rows)
+    assert "1 spans" in lines["cut_words"] and "train.jsonl, line 1, 'Rome'" in lines["cut_words"]
+
+
+@pytest.mark.parametrize(
+    ("span", "message"),
+    [
+        ([0, 40, "X"], r"line 2: the span 0 to 40 \(X\) lies outside"),
+        ([3, 3, "X"], "lies outside"),
+        ([3, 4, "X"], "has no word"),
+        ([2, 5, "X"], r"shares words with another \(LOC\)"),
+        ([0, 2], "must be"),
+        ([5, 7, ""], "no label"),
+    ],
+)
+def test_wrong_spans_are_named(tmp_path, span, message):
+    good = {"text": "Rom is", "spans": [[0, 3, "LOC"]]}
+    rows = json_rows([good, {"text": "Rom is big", "spans": [[0, 3, "LOC"], span]}])
+    refused(
+        tmp_path,
+        rf"train\.jsonl, line 2: .*{message.partition('line 2: ')[2] or message}",
+        TOKENS,
+        train__jsonl=rows,
+    )
+
+
+@pytest.mark.parametrize("scheme", TAGS)
+def test_schemes_are_found_out_printed_and_converted(tmp_path, scheme):
+    rows = list(zip([*(words for words, _ in SENTENCES), PAIR], TAGS[scheme], strict=False))
+    task, statistics = prepare(
+        tmp_path, TOKENS, train__conll=conll(rows), dev__conll=conll(rows[:2])
+    )
+    is_expected(tmp_path, "dev")
+    assert column(tmp_path, "train", "tags")[2:] == ([] if scheme == "IO" else [[3, 3, 0]])
+    assert statistics["train"]["scheme"] == scheme
+    assert f"scheme of the files: {scheme}" in summary(task, statistics)
+    assert "broken_sequences" not in statistics["train"]["notices"]
+
+
+def test_broken_sequences_are_counted_with_their_line(tmp_path):
+    text = f"{conll(SENTENCES)}\nin\tO\nRome\tI-LOC\n"
+    lines = notices(tmp_path, TOKENS, train__conll=text, dev__conll=conll(SENTENCES))
+    assert (
+        "1 sentence has a tag that IOB2 does not allow there: train.conll, line 12, I-LOC after O"
+        in lines["broken_sequences"]
+    )
+    assert column(tmp_path, "train", "tags")[2] == [0, 1]
+
+
+def test_parts_of_speech_have_a_label_a_word(tmp_path):
+    text = conll([(["Ada", "met", "Bo"], ["NOUN", "VERB", "NOUN"]), (["I", "-"], ["PRON", "X"])])
+    task, statistics = prepare(tmp_path, TOKENS, train__conll=text, dev__conll=text)
+    assert task.labels == ["NOUN", "PRON", "VERB", "X"] and task.metrics == ["word_accuracy"]
+    assert statistics["train"]["scheme"] == "none"
+    assert column(tmp_path, "train", "tags") == [[0, 2, 0], [1, 3]]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "Ada\tB-PER\nmet\n",
+            r"train\.conll, line 2: 'met' must be a word and its tag in 2 columns",
+        ),
+        ("Ada\nmet\n", "has one column"),
+        ("Ada\tB-PER\nmet\t\n", r"line 2: 'met\\t' must be"),
+        ("Ada\tB-PER\nmet\tX\n", "the tags X have no prefix"),
+        ("Ada\tPER-B\nmet\tO\n", "the prefix of the tags PER-B must come first"),
+        ("Ada\tO\nmet\tO\n", "all tags are O"),
+        ("\n\n", "no sentences|empty"),
+        ("1\tAda" + "\t_" * 8 + "\n", "CoNLL-U"),
+    ],
+)
+def test_wrong_columns_are_named(tmp_path, text, message):
+    refused(tmp_path, message, TOKENS, train__conll=text)
+
+
+def test_lengths_that_differ_are_named(tmp_path):
+    rows = json_rows([{"tokens": ["Ada", "met"], "tags": ["B-PER"]}])
+    refused(tmp_path, r"train\.jsonl, line 1 has 2 words and 1 tags", TOKENS, train__jsonl=rows)
+
+
+def test_tags_that_train_lacks_are_named(tmp_path):
+    dev = conll([(["Ada", "ran"], ["B-PER", "B-ACT"])])
+    message = r"dev\.conll, line 2: the tag 'B-ACT' is not in train"
+    refused(tmp_path, message, TOKENS, train__conll=conll(SENTENCES), dev__conll=dev)
+
+
+def test_settings_without_a_meaning_are_refused(tmp_path):
+    section = {**TOKENS, "drop_broken": True}
+    refused(tmp_path, "drop_broken is not defined", section, train__conll=conll(SENTENCES))
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ({"columns": {"text": "tokens", "labels": "tags"}}, "labels of columns is not defined"),
+        ({"columns": {"text": "tokens", "label": "tags", "logits": "x"}}, "logits of columns"),
+        ({"labels": {"PER": "person"}}, "labels with new names are not defined"),
+    ],
+)
+def test_settings_of_other_kinds_are_refused(tmp_path, section, message):
+    rows = json_rows([{"tokens": w, "tags": t} for w, t in SENTENCES])
+    refused(tmp_path, message, TOKENS | section, train__jsonl=rows)
+
+
+def test_answers_from_elsewhere_are_refused(tmp_path):
+    rows = json_rows([{"tokens": w, "tags": t, "logits": []} for w, t in SENTENCES])
+    refused(tmp_path, r"train\.jsonl has the column logits", TOKENS, train__jsonl=rows)
+
+
+def test_texts_without_tags_are_not_enough_with_a_teacher(tmp_path):
+    section = TOKENS | {"teacher": "somewhere"}
+    refused(tmp_path, "needs words with tags there", section, unlabeled__txt="Ada met Bo")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("train__conll", conll(SENTENCES)),
+        ("train__tsv", conll(SENTENCES)),
+        ("train__tsv", conll(SENTENCES[:1] * 2).replace("\n\n", "\n")),
+        ("train__jsonl", json_rows([{"tokens": w, "tags": t} for w, t in SENTENCES])),
+    ],
+)
+def test_tags_are_not_taken_for_labels_of_texts(tmp_path, name, text):
+    refused(tmp_path, "For labels of words .* kind: tokens", {}, **{name: text})
+
+
+def test_labels_of_texts_may_look_like_tags(tmp_path):
+    text = "text\tlabel\ngood film\tB-1\nbad film\tO\n"
+    task, _ = prepare(tmp_path, {"kind": "classification"}, train__tsv=text, dev__tsv=text)
+    assert task.labels == ["B-1", "O"]
+
+
+def test_dev_is_held_out_with_each_type(tmp_path):
+    kinds = ["LOC", "ORG", "PER"]
+    rows = [(["in", f"w{i}"], ["O", f"B-{kinds[i % 3]}"]) for i in range(60)]
+    prepare(tmp_path, TOKENS, train__conll=conll(rows))
+    assert len(column(tmp_path, "dev", "tags")) == 6
+    assert {row[1] for row in column(tmp_path, "dev", "tags")} == {1, 3, 5}
+
+
+def test_unlabelled_sentences_are_words_or_lines_of_text(tmp_path):
+    files = {"train__conll": conll(SENTENCES), "dev__conll": conll(SENTENCES)}
+    prepare(tmp_path, TOKENS, unlabeled__txt="Ada's cat\n\n我爱Rome\n", **files)
+    assert column(tmp_path, "unlabeled", "words") == [
+        ["Ada", "'", "s", "cat"],
+        ["我", "爱", "Rome"],
+    ]
+    assert "tags" not in pq.read_schema(tmp_path / "out/unlabeled.parquet").names
