@@ -8,6 +8,7 @@ import pytest
 from tinybert.commands import cli
 from tinybert.evaluation.report import page
 from tinybert.pipeline.errors import InputError
+from tinybert.pipeline.files import read_json, write_json
 
 DAMAGED = {
     "metrics/predictions/mine.csv": ["", "actual,student\na,b\n", "actual,teacher,student\na,b,"],
@@ -33,6 +34,15 @@ def test_a_damaged_file_is_named_and_the_old_page_stays(written, name):
         with pytest.raises(InputError, match=rf"^{name} is damaged"):
             page.write(["mine"])
         assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize("calibration", [{"ece": 0.1}, {"spread": "x"}, {"thresholds": [{}]}, 5])
+def test_a_damaged_calibration_is_named(written, calibration):
+    folder = written("classification").parents[1]
+    scores = read_json(folder / "metrics/eval/mine.json")
+    write_json(folder / "metrics/eval/mine.json", {**scores, "calibration": calibration})
+    with pytest.raises(InputError, match="^metrics/eval/mine.json is damaged"):
+        page.write(["mine"])
 
 
 def test_a_read_only_disk_is_one_message_and_the_old_page_stays(written, monkeypatch):

@@ -86,7 +86,7 @@ def _task(name: str, result: dict) -> dict:
         "counted": ("entities" if task.has_entities else "words") if words else "rows",
         "classes": _classes(name, task, result, predicted),
         "confusions": [],
-        "trust": result.get("calibration", {}),
+        "trust": {} if words else _trust(name, result),
         "calibration": None,
         "notices": logs.notices(name),
         "curves": {stage: logs.curves(stage, name) for stage in logs.trainings(name)[1:]},
@@ -103,6 +103,21 @@ def _task(name: str, result: dict) -> dict:
             if role == "student" or not answered
         ]
     return values
+
+
+def _trust(name: str, result: dict) -> dict:
+    """What metrics/eval has under `calibration`. Raises InputError that names the file if the
+    template could not show it."""
+    found = result.get("calibration", {})
+    with reading(paths.metrics("eval", name)):
+        rows = found.get("thresholds", [])
+        shown = {key: value for key, value in found.items() if key != "thresholds"}
+        shown |= {} if "spread" in found or not found else {k: found[k] for k in ("ece", "brier")}
+        for value in shown.values():
+            float(value)
+        for row in rows:
+            float(row["threshold"]), float(row["share"]), float(row["accuracy"] or 0)
+    return found
 
 
 def _classes(name: str, task: Task, result: dict, predicted: pd.DataFrame) -> list[dict]:
