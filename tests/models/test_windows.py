@@ -13,7 +13,7 @@ from transformers import AutoModelForSequenceClassification
 
 from tinybert.models import chunks, encode, predict, windows
 from tinybert.models.batches import training_batches
-from tinybert.models.encode import Rows
+from tinybert.models.rows import Rows
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.schema import Encode
 

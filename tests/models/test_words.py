@@ -9,7 +9,8 @@ from tiny import VOCABULARY, tiny_config
 from transformers import BertForTokenClassification
 
 from tinybert.models import predict
-from tinybert.models.encode import encode_words, labelled_logits
+from tinybert.models.encode import encode_words
+from tinybert.models.rows import labelled_logits
 from tinybert.models.words import locate, split
 
 SENTENCES = [["The", "films", ",", "blue"], ["never"], ["good", "movie", "\u200b", "music"]]

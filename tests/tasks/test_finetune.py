@@ -17,7 +17,7 @@ from transformers import (
     BertForSequenceClassification,
 )
 
-from tinybert.models.encode import Rows
+from tinybert.models.rows import Rows
 from tinybert.pipeline.schema import Encode, Training
 from tinybert.tasks import finetune
 from tinybert.tasks.task import Task

@@ -9,7 +9,7 @@ from seqeval.metrics import classification_report, f1_score, precision_score, re
 from sklearn.metrics import precision_recall_fscore_support
 
 from tinybert.evaluation.tagging import type_scores
-from tinybert.models.encode import Rows, Words
+from tinybert.models.rows import Rows, Words
 from tinybert.tasks.intervals import interval
 from tinybert.tasks.scores import METRICS, compared
 from tinybert.tasks.task import Task

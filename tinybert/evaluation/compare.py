@@ -10,8 +10,9 @@ from tinybert.evaluation.linear import fit_linear
 from tinybert.evaluation.reliability import calibration
 from tinybert.evaluation.tagging import fit_tagger, shown, type_scores
 from tinybert.models import predict
-from tinybert.models.encode import Rows, read_rows
+from tinybert.models.encode import read_rows
 from tinybert.models.folder import load_classifier
+from tinybert.models.rows import Rows
 from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline import paths
 from tinybert.pipeline.files import atomic_write, reading, write_json

@@ -19,8 +19,9 @@ from tinybert.deploy.classifier import Classifier
 from tinybert.deploy.onnx import export
 from tinybert.deploy.onnx.session import FILES
 from tinybert.models import pretrained
-from tinybert.models.encode import Rows, evenly_spaced, read_rows
+from tinybert.models.encode import read_rows
 from tinybert.models.folder import load_classifier
+from tinybert.models.rows import Rows, evenly_spaced
 from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline import paths
 from tinybert.pipeline.errors import InputError

@@ -9,7 +9,7 @@ import pandas as pd
 from sklearn.feature_extraction import DictVectorizer
 from sklearn.linear_model import LogisticRegression
 
-from tinybert.models.encode import Rows
+from tinybert.models.rows import Rows
 from tinybert.tasks.entities import Entity, of_iob2
 from tinybert.tasks.scores import prediction
 from tinybert.tasks.task import Task

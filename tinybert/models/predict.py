@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 
 from tinybert.models.batches import inference_batches
 from tinybert.models.device import accelerator
-from tinybert.models.encode import Rows, labelled_logits
+from tinybert.models.rows import Rows, labelled_logits
 from tinybert.pipeline import distributed
 
 BATCH_SIZE = 32  # rows

@@ -5,8 +5,9 @@ import sys
 from transformers import PreTrainedModel
 
 from tinybert.models import predict
-from tinybert.models.encode import Rows, read_rows
+from tinybert.models.encode import read_rows
 from tinybert.models.folder import save_model
+from tinybert.models.rows import Rows
 from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline import distributed, params, paths, resume
 from tinybert.pipeline.files import write_json

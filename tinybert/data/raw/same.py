@@ -13,7 +13,8 @@ from transformers import PreTrainedTokenizerBase
 
 from tinybert.data.raw.columns import Table
 from tinybert.data.raw.spelling import normalised
-from tinybert.models.encode import Rows, encode
+from tinybert.models.encode import encode
+from tinybert.models.rows import Rows
 from tinybert.pipeline.schema import Encode
 
 NO_LIMIT = 1_000_000  # tokens

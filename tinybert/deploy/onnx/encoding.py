@@ -8,7 +8,8 @@ from transformers import PreTrainedTokenizerBase
 
 from tinybert.deploy.onnx.session import TOKENIZER_FILE
 from tinybert.models.chunks import chunks
-from tinybert.models.encode import Rows, encode
+from tinybert.models.encode import encode
+from tinybert.models.rows import Rows
 from tinybert.models.tokenizer import save_tokenizer
 from tinybert.models.windows import windows
 from tinybert.pipeline.errors import InputError

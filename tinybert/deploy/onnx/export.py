@@ -20,9 +20,10 @@ from tinybert.deploy.onnx.session import FILES, METADATA_FILE, session
 from tinybert.models import pretrained
 from tinybert.models.batches import inference_batches
 from tinybert.models.checks import positions
-from tinybert.models.encode import Rows, evenly_spaced, model_inputs, read_rows, read_texts
+from tinybert.models.encode import read_rows, read_texts
 from tinybert.models.folder import load_classifier
 from tinybert.models.predict import BATCH_SIZE
+from tinybert.models.rows import Rows, evenly_spaced, model_inputs
 from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline import paths
 from tinybert.pipeline.errors import InputError
