@@ -17,7 +17,7 @@ def main(name: str) -> None:
     length, stride = settings.encode.max_length, settings.encode.stride
     task, statistics = prepare_task(paths.raw(name), folder, source, tokenizer, read)
     if stride:
-        windows.check(name, task.pair, tokenizer)
+        windows.check(name, task.kind, task.pair, tokenizer)
     write_texts(folder if settings.corpus.path is None else None, paths.texts(name))
     if source.teacher:
         given = teacher.fetch_teachers(source, task, paths.PRETRAINED, folder, length)

@@ -108,12 +108,15 @@ def test_windows_that_begin_within_a_word_keep_its_characters(byte_tokenizer):
     assert all(part in text for part in parts)
 
 
-def test_pairs_and_tokenizers_without_windows_are_refused(tokenizer):
-    windows.check("mine", False, tokenizer)
+def test_pairs_words_and_tokenizers_without_windows_are_refused(tokenizer):
+    kind = "classification"
+    windows.check("mine", kind, False, tokenizer)
     with pytest.raises(InputError, match=r"a row of mine has two; set encode.long_texts: cut"):
-        windows.check("mine", True, tokenizer)
+        windows.check("mine", kind, True, tokenizer)
+    with pytest.raises(InputError, match=r"mine labels words; set encode.long_texts: cut"):
+        windows.check("mine", "tokens", False, tokenizer)
     with pytest.raises(InputError, match="SimpleNamespace is none; set encode.long_texts: cut"):
-        windows.check("mine", False, SimpleNamespace(is_fast=False))
+        windows.check("mine", kind, False, SimpleNamespace(is_fast=False))
 
 
 @pytest.mark.parametrize("length", [8, 9, 64, 512])

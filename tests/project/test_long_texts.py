@@ -40,7 +40,8 @@ def table(count: int, seed: int) -> str:
     return "\n".join(lines)
 
 
-def workspace(folder: Path, tokenizer, files: dict[str, str]) -> None:
+def workspace(folder: Path, tokenizer, files: dict[str, str], **data) -> None:
+    """data: settings of the task."""
     torch.manual_seed(0)
     model = folder / "data/models/tiny"
     BertModel(tiny_config(initializer_range=0.3)).save_pretrained(model)
@@ -50,7 +51,7 @@ def workspace(folder: Path, tokenizer, files: dict[str, str]) -> None:
         (folder / "data/raw/mine" / name).write_text(content, encoding="utf-8")
     values = YAML(typ="safe", pure=True).load(ROOT / "params.yaml")
     del values["docs"]
-    values |= {"tasks": ["mine"], "task": {"mine": task_settings()}, "precision": "fp32"}
+    values |= {"tasks": ["mine"], "task": {"mine": task_settings(**data)}, "precision": "fp32"}
     values["pretrained"] |= {"model": "data/models/tiny", "sha256": None}
     values["corpus"] |= {"path": None, "max_length": 32, "max_tokens": 500}
     values["encode"] = {"max_length": LENGTH, "long_texts": "windows"}
@@ -129,8 +130,21 @@ def test_the_exported_student_answers_as_it_was_scored(finished):
     assert [answer["label"] for answer in student(texts)] == scored
 
 
-def test_pairs_are_refused_before_training(tmp_path, tokenizer):
-    pairs = "text_a\ttext_b\tlabel\n" + "good film\tdull\tno\ngreat\tgreat\tyes\n" * 3
-    workspace(tmp_path, tokenizer, {"train.tsv": pairs, "dev.tsv": pairs})
-    with pytest.raises(InputError, match="is for single texts, and a row of mine has two"):
+PAIRS = "text_a\ttext_b\tlabel\n" + "good film\tdull\tno\ngreat\tgreat\tyes\n" * 3
+SENTENCES = "good\tO\nrome\tB-LOC\n\nnever\tO\nagain\tO\n\n" * 3
+
+
+@pytest.mark.parametrize(
+    "suffix, content, data, message",
+    [
+        ("tsv", PAIRS, {}, "is for single texts, and a row of mine has two"),
+        ("conll", SENTENCES, {"kind": "tokens"}, "is for labels of texts, and mine labels words"),
+    ],
+)
+def test_pairs_and_labels_of_words_are_refused_before_training(
+    tmp_path, tokenizer, suffix, content, data, message
+):
+    files = {f"{split}.{suffix}": content for split in ("train", "dev")}
+    workspace(tmp_path, tokenizer, files, **data)
+    with pytest.raises(InputError, match=message):
         run(tmp_path, "fetch_pretrained", "prepare_task")

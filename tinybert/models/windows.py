@@ -18,8 +18,12 @@ if TYPE_CHECKING:
 REMEDY = "set encode.long_texts: cut in params.yaml"
 
 
-def check(task: str, pair: bool, tokenizer: "PreTrainedTokenizerBase") -> None:
+def check(task: str, kind: str, pair: bool, tokenizer: "PreTrainedTokenizerBase") -> None:
     """Raises InputError if a task cannot be read in windows. pair: whether its rows are pairs."""
+    if kind == "tokens":
+        raise InputError(
+            f"encode.long_texts: windows is for labels of texts, and {task} labels words; {REMEDY}"
+        )
     if pair:
         raise InputError(
             f"encode.long_texts: windows is for single texts, and a row of {task} has two; {REMEDY}"

@@ -51,11 +51,18 @@ def test_rows_that_are_mostly_cut_are_named_with_a_length_that_is_enough(tmp_pat
     )
 
 
-def test_windows_are_no_remedy_for_pairs(tmp_path, tokenizer):
+def test_windows_are_no_remedy_for_pairs_and_words(tmp_path, tokenizer):
     rows = "text_a\ttext_b\tlabel\ngood film\tis very good\t1\nbad film\tis very bad\t0\n"
     raw = write(tmp_path / "raw", {"train__tsv": rows, "dev__tsv": rows})
     counts = prepare_task(raw, tmp_path / "out", TaskData(), tokenizer, 5)[1]["train"]
     assert counts["notices"]["cut"].endswith("in params.yaml would cut 0")
+    sentence = "good\tO\nfilm\tO\nis\tB-X\ngood\tO\n"
+    raw = write(tmp_path / "words", {"train__conll": sentence, "dev__conll": sentence})
+    section = TaskData(kind="tokens")
+    counts = prepare_task(raw, tmp_path / "out", section, tokenizer, 5)[1]["train"]
+    assert counts["notices"]["cut"].endswith(
+        "in params.yaml would cut 0; words after the cut are neither learnt nor scored"
+    )
 
 
 def test_nothing_is_cut_where_windows_are_read(tmp_path, tokenizer):
