@@ -100,7 +100,7 @@ def clone(tmp_path, monkeypatch):
     (tmp_path / ".dvc/config").write_text("")
     subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(plan, "_rate", lambda settings: 400e9)
+    monkeypatch.setattr(plan, "rate_here", lambda settings: 400e9)
     return tmp_path
 
 

@@ -47,13 +47,8 @@ def plan() -> str:
     stages = list(_pending())
     if not stages:
         return "all stages are up to date; dvc repro runs nothing"
-    pending, rate, notes = {name for name, _ in stages}, _rate(settings), []
-    config, words = _model(settings, pending, notes)
-    splits = {task: _splits(settings, task, words, pending) for task in settings.tasks}
-    corpus = _corpus(settings, splits, pending)
-    works = {
-        task: Work(params.load(task), rate, config, corpus, splits[task]) for task in settings.tasks
-    }
+    rate, notes = rate_here(settings), []
+    works = work_of(settings, {name for name, _ in stages}, rate, notes)
     costs = {}
     for name, _ in stages:
         stage, _, task = name.rpartition(":")[2].partition("@")
@@ -82,6 +77,17 @@ def plan() -> str:
             "?: the data are not there, or not readable yet; dvc repro prepare_task says why"
         )
     return "\n".join([*lines, *dict.fromkeys(notes), *_warnings(costs, total)])
+
+
+def work_of(settings: Params, pending: set[str], rate: float, notes: list[str]) -> dict[str, Work]:
+    """What is known of each task's run. pending: the stages that would run; what the others wrote
+    is read. rate: operations per second. notes: assumptions are added to them."""
+    config, words = _model(settings, pending, notes)
+    splits = {task: _splits(settings, task, words, pending) for task in settings.tasks}
+    corpus = _corpus(settings, splits, pending)
+    return {
+        task: Work(params.load(task), rate, config, corpus, splits[task]) for task in settings.tasks
+    }
 
 
 def _pending() -> Iterator[tuple[str, str]]:
@@ -126,7 +132,8 @@ def _reason(changes: list) -> str:
     return f"{found[0]}{more}" if found else "changed"
 
 
-def _rate(settings: Params) -> float:
+def rate_here(settings: Params) -> float:
+    """Operations per second of this machine, in the precision of training."""
     import torch
 
     from tinybert.models.device import has_bf16
