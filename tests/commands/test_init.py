@@ -259,3 +259,33 @@ def test_no_row_of_jsonl_or_parquet_is_lost(project):
         joined = pd.concat(parts).sort_values("score", ignore_index=True)
         pd.testing.assert_frame_equal(joined, table)
         assert len(parts[1]) >= 10
+
+
+@pytest.mark.parametrize("name", ["2024", "null", "1e3", "docs_corpus", "2024-01-01"])
+def test_names_that_yaml_or_the_default_takes_otherwise_are_refused(project, name):
+    with pytest.raises(InputError, match=f"^--name {name}"):
+        init.init(request(write_csv("tickets.csv", ROWS), name=name))
+
+
+def test_what_appears_while_the_user_is_asked_is_kept(project, monkeypatch):
+    """Files of another shell; and params.yaml that was edited there."""
+    before = Path("params.yaml").read_bytes()
+
+    def folder(*_):
+        Path("data/raw/mine").mkdir(parents=True)
+        Path("data/raw/mine/train.csv").write_text("theirs")
+
+    def edit(*_):
+        Path("params.yaml").write_bytes(before + b"# theirs\n")
+
+    for meanwhile in (folder, edit):
+        asked = iter([meanwhile])
+        monkeypatch.setattr(init, "_agrees", lambda *_, asked=asked: next(asked, bool)())
+        with pytest.raises(InputError, match="changed in the meantime"):
+            init.init(request(write_csv("tickets.csv", ROWS)))
+        if meanwhile is folder:
+            assert Path("data/raw/mine/train.csv").read_text() == "theirs"
+            assert Path("params.yaml").read_bytes() == before
+            shutil.rmtree("data/raw/mine")
+    assert Path("params.yaml").read_bytes() == before + b"# theirs\n"
+    assert not Path("data/raw/mine").exists()

@@ -124,6 +124,14 @@ def test_all_stages_of_a_fresh_clone_run_and_nothing_is_written(clone):
     assert after == before
 
 
+def test_a_task_without_labels_is_planned(clone):
+    empty = work({"unlabeled": Rows(900, 40_000), "dev": Rows(100, 4_000)})
+    stages = ("finetune_general", "finetune_baseline", "augment", "label", "distill_prediction")
+    costs = {stage: empty.cost(stage) for stage in stages}
+    assert costs["label"].tokens == 40_000
+    assert costs["finetune_general"].operations == costs["finetune_baseline"].operations == 0
+
+
 def test_missing_data_are_marked_and_weeks_are_warned_of(clone):
     text = (clone / "params.yaml").read_text()
     text = text.replace("max_tokens: 200000", "max_tokens: 4e9", 1)

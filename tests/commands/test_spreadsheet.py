@@ -55,3 +55,22 @@ def test_an_archive_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("tinybert.commands.spreadsheet.LIMIT", 1000)
     with pytest.raises(InputError, match=r"a.xlsx holds [\d,]+ bytes; save the sheet as .csv"):
         write_csv(book(tmp_path / "a.xlsx", [["a"]]), tmp_path / "a.csv")
+
+
+def test_cells_that_are_merged_over_rows_have_their_value_in_each(tmp_path):
+    file = book(tmp_path / "a.xlsx", [["text", "label"], ["a", "x"], ["b", None], ["c", "y"]])
+    made = openpyxl.load_workbook(file)
+    made.active.merge_cells("B2:B3")
+    made.save(file)
+    assert write_csv(file, tmp_path / "a.csv") == []
+    assert (tmp_path / "a.csv").read_text() == "text,label\na,x\nb,x\nc,y\n"
+
+
+def test_a_hidden_sheet_is_not_the_first_one(tmp_path):
+    file = book(tmp_path / "a.xlsx", [["secret"]], [["text", "label"], ["a", "x"]])
+    made = openpyxl.load_workbook(file)
+    made.worksheets[0].sheet_state = "hidden"
+    made.active = 1
+    made.save(file)
+    assert write_csv(file, tmp_path / "a.csv") == []
+    assert (tmp_path / "a.csv").read_text() == "text,label\na,x\n"

@@ -129,6 +129,8 @@ def test_the_merges_that_lead_to_a_token_are_those_of_the_library():
     assert merged(["abcd"], merges) == {"ab", "abc", "abcd"}
     assert merged(["x", "abx"], merges) == {"ab"}
     assert merged(["cd"], merges) == {"cd"}
+    merges = [("d", "o"), ("do", "m"), ("e", "m</w>"), ("dom", "em</w>")]
+    assert merged(["domem</w>"], merges, "</w>") == {"do", "dom", "em</w>", "domem</w>"}
 
 
 @pytest.mark.parametrize("processor", ["bert", "roberta", "sequence"])

@@ -6,12 +6,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from tiny import VOCABULARY, tiny_config
+from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import BertForTokenClassification
 
 from tinybert.models import predict
 from tinybert.models.encode import encode_words
 from tinybert.models.rows import labelled_logits
-from tinybert.models.words import locate, split
+from tinybert.models.words import first_pieces, locate, spaced, split
 
 SENTENCES = [["The", "films", ",", "blue"], ["never"], ["good", "movie", "\u200b", "music"]]
 TEXTS = [" ".join(words) for words in SENTENCES]
@@ -73,3 +74,20 @@ def test_only_spaces_lie_between_words(text):
     for start, stop in [*locate(text, split(text)), (len(text), len(text))]:
         assert not text[end:start].strip()
         end = stop
+
+
+@given(st.text(alphabet="北京a1 ,", max_size=20))
+def test_spaces_around_characters_change_no_word(text):
+    assert split(spaced(text)) == split(text)
+    assert spaced(spaced(text)) == spaced(text)
+
+
+def test_no_token_has_two_chinese_words():
+    """SentencePiece's do, of the text as it is."""
+    pieces = ["<unk>", "▁", "▁北京", "北京", "大学", *"北京大学"]
+    core = Tokenizer(models.Unigram([(piece, -float(len(piece) < 2)) for piece in pieces], 0))
+    core.pre_tokenizer = pre_tokenizers.Metaspace()
+    text = "北京大学"
+    for shown, count in ((text, 2), (spaced(text), 4)):
+        firsts = first_pieces(locate(shown, split(text)), core.encode(shown).offsets)
+        assert len(firsts) == count

@@ -69,6 +69,7 @@ def test_the_same_run_elsewhere_leaves_git_unchanged(stubs, tmp_path):
             {*TRAININGS, "prune_vocabulary@pydocs", "label@pydocs", *RESULTS},
         ),
         ("student.min_count", 3, AFTER_VOCABULARY),
+        ("student.embedding_rank", 32, AFTER_VOCABULARY),
         ("export.max_drop", 50, {"export@pydocs", "report"}),
         ("layer_loss.projection", "per_layer", AFTER_GENERAL),
     ],

@@ -27,6 +27,8 @@ def compare(revisions: list[str]) -> Path:
         )
     if not all(revisions):  # which DVC would take for the workspace
         raise InputError("a name is empty; dvc exp list names the experiments, git log the commits")
+    if wrong := next((name for name in revisions if ":" in name), None):  # git's name for a file
+        raise InputError(f"{wrong} is no commit or experiment; leave out : and what follows")
     runs = {}
     for revision in dict.fromkeys(revisions):
         with tempfile.TemporaryDirectory() as scratch:

@@ -37,6 +37,12 @@ IN_PARAMS = re.compile(
     r"(?: under the task's data in params\.yaml| there)"
 )
 
+BY_HAND = (
+    "tinybert init has no option for that: put the files into data/raw/NAME, and the task into "
+    "params.yaml, as docs/data.md shows"
+)
+DEFAULT_CORPUS = "docs_corpus"  # of data/raw, which data/dvc.yaml writes
+
 
 @dataclass(frozen=True)
 class Request:
@@ -70,7 +76,7 @@ def init(request: Request) -> None:
     """
     from tinybert.commands.findings import Findings
 
-    settings = params.load()
+    settings, before = params.load(), params.FILE.read_bytes()
     _check_name(request.name, settings)
     files = raw_files.splits_of(request.files)
     if request.corpus is not None:
@@ -83,7 +89,7 @@ def init(request: Request) -> None:
             found = Findings(folder, section, settings, request.model, partial(_agrees, request))
             if "test" not in files and request.test_share:
                 found.hold_out_test(request.test_share)
-        with _named({folder: raw}):
+        with _named({**origins, folder: raw}):
             found.prepare(Path(temporary, "tables"))
         text, changes = _params(request, found, settings)
         lines = [f"{origin} -> {raw / file.name}" for file, origin in origins.items()]
@@ -91,6 +97,8 @@ def init(request: Request) -> None:
         print("\n".join([*lines, "", "params.yaml:", *(f"  {line}" for line in changes)]))
         if _agrees(request, "\nwrite this?") is False:
             raise InputError("nothing is written, as you say")
+        if params.FILE.read_bytes() != before or raw.exists():
+            raise InputError(f"params.yaml or {raw} changed in the meantime; run the command again")
         _write(text, folder, raw)
     print(f"\nparams.yaml and {raw} are written; next: tinybert plan, then dvc repro")
 
@@ -108,18 +116,26 @@ def _section(request: Request) -> TaskData:
 def _write(text: str, staged: Path, raw: Path) -> None:
     """Writes params.yaml and the raw folder, or neither."""
     raw.parent.mkdir(parents=True, exist_ok=True)
+    is_ours = False
     try:
-        with atomic_write(params.FILE) as file, atomic_write(raw) as out:
+        with atomic_write(params.FILE) as file:
             file.write_text(text, encoding="utf-8")
-            raw_files.copy(staged, out)
+            with atomic_write(raw) as out:
+                raw_files.copy(staged, out)
+            is_ours = True
     except BaseException:
-        shutil.rmtree(raw, ignore_errors=True)  # there was none
+        if is_ours:  # params.yaml could not be replaced
+            shutil.rmtree(raw, ignore_errors=True)
         raise
 
 
 def _check_name(name: str, settings: Params) -> None:
     if not re.fullmatch(NAME, name):
         raise InputError(f"--name {name!r} must consist of letters, digits, - and _")
+    if not isinstance(recipe.read(name), str):
+        raise InputError(f"--name {name} is no text in YAML; put a letter before it")
+    if name == DEFAULT_CORPUS:
+        raise InputError(f"--name {name}: the embedded default writes there; choose another")
     if name in settings.task:
         raise InputError(f"params.yaml has a task.{name} already; choose another --name")
     if paths.raw(name).exists() or paths.raw(name).is_symlink():
@@ -149,7 +165,10 @@ def _named(files: dict[Path, Path]) -> Iterator[None]:
         message = str(error)
         for staged, file in files.items():
             message = message.replace(str(staged), str(file))
-        raise InputError(IN_PARAMS.sub(_as_option, message)) from error
+        message = IN_PARAMS.sub(_as_option, message)
+        if "params.yaml" in message or "kind: regression there" in message:
+            message += f". {BY_HAND}"
+        raise InputError(message) from error
 
 
 def _as_option(found: re.Match) -> str:

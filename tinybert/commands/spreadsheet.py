@@ -4,18 +4,22 @@ import csv
 import datetime
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.wording import plural
 
-LIMIT = 2_000_000_000  # bytes of the sheets: an archive may claim to hold any number
+if TYPE_CHECKING:
+    from openpyxl.worksheet.worksheet import Worksheet
+
+LIMIT = 200_000_000  # bytes of the sheets, which take many times that in memory
 
 
 def write_csv(file: Path, out: Path) -> list[str]:
-    """Writes the first sheet. Returns lines on what is left out: other sheets, empty rows.
+    """Writes the first visible sheet. Returns lines on what is left out: other sheets, empty rows.
 
-    Formulas become the values that Excel saved. Raises InputError that names the file if it cannot
-    be read or has no rows.
+    Formulas become the values that Excel saved; cells that are merged over rows all have the value.
+    Raises InputError that names the file if it cannot be read or has no rows.
     """
     from openpyxl import load_workbook
 
@@ -24,9 +28,10 @@ def write_csv(file: Path, out: Path) -> list[str]:
             size = sum(part.file_size for part in archive.infolist())
         if size > LIMIT:
             raise InputError(f"{file} holds {size:,} bytes; save the sheet as .csv in UTF-8")
-        book = load_workbook(file, read_only=True, data_only=True)
-        sheet, *others = book.worksheets
-        sheet.reset_dimensions()  # some programs save wrong ones
+        book = load_workbook(file, data_only=True)  # read_only would know no merged cells
+        visible = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
+        sheet, *others = visible or book.worksheets
+        _fill_merged(sheet)
         rows = [[_text(value) for value in row] for row in sheet.iter_rows(values_only=True)]
         book.close()
     except InputError:
@@ -52,6 +57,15 @@ def write_csv(file: Path, out: Path) -> list[str]:
     if empty := last - len(filled):
         notes.append(f"{file}: {plural(empty, 'empty row is', 'empty rows are')} left out")
     return notes
+
+
+def _fill_merged(sheet: "Worksheet") -> None:
+    for area in list(sheet.merged_cells.ranges):
+        if area.min_col == area.max_col:  # over columns, it is a title
+            value = sheet.cell(area.min_row, area.min_col).value
+            sheet.unmerge_cells(area.coord)
+            for row in range(area.min_row, area.max_row + 1):
+                sheet.cell(row, area.min_col).value = value
 
 
 def _text(value: object) -> str:

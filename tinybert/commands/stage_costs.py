@@ -98,7 +98,11 @@ class Work:
             "evaluate": self._evaluate,
         }
         if stage in of_task:
-            return None if self.splits is None else of_task[stage](self.splits)
+            if self.splits is None:
+                return None
+            if "train" not in self.splits and stage in ("finetune_general", "finetune_baseline"):
+                return Cost(seconds=START)  # skipped: there are no labels
+            return of_task[stage]({"train": Rows(), **self.splits})
         if stage == "prepare_corpus":
             return self._reading(stage, self.corpus)
         if stage == "distill_general":

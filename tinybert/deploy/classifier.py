@@ -16,6 +16,7 @@ from tinybert.deploy.onnx.session import FILES, METADATA_FILE, TOKENIZER_FILE, l
 from tinybert.deploy.words import decode_words
 from tinybert.models.chunks import MAX_CHARACTERS, chunks
 from tinybert.models.windows import windows
+from tinybert.models.words import spaced
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.files import read_json
 
@@ -74,9 +75,8 @@ class Classifier:
         texts = self.check(texts)
         predictions = []
         for part in chunks(texts):
-            for text, encoding in zip(
-                texts[part], self.tokenizer.encode_batch(texts[part]), strict=True
-            ):
+            encodings = self.tokenizer.encode_batch([spaced(text) for text in texts[part]])
+            for text, encoding in zip(texts[part], encodings, strict=True):
                 [row] = logits(self.session, [encoding])
                 predictions.append(decode_words(text, encoding.offsets, row, self.labels))
         return predictions

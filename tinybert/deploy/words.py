@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tinybert.models.words import first_pieces, locate, split
+from tinybert.models.words import first_pieces, locate, spaced, split
 from tinybert.tasks.entities import OUTSIDE, of_iob2
 from tinybert.tasks.task import is_iob2
 
@@ -12,13 +12,14 @@ def decode_words(
 ) -> dict:
     """Converts a text's logits to a prediction.
 
-    offsets: where each token begins and ends in the text, in characters. logits: (tokens, classes).
+    offsets: where each token begins and ends in spaced(text). logits: (tokens, classes).
     The key is `entities`, or `words` if the labels mark none: a list of objects with start, end (in
     characters of the text), label, text and probability, the mean over its words. Words after the
     last token have no label.
     """
-    places = locate(text, split(text))
-    pieces = first_pieces(places, offsets)
+    words = split(text)
+    places = locate(text, words)
+    pieces = first_pieces(locate(spaced(text), words), offsets)
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True), dtype=np.float64)
     probabilities = (powers / powers.sum(axis=-1, keepdims=True)).max(axis=-1)
     names, certain = [OUTSIDE] * len(places), np.zeros(len(places))

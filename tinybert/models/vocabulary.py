@@ -66,19 +66,21 @@ def kept_tokens(
     used = {token for token, i in vocabulary.items() if counts[i] >= min_count}
     kept = special | used | {token for token in vocabulary if _is_character(token, marks)}
     if model["type"] == "BPE":
-        kept |= merged(used - special, [_pair(merge) for merge in model["merges"]])
+        pairs = [_pair(merge) for merge in model["merges"]]
+        kept |= merged(used - special, pairs, model.get("end_of_word_suffix") or "")
     return sorted(vocabulary[token] for token in kept)
 
 
-def merged(tokens: Iterable[str], merges: list[tuple[str, str]]) -> set[str]:
+def merged(tokens: Iterable[str], merges: list[tuple[str, str]], suffix: str = "") -> set[str]:
     """All tokens that byte-pair encoding passes through on its way to `tokens`.
 
-    merges: pairs of tokens, the first ones are merged first.
+    merges: pairs of tokens, the first ones are merged first. suffix: of a word's last character.
     """
     ranks = {pair: rank for rank, pair in enumerate(merges)}
     made = set()
     for token in tokens:
-        parts = list(token)
+        stem = token.removesuffix(suffix) if suffix else token
+        parts = [*stem[:-1], stem[-1:] + token[len(stem) :]]
         while len(parts) > 1:
             pairs = list(pairwise(parts))
             at = min(range(len(pairs)), key=lambda i: ranks.get(pairs[i], len(ranks)))

@@ -9,6 +9,7 @@ ALONE = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
     "\uf900-\ufaff\U00020000-\U0003ffff"
 )
+BORDER = re.compile(rf"(?<=[{ALONE}])(?=\S)|(?<=\S)(?=[{ALONE}])")
 WORD = re.compile(rf"[{ALONE}]|[^\W{ALONE}]+|[^\w\s]")
 
 
@@ -16,6 +17,12 @@ def split(text: str) -> list[str]:
     """The words of a text in its order: runs of letters and digits, characters of ALONE, and marks
     such as punctuation, each alone. Only spaces lie between them."""
     return WORD.findall(text)
+
+
+def spaced(text: str) -> str:
+    """The text with spaces around each character of ALONE, so that no token has two words, as
+    those of SentencePiece would."""
+    return BORDER.sub(" ", text)
 
 
 def locate(text: str, words: Iterable[str]) -> list[tuple[int, int]]:

@@ -36,6 +36,10 @@ def fetch_teachers(
     folders = [out / "teacher", *(out / f"teachers/{i:03}" for i in range(1, len(source.teachers)))]
     for name, folder in zip(source.teachers, folders, strict=True):
         member = source.model_copy(update={"teacher": name})
+        if len(folders) > 1 and source.teacher_labels:
+            config, _ = pretrained.read_config(name, source.teacher_revision, KEY)
+            if {*map(_normalise, _names(config))} == {*map(_normalise, task.labels)}:
+                member = member.model_copy(update={"teacher_labels": None})  # it names its own
         shape = SHAPE if folder == folders[0] else TOKENS
         fetch_teacher(member, task, base, folder, max_length, shape)
     return folders
@@ -57,6 +61,12 @@ def fetch_teacher(
     """
     check(source, task, base, shape)
     model, tokenizer = load(source, task), load_tokenizer(base)
+    has_segments = "token_type_ids" in tokenizer.model_input_names
+    if task.pair and getattr(model.config, "type_vocab_size", 0) > 1 and not has_segments:
+        raise InputError(
+            f"params.yaml: the teacher {source.teacher} tells the texts of a pair apart by segment "
+            "ids, which pretrained.model does not have; remove it, or use its own model there"
+        )
     checks.check(model, tokenizer, {"encode.max_length": max_length}, f"{KEY}: {source.teacher}")
     save_model(out, model, tokenizer, max_length)
 

@@ -123,3 +123,34 @@ def test_lists_need_an_order_and_columns_need_a_file(tmp_path):
     section = {"columns": {"text": "text", "label": "label", "probabilities": "p"}}
     message = "neither train nor unlabeled has the columns"
     refused(tmp_path / "other", message, section, train__tsv=TRAIN, dev__tsv=DEV)
+
+
+MERGED = {"labels": {"joy": "positive", "love": "positive", "anger": "negative"}}
+
+
+def test_probabilities_of_labels_that_become_one_are_added(tmp_path):
+    rows = [{"joy": 0.3, "love": 0.3, "anger": 0.4}, {"joy": 0.1, "love": 0.1, "anger": 0.8}]
+    lines = [json.dumps({"text": f"row {i}", "probabilities": p}) for i, p in enumerate(rows)]
+    dev = "text\tlabel\ngood\tjoy\nbad\tanger\n"
+    task, _ = prepare(tmp_path, MERGED, train__jsonl="\n".join(lines), dev__tsv=dev)
+    assert [task.labels[i] for i in column(tmp_path, "train", "label")] == ["positive", "negative"]
+    written = np.array(column(tmp_path, "train", TEACHER_LOGITS))[:, task.labels.index("positive")]
+    assert written == pytest.approx(np.log([0.6, 0.2]), abs=1e-5)
+
+
+def test_logits_of_labels_that_become_one_are_refused(tmp_path):
+    row = json.dumps({"text": "a", "logits": {"joy": 4, "love": -3, "anger": 0}})
+    refused(tmp_path, "gives several of them the name positive", MERGED, train__jsonl=row,
+            dev__tsv="text\tlabel\ngood\tjoy\nbad\tanger\n")  # fmt: skip
+
+
+def test_an_object_without_numbers_is_refused(tmp_path):
+    row = json.dumps({"text": "a", "probabilities": {}})
+    refused(tmp_path, r"train\.jsonl, line 1.* must be a list", train__jsonl=row, dev__tsv=DEV)
+
+
+def test_lists_are_in_the_order_of_labels_alone(tmp_path):
+    """Not of the teacher's outputs, which train's own order need not be."""
+    row = json.dumps({"text": "a", "probabilities": [0.9, 0.1]})
+    section = {"teacher": "data/models/m", "teacher_labels": ["pos", "neg"]}
+    refused(tmp_path, "nothing says what its numbers mean", section, train__jsonl=row, dev__tsv=DEV)

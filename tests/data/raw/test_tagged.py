@@ -198,10 +198,30 @@ def test_parts_of_speech_have_a_label_a_word(tmp_path):
         ("Ada\tO\nmet\tO\n", "all tags are O"),
         ("\n\n", "no sentences|empty"),
         ("1\tAda" + "\t_" * 8 + "\n", "CoNLL-U"),
+        ("1-2\tdu" + "\t_" * 8 + "\n", "CoNLL-U"),
     ],
 )
 def test_wrong_columns_are_named(tmp_path, text, message):
     refused(tmp_path, message, TOKENS, train__conll=text)
+
+
+def test_ranges_and_empty_nodes_of_conll_u_are_no_words(tmp_path):
+    words = [("1-2", "du", "_"), ("1", "de", "ADP"), ("2", "le", "DET"), ("2.1", "_", "_")]
+    lines = ("\t".join([i, word, "_", tag, *["_"] * 6]) for i, word, tag in words)
+    text, columns = "\n".join(lines) + "\n", {"columns": {"text": 2, "label": 4}}
+    prepare(tmp_path, TOKENS | columns, train__conll=text, dev__conll=text)
+    assert column(tmp_path, "train", "words") == [["de", "le"]]
+
+
+def test_labels_that_the_files_have_and_params_lacks_are_named(tmp_path):
+    section, text = {**TOKENS, "labels": ["O", "B-PER", "I-PER"]}, "Ada\tB-PER\nRome\tB-LOC\n"
+    refused(tmp_path, "labels lacks B-LOC, I-LOC", section, train__conll=text)
+
+
+def test_chinese_texts_have_spaces_around_their_words(tmp_path):
+    spans = [{"text": "去北京大学", "spans": [{"start": 1, "end": 5, "label": "ORG"}]}]
+    prepare(tmp_path, TOKENS, train__jsonl=json_rows(spans), dev__jsonl=json_rows(spans))
+    assert column(tmp_path, "train", "text_a") == ["去 北 京 大 学"]
 
 
 def test_lengths_that_differ_are_named(tmp_path):

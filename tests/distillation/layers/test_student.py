@@ -30,7 +30,10 @@ from tinybert.pipeline import params
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.schema import Pretrained
 
-HEAD = {"id2label": {0: "no", 1: "yes"}, "label2id": {"no": 0, "yes": 1}}
+HEAD = {
+    "id2label": {0: "no", 1: "yes"}, "label2id": {"no": 0, "yes": 1},
+    "problem_type": "single_label_classification",
+}  # fmt: skip
 
 
 def some_rows(tokenizer) -> Rows:

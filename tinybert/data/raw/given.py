@@ -64,7 +64,8 @@ def best_labels(table: Table, values: list, section: TaskData) -> list:
 
     values: each row's role and value. Raises InputError that names the row.
     """
-    labels = section.labels if isinstance(section.labels, list) else section.teacher_labels
+    labels = section.labels if isinstance(section.labels, list) else None
+    renamed = section.labels if isinstance(section.labels, dict) else {}
     kind, best = section.kind, []
     for row, (role, value) in enumerate(values):
         where = f"{table.where(row)}: {role}"
@@ -72,11 +73,12 @@ def best_labels(table: Table, values: list, section: TaskData) -> list:
             best.append(None)
             continue
         numbers = _numbers(value, labels, where)
+        merged = _merged(numbers, renamed, role, kind, where)
         bound = 0.5 if role == "probabilities" else 0.0
         if kind == "multi_label":
             best.append([name for name, number in numbers.items() if number > bound])
-        else:
-            best.append(max(numbers, key=numbers.get))
+        else:  # a name of the files: it is renamed with the others
+            best.append(max(numbers, key=lambda name: merged[renamed.get(name, name)]))
     return best
 
 
@@ -96,12 +98,14 @@ def parse(table: Table, labels: list[str], kind: str, section: TaskData) -> int:
         if kind == "regression":
             raise InputError(f"{where} needs labels, and the task has scores; remove the column")
         numbers = _numbers(value, labels, where)
-        numbers = {renamed.get(name, name): number for name, number in numbers.items()}
+        numbers = _merged(numbers, renamed, role, kind, where)
         if set(numbers) != set(labels):
             names = " and ".join(sorted(set(numbers) ^ set(labels)))
             raise InputError(
                 f"{where} must have one number for each of {', '.join(labels)}; {names} is missing "
-                f"there, or is no label; {REMEDY}"
+                f"there, or is no label; {REMEDY}. If it is a label that no row of train has, or "
+                "that is nowhere the most probable one, set labels: [...] under the task's data in "
+                "params.yaml"
             )
         ordered = np.array([numbers[label] for label in labels])
         logits.append((_logits(ordered, kind, where) if role == ROLES[0] else ordered).tolist())
@@ -130,13 +134,30 @@ def _numbers(value: object, labels: Sequence[str] | None, where: str) -> dict[st
                 f"{', '.join(labels)}; {REMEDY}"
             )
         value = dict(zip(labels, value, strict=True))
-    if not isinstance(value, dict):
-        raise InputError(f"{where} must be a list of numbers or an object; {REMEDY}")
+    if not isinstance(value, dict) or not value:
+        raise InputError(f"{where} must be a list of numbers or an object with some; {REMEDY}")
     numbers = {str(name): as_number(number) for name, number in value.items()}
     if None in numbers.values():
         wrong = next(name for name, number in numbers.items() if number is None)
         raise InputError(f"{where} of {wrong!r:.40} is not a finite number; {REMEDY}")
     return numbers
+
+
+def _merged(
+    numbers: dict[str, float], renamed: dict[str, str], role: str, kind: str | None, where: str
+) -> dict[str, float]:
+    """The numbers by the names that params.yaml gives; probabilities of labels that become one are
+    added. Raises InputError where they cannot be."""
+    merged: dict[str, float] = {}
+    for name, number in numbers.items():
+        new = renamed.get(name, name)
+        if new in merged and (role == "logits" or kind == "multi_label"):
+            raise InputError(
+                f"{where}: labels in params.yaml gives several of them the name {new}; write one "
+                "number for each new name"
+            )
+        merged[new] = merged.get(new, 0.0) + number
+    return merged
 
 
 def _logits(probabilities: np.ndarray, kind: str, where: str) -> np.ndarray:

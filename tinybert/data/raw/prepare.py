@@ -1,5 +1,6 @@
 """A task's raw files -> canonical, validated tables."""
 
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -54,8 +55,10 @@ def prepare_task(
         tables["dev"].columns.pop(TEACHER_LOGITS, None)
         notices["dev"] = {f"taken_from_{source}": held_out, "notices": {}}
     tables = repeats.count_repeats(tables, TARGET[kind], section.drop_overlap, notices)
-    is_classes = names and source == "train" and kind != "tokens"
-    if is_classes and len(set(tables[source].columns[TARGET[kind]])) < 2:
+    classes = tables[source].columns[TARGET[kind]] if names and source == "train" else []
+    if kind == "tokens":
+        classes = chain.from_iterable(classes)
+    if names and source == "train" and len(set(classes)) < 2:
         raise InputError(
             f"{tables['train'].file}: only one class is left; add rows, or set drop_overlap: false"
         )

@@ -10,6 +10,7 @@ from tinybert.data.raw.targets import preview
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.schema import TaskData
 from tinybert.pipeline.wording import plural
+from tinybert.tasks.entities import OUTSIDE
 
 UNUSED = ("quoted", "missing_labels", "drop_broken")  # keys of task.<name>.data
 
@@ -60,6 +61,13 @@ def read(
             tags = [tuple(schemes.to_iob2(tags, scheme)) for tags in table.columns["tags"]]
             table.columns["tags"] = tags
     names = schemes.label_names(train.columns["tags"], scheme)
+    types = {part for name in section.labels or () for part in (name, name[2:])}
+    known = {*types, OUTSIDE, *(f"{mark}-{name}" for name in types for mark in "BI")}
+    if section.labels and (others := set(names) - known):
+        raise InputError(
+            f"params.yaml: labels lacks {', '.join(sorted(others))}, which the files have; add it, "
+            "or remove labels: for kind: tokens it gives numbers their names"
+        )
     if len(names) < 2:
         raise InputError(f"{train.file} has a single tag, {names[0]!r}; add others")
     for table in tables.values():

@@ -69,7 +69,9 @@ def _table(file: Path, rows: list[tuple], unit: str = "line") -> Table:
     """rows: (position, words or a text, tags or None)."""
     if not rows:
         raise InputError(f"{file} has no sentences; add some")
-    texts = [part if isinstance(part, str) else " ".join(part) for _, part, _ in rows]
+    texts = [
+        words_of.spaced(part) if isinstance(part, str) else " ".join(part) for _, part, _ in rows
+    ]
     table = Table(file, {"text_a": texts}, [number for number, *_ in rows], unit)
     for row, text in enumerate(texts):
         check_text(text, table.where(row), unit)
@@ -108,6 +110,8 @@ def _conll(
             words, tags = [], []
         if is_break or (line.startswith("#") and not words and len(cells) != width):
             continue  # a comment, not the word #
+        if width == 10 and word_at > 0 and re.fullmatch(r"\d+[-.]\d+", cells[0]):
+            continue  # CoNLL-U: words as they are written together, or one that is not written
         if line == content[0] and _is_header(cells, section):
             continue
         if len(cells) != width or not cells[word_at].strip() or not cells[tag_at].strip():
@@ -132,7 +136,7 @@ def _positions(file: Path, first: list[str], section: TaskData, labelled: bool) 
                 f"{file}: {first[0]!r:.60} has one column; write a word, a tab and its tag in each "
                 "line"
             )
-        if width == 10 and first[0] == "1":
+        if width == 10 and re.fullmatch(r"1(-\d+)?|0\.1", first[0]):
             raise InputError(
                 f"{file} is CoNLL-U, whose first column is a number; set columns: "
                 "{text: 2, label: 4} under the task's data in params.yaml, for the words and their "

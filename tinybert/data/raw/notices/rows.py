@@ -37,7 +37,7 @@ def count_tokens(
         enough = min(LONGEST, int(np.percentile(lengths, KEPT, method="higher")))
         more = "" if "text_b" in table.columns else "; encode.long_texts: windows would cut none"
         if has_tags:  # windows are for labels of texts
-            more = "; words after the cut are neither learnt nor scored"
+            more = "; words after that are not learnt, and count as no entity"
         counts["notices"]["cut"] = (
             f"{plural(len(cut), 'row is', 'rows are')} cut at {max_length} tokens, the first in "
             f"{table.where(cut[0])}: encode.max_length: {enough} in params.yaml would cut "
