@@ -28,11 +28,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch.nn import functional as F
-from transformers import AttentionInterface, BertConfig, BertForSequenceClassification, BertModel
-from transformers.models.bert.modeling_bert import eager_attention_forward
+from transformers import BertConfig, BertForSequenceClassification, BertModel
 
 from benchmarks.machine import describe
+from benchmarks.plain import Plain
 from tinybert.commands import cost
 from tinybert.commands.cost import Sizes, matmul_rate
 from tinybert.distillation.layers.loss import LayerLoss
@@ -136,46 +135,9 @@ def fit(objective: torch.nn.Module, rows: Rows, epochs: int = 1, batch_size: int
         return time.perf_counter() - start
 
 
-class Plain(torch.nn.Module):
-    """The plain recipe: attention stores masked scores."""
-
-    def __init__(self):
-        super().__init__()
-        self.student, self.teacher, self.map = models()
-        self.scores: list[torch.Tensor] = []
-        AttentionInterface.register("plain_scores", self._attention)
-        self.student.set_attn_implementation("plain_scores")
-        self.teacher.set_attn_implementation("plain_scores")
-
-    def _attention(self, module, query, key, value, attention_mask, **kwargs):
-        scores = query @ key.transpose(-1, -2) / query.shape[-1] ** 0.5 + attention_mask
-        self.scores.append(scores)
-        return eager_attention_forward(module, query, key, value, attention_mask, **kwargs)
-
-    def _states(self, model, inputs) -> tuple:
-        self.scores = []
-        mask = inputs["attention_mask"][:, None, None, :].float()
-        inputs = {**inputs, "attention_mask": (1 - mask) * -10000.0}
-        return model(**inputs, output_hidden_states=True).hidden_states, self.scores
-
-    def forward(self, inputs: dict) -> torch.Tensor:
-        hidden_s, scores_s = self._states(self.student, inputs)
-        with torch.no_grad():
-            hidden_t, scores_t = self._states(self.teacher, inputs)
-        step = len(scores_t) // len(scores_s)
-        loss = 0.0
-        for student, teacher in zip(scores_s, scores_t[step - 1 :: step], strict=True):
-            student = torch.where(student <= -1e2, torch.zeros_like(student), student)
-            teacher = torch.where(teacher <= -1e2, torch.zeros_like(teacher), teacher)
-            loss = loss + F.mse_loss(student, teacher)
-        for m, student in enumerate(hidden_s):
-            loss = loss + F.mse_loss(self.map(student, m), hidden_t[m * step])
-        return loss
-
-
 def plain(lengths: np.ndarray, max_length: int, steps: int) -> float:
     """Real tokens per second of the plain recipe; batches of rows in their order."""
-    objective = Plain()
+    objective = Plain(*models())
     parameters = [*objective.student.parameters(), *objective.map.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=5e-5, foreach=False)
     rows = rows_of(lengths[: BATCH * (steps + 1)])
