@@ -83,9 +83,14 @@ class Rows:
         return np.diff(self.starts)
 
     @property
+    def bounds(self) -> np.ndarray:
+        """(texts + 1,), the rows at which each text's begin."""
+        return np.arange(len(self) + 1) if self.windows is None else self.windows
+
+    @property
     def texts(self) -> int:
         """The number of texts."""
-        return len(self) if self.windows is None else len(self.windows) - 1
+        return len(self.bounds) - 1
 
     @property
     def labelled(self) -> int:

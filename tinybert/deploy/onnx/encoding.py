@@ -58,8 +58,7 @@ def _compare(
     saved: Tokenizer, first: list[str], second: list[str] | None, rows: Rows, title: str
 ) -> None:
     texts = first if second is None else list(zip(first, second, strict=True))
-    bounds = np.arange(len(rows) + 1) if rows.windows is None else rows.windows
-    starts, stride = rows.starts[bounds], saved.truncation["stride"]
+    starts, stride = rows.starts[rows.bounds], saved.truncation["stride"]
     for chunk in chunks(first, second):
         for i, encoding in enumerate(saved.encode_batch_fast(texts[chunk]), chunk.start):
             part, parts = slice(starts[i], starts[i + 1]), windows(encoding, stride)
