@@ -22,17 +22,30 @@ LONG = " ".join(WORDS)  # a token each
 TEXTS = ["good film", LONG, "never again", f"{LONG} {LONG} dull", "the plot is boring"]
 
 
-def by_hand(model, tokenizer, text: str) -> np.ndarray:
-    """The windows' ids, cut out of the text's; their logits, each window alone; the mean."""
+def cut_by_hand(tokenizer, text: str) -> list[list[int]]:
+    """The ids of the windows, cut out of the text's; each has the special tokens."""
     first, *ids, last = tokenizer(text)["input_ids"]
-    content, logits = LENGTH - 2, []
-    for start in range(0, len(ids), content - STRIDE):
-        row = torch.tensor([[first, *ids[start : start + content], last]])
-        with torch.inference_mode():
-            logits.append(model(input_ids=row, attention_mask=torch.ones_like(row)).logits[0])
-        if start + content >= len(ids):
-            break
-    return torch.stack(logits).mean(dim=0).numpy()
+    room = LENGTH - 2
+    starts = range(0, max(1, len(ids) - STRIDE), room - STRIDE)
+    return [[first, *ids[start : start + room], last] for start in starts]
+
+
+def by_hand(model, tokenizer, text: str) -> np.ndarray:
+    """The mean of the logits of the windows, each alone."""
+    with torch.inference_mode():
+        rows = [model(input_ids=torch.tensor([ids])).logits for ids in cut_by_hand(tokenizer, text)]
+    return torch.cat(rows).mean(dim=0).numpy()
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta"])
+def test_texts_of_every_length_are_cut_into_windows(tokenizer_of, family):
+    """An empty text, texts that fit exactly, and a last window that is full or has one token."""
+    texts = [" ".join((WORDS * 2)[:count]) for count in range(40)]
+    rows = encode.encode(texts, None, tokenizer_of(family), LENGTH, STRIDE)
+    expected = [cut_by_hand(tokenizer_of(family), text) for text in texts]
+    assert np.diff(rows.windows).tolist() == list(map(len, expected))
+    actual = [ids.tolist() for ids in np.split(rows.tokens, rows.starts[1:-1])]
+    assert actual == [ids for windows in expected for ids in windows]
 
 
 @pytest.mark.parametrize("family", ["bert", "roberta"])
@@ -108,6 +121,13 @@ def test_windows_that_begin_within_a_word_keep_its_characters(byte_tokenizer):
     assert all(part in text for part in parts)
 
 
+def test_windows_keep_the_space_before_their_first_word(byte_tokenizer):
+    """A byte-level tokenizer has other tokens for a word without it."""
+    parts, _ = windows.split([LONG], byte_tokenizer, LENGTH, STRIDE)
+    assert any(part.startswith(" ") for part in parts)
+    assert not any(LONG[: LONG.index(part)].endswith(" ") for part in parts)
+
+
 def test_pairs_words_and_tokenizers_without_windows_are_refused(tokenizer):
     kind = "classification"
     windows.check("mine", kind, False, tokenizer)
@@ -115,7 +135,7 @@ def test_pairs_words_and_tokenizers_without_windows_are_refused(tokenizer):
         windows.check("mine", kind, True, tokenizer)
     with pytest.raises(InputError, match=r"mine labels words; set encode.long_texts: cut"):
         windows.check("mine", "tokens", False, tokenizer)
-    with pytest.raises(InputError, match="SimpleNamespace is none; set encode.long_texts: cut"):
+    with pytest.raises(InputError, match="SimpleNamespace is not one; set encode.long_texts: cut"):
         windows.check("mine", kind, False, SimpleNamespace(is_fast=False))
 
 

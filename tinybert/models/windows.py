@@ -31,7 +31,7 @@ def check(task: str, kind: str, pair: bool, tokenizer: "PreTrainedTokenizerBase"
     if not tokenizer.is_fast:
         raise InputError(
             "encode.long_texts: windows needs a tokenizer of the library tokenizers, and "
-            f"{type(tokenizer).__name__} is none; {REMEDY}"
+            f"{type(tokenizer).__name__} is not one; {REMEDY}"
         )
 
 
@@ -46,7 +46,8 @@ def split(
     """Windows as texts of their own, and the index of each one's text. A text of one window stays
     as it is.
 
-    The tokens of a window are those of the text's, except where it begins or ends within a word.
+    The tokens of a window are those of the text's, except where it begins or ends within a word. It
+    keeps the space before it, which a byte-level tokenizer counts to its first word.
     """
     parts, indices = [], []
     for chunk in chunks(texts):
@@ -60,6 +61,7 @@ def split(
             text = texts[chunk.start + number]
             if counts[number] > 1:
                 start = min((a for a, b in offsets if a < b), default=0)  # special tokens: (0, 0)
+                start -= start > 0 and text[start - 1].isspace()
                 text = text[start : max(b for _, b in offsets)]
             parts.append(text)
             indices.append(chunk.start + number)
