@@ -1,7 +1,7 @@
 """Long texts: cut, or read in windows (encode.long_texts).
 
-    python -m benchmarks.long_texts [--variants "cut at 128" ...] [--train 160] [--dev 100]
-        [--test 300] [--seed 1] [--finished FOLDER] [--work FOLDER] [--json FILE]
+    python -m benchmarks.long_texts [--variants "cut at 128" ...] [--train 72] [--dev 48]
+        [--test 240] [--seed 1] [--finished FOLDER] [--work FOLDER] [--json FILE]
 
 Texts of 300 to 2,000 words: what the docstrings of a module say, paragraph by paragraph, without
 those that name the library, which is the label. No paragraph is a near-duplicate of another. Runs
@@ -9,8 +9,9 @@ the stages from prepare_task to distill_prediction with params.yaml's settings, 
 unlabelled rows, from the pretrained model and the general student that `dvc repro` left in
 --finished, and scores teacher and student on the test texts. Windows are more tokens, so texts that
 are cut are trained for as many more epochs: all variants train on about as many tokens, and the
-epoch is chosen on dev. The first run harvests for a minute. An estimate, not a measurement: with
-the defaults the two variants take 10 minutes on 2 cores, and "cut at 512" 4 more.
+epoch is chosen on dev. The first run harvests for a minute. An estimate, not a measurement, by
+the operations as `tinybert plan` counts them: on 2 cores that multiply float32 at 150 GFLOP/s, the
+two default variants take 12 minutes each, and so does "cut at 512".
 """
 
 import argparse
@@ -179,9 +180,9 @@ def table(results: dict) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS)[:2])
-    parser.add_argument("--train", type=int, default=160)
-    parser.add_argument("--dev", type=int, default=100)
-    parser.add_argument("--test", type=int, default=300)
+    parser.add_argument("--train", type=int, default=72)
+    parser.add_argument("--dev", type=int, default=48)
+    parser.add_argument("--test", type=int, default=240)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--finished", type=Path, default=ROOT)
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir(), "long_texts"))
