@@ -61,7 +61,7 @@ def test_windows_are_no_remedy_for_pairs_and_words(tmp_path, tokenizer):
     section = TaskData(kind="tokens")
     counts = prepare_task(raw, tmp_path / "out", section, tokenizer, 5)[1]["train"]
     assert counts["notices"]["cut"].endswith(
-        "in params.yaml would cut 0; words after the cut are neither learnt nor scored"
+        "in params.yaml would cut 0; words after that are not learnt, and count as no entity"
     )
 
 
