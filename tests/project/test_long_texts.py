@@ -62,7 +62,7 @@ def workspace(folder: Path, tokenizer, files: dict[str, str], **data) -> None:
     }  # fmt: skip
     values["general"]["epochs"] = 0
     for section, epochs in {"teacher": 15, "baseline": 1, "prediction": 4}.items():
-        values[section] |= {"epochs": epochs, "lr": 1e-2}
+        values[section] |= {"epochs": epochs, "lr": 1e-2, "dropout": 0.0}
     values["export"]["max_drop"] = 100
     YAML().dump(values, folder / "params.yaml")
 
@@ -81,7 +81,7 @@ def run(folder: Path, *stages: str) -> None:
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, tokenizer) -> Path:
     folder = tmp_path_factory.mktemp("long_texts")
-    splits = {"train.tsv": table(60, 0), "dev.tsv": table(20, 1), "test.tsv": table(30, 2)}
+    splits = {"train.tsv": table(120, 0), "dev.tsv": table(20, 1), "test.tsv": table(30, 2)}
     workspace(folder, tokenizer, {**splits, "unlabeled.tsv": table(40, 3)})
     run(folder, *STAGES)
     return folder
@@ -118,9 +118,9 @@ def test_the_teacher_answers_each_window(finished):
     rows = pd.concat(map(pd.read_parquet, shards))
     assert rows["text_a"].str.split().str.len().max() == LENGTH - 2
     logits = [np.load(file) for file in sorted((finished / "data/labels/mine").glob("*.npy"))]
-    assert len(np.concatenate(logits)) == len(rows) > 2 * (60 + 40)
+    assert len(np.concatenate(logits)) == len(rows) > 2 * (120 + 40)
     data = json.loads((finished / "metrics/data/mine.json").read_text())
-    assert data["train"]["rows"] == 60 and data["train"]["rows_cut"] == 0
+    assert data["train"]["rows"] == 120 and data["train"]["rows_cut"] == 0
 
 
 def test_the_exported_student_answers_as_it_was_scored(finished):
