@@ -30,8 +30,8 @@ from tinybert.deploy.onnx.session import FILES, TOKENIZER_FILE, logits, session
 from tinybert.evaluation.linear import STRENGTHS, LinearModel, fit_linear
 from tinybert.evaluation.report import tables
 from tinybert.models import pretrained
-from tinybert.models.encode import evenly_spaced
 from tinybert.models.folder import load_classifier
+from tinybert.models.rows import evenly_spaced
 from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline import params, paths
 from tinybert.pipeline.files import write_json

@@ -26,7 +26,7 @@ from tinybert.data.augment import words
 from tinybert.data.augment.masked_words import MaskedWords
 from tinybert.data.augment.words import Span
 from tinybert.models import pretrained
-from tinybert.models.encode import evenly_spaced
+from tinybert.models.rows import evenly_spaced
 from tinybert.pipeline.files import write_json
 
 LANGUAGE = "en"

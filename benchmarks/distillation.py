@@ -39,8 +39,8 @@ from tinybert.distillation.layers.projection import Projection
 from tinybert.distillation.layers.teacher_store import cache_targets
 from tinybert.distillation.prediction.loss import PredictionLoss
 from tinybert.models import device
-from tinybert.models.encode import Rows, model_inputs
 from tinybert.models.low_rank import low_rank_table
+from tinybert.models.rows import Rows, model_inputs
 from tinybert.models.vocabulary import prune_embeddings
 from tinybert.pipeline.files import write_json
 from tinybert.pipeline.schema import Prediction, Training

@@ -24,7 +24,7 @@ from benchmarks.distillation import (
 )
 from benchmarks.machine import describe
 from tinybert.models import device, predict
-from tinybert.models.encode import model_inputs
+from tinybert.models.rows import model_inputs
 from tinybert.pipeline.files import write_json
 
 

@@ -7,7 +7,7 @@ from transformers import PreTrainedModel
 
 from tinybert.distillation.layers.loss import LayerLoss
 from tinybert.distillation.prediction.loss import PredictionLoss
-from tinybert.models.encode import model_inputs
+from tinybert.models.rows import model_inputs
 
 RELATION_HEADS = 24  # divides the widths 384, 312 and 192
 

@@ -23,8 +23,9 @@ from benchmarks.machine import describe
 from tinybert.deploy.onnx import export
 from tinybert.deploy.onnx.session import FILES
 from tinybert.evaluation import speed
-from tinybert.models.encode import Rows, evenly_spaced, read_rows
+from tinybert.models.encode import read_rows
 from tinybert.models.folder import load_classifier
+from tinybert.models.rows import Rows, evenly_spaced
 from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline import params, paths
 from tinybert.pipeline.files import write_json

@@ -32,8 +32,8 @@ from tinybert.distillation.layers.loss import LayerLoss
 from tinybert.distillation.layers.student import create_student
 from tinybert.distillation.prediction.loss import PredictionLoss
 from tinybert.models import device, encode, predict, pretrained
-from tinybert.models.encode import Rows
 from tinybert.models.folder import load_classifier, save_model
+from tinybert.models.rows import Rows
 from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline import params, paths
 from tinybert.pipeline.files import write_json

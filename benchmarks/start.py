@@ -23,8 +23,9 @@ from tinybert.distillation.layers.loss import LayerLoss
 from tinybert.distillation.layers.projection import Projection
 from tinybert.distillation.layers.student import create_student
 from tinybert.distillation.layers.student_config import student_config
-from tinybert.models import encode
+from tinybert.models.encode import read_segments
 from tinybert.models.folder import load_encoder
+from tinybert.models.rows import Rows
 from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline import params, paths
 from tinybert.pipeline.schema import LayerLoss as Layers
@@ -45,7 +46,7 @@ def student(init: str, layers: int, width: int, inner: int) -> Student:
 
 
 def start(
-    teacher: PreTrainedModel, init: str, sizes: tuple[int, int, int], rows: encode.Rows
+    teacher: PreTrainedModel, init: str, sizes: tuple[int, int, int], rows: Rows
 ) -> tuple[PreTrainedModel, Projection]:
     """As create_student; init "copied": the teacher's embeddings and mapped layers."""
     kind = "random" if init == "copied" else init
@@ -62,9 +63,9 @@ def start(
     return model, projection
 
 
-def losses(teacher: PreTrainedModel, rows: encode.Rows, training: Training) -> None:
-    def part(begin: int, end: int) -> encode.Rows:
-        return encode.Rows(rows.tokens, rows.starts[begin : end + 1], rows.padding_id)
+def losses(teacher: PreTrainedModel, rows: Rows, training: Training) -> None:
+    def part(begin: int, end: int) -> Rows:
+        return Rows(rows.tokens, rows.starts[begin : end + 1], rows.padding_id)
 
     seen, held_out = part(0, len(rows) - HELD_OUT), part(len(rows) - HELD_OUT, len(rows))
     width = teacher.config.hidden_size
@@ -87,7 +88,7 @@ def seconds(layers: int, width: int, inner: int) -> tuple[float, float]:
     model = AutoModel.from_config(student_config(TEACHER, settings))
     length = 100
     tokens = torch.randint(1000, 2000, (closed_form.TOKENS,)).numpy()
-    rows = encode.Rows(tokens, np.arange(0, len(tokens) + 1, length), padding_id=0)
+    rows = Rows(tokens, np.arange(0, len(tokens) + 1, length), padding_id=0)
     batches = closed_form.sample(rows)
     begin = time.perf_counter()
     with torch.no_grad():
@@ -101,7 +102,7 @@ def seconds(layers: int, width: int, inner: int) -> tuple[float, float]:
 def main() -> None:
     settings = params.load()
     tokenizer = load_tokenizer(paths.PRETRAINED)
-    rows = encode.read_segments(paths.CORPUS, tokenizer.pad_token_id)
+    rows = read_segments(paths.CORPUS, tokenizer.pad_token_id)
     print(f"{describe()}\n")
     losses(load_encoder(paths.PRETRAINED), rows, settings.general)
     print("\n| BERT-base to | the teacher's pass, s | other steps, s a layer |")

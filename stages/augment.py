@@ -17,6 +17,7 @@ def main(name: str) -> None:
             precision=settings.precision,
             seed=params.derive(settings.seed, "augment"),
             checkpoint_dir=checkpoint_dir,
+            stride=settings.encode.stride,
         )
     if distributed.is_main():
         write_json(paths.metrics("augment", name), counts)

@@ -22,7 +22,7 @@ def main(name: str) -> None:
     student, tokenizer = load_classifier(source, task.head(), seed), load_tokenizer(source)
     logits = read_logits(paths.teacher_logits(name))
     rows = encode.read_rows(paths.augmented(name), tokenizer, length, teacher_logits=logits)
-    dev = encode.read_rows(tables / "dev.parquet", tokenizer, length)
+    dev = encode.read_rows(tables / "dev.parquet", tokenizer, length, settings.encode.stride)
     with resume.stage_dir() as checkpoint_dir:
         with low_rank_table(student, settings.student.embedding_rank):
             loop.fit(

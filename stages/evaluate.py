@@ -8,7 +8,8 @@ from tinybert.pipeline import params, stage
 
 
 def main(name: str) -> None:
-    result = compare_models(name, params.load().encode.max_length)
+    settings = params.load()
+    result = compare_models(name, settings.encode.max_length, settings.encode.stride)
     for line in score_warnings({name: result}):
         print(line, file=sys.stderr)
 

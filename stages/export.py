@@ -6,7 +6,7 @@ from tinybert.pipeline import params, stage
 
 def main(name: str) -> None:
     settings = params.load()
-    export_student(name, settings.encode.max_length, settings.export)
+    export_student(name, settings.encode.max_length, settings.export, settings.encode.stride)
 
 
 if __name__ == "__main__":

@@ -13,8 +13,9 @@ from tinybert.tasks.task import load_task
 
 def main(name: str) -> None:
     settings = params.load()
-    length, tables = settings.encode.max_length, paths.tables(name)
+    length, stride = settings.encode.max_length, settings.encode.stride
     student, tokenizer = load_encoder(paths.GENERAL), load_tokenizer(paths.GENERAL)
+    tables = paths.tables(name)
     texts = [read_rows(paths.augmented(name), tokenizer, length)]
     if settings.corpus.path:
         texts.append(read_segments(paths.CORPUS, tokenizer.pad_token_id))
@@ -22,7 +23,7 @@ def main(name: str) -> None:
     kept, pruned = shrink_table(student, tokenizer, counts, settings.student)
     metrics = {"tokens": len(kept), "of": len(counts)}
     for split in ("dev", load_task(tables).test_split):
-        rows = read_rows(tables / f"{split}.parquet", tokenizer, length)
+        rows = read_rows(tables / f"{split}.parquet", tokenizer, length, stride)
         metrics[f"{split}_missing"] = round(missing_share(rows, kept), 4)
     out = paths.model(name, "general")
     save_model(out, student, pruned, length)

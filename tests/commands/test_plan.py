@@ -153,6 +153,18 @@ def test_all_stages_of_a_fresh_clone_run_and_nothing_is_written(clone):
     assert after == before
 
 
+def test_windows_are_planned_with_the_tokens_that_they_share(clone):
+    (clone / "data/raw/pydocs").mkdir(parents=True)
+    rows = [f"row {i} {'the ' * 198}\t{'ab'[i % 2]}" for i in range(60)]  # 200 tokens each
+    (clone / "data/raw/pydocs/train.tsv").write_text("\n".join(["text\tlabel", *rows]))
+    text = re.sub(r"copies: \d+", "copies: 0", (clone / "params.yaml").read_text())
+    for kind, tokens in {"cut": 64, "windows": 200 + 3 * 16 + 4 * 2}.items():
+        text = re.sub(r"long_texts: \w+", f"long_texts: {kind}", text)
+        (clone / "params.yaml").write_text(text)
+        planned = int(rows_of(plan.plan())["label@pydocs"][1].replace(",", ""))
+        assert 54 * tokens <= planned < 1.2 * 54 * tokens  # a tenth of the rows are dev
+
+
 def test_a_task_without_labels_is_planned(clone):
     empty = work({"unlabeled": Rows(900, 40_000), "dev": Rows(100, 4_000)})
     stages = ("finetune_general", "finetune_baseline", "augment", "label", "distill_prediction")

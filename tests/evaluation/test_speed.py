@@ -53,6 +53,20 @@ def test_the_rows_come_from_all_over_the_split(tokenizer, recorded):
     assert min(lengths) == 4 and max(lengths) == 32
 
 
+def test_a_text_in_windows_takes_as_long_as_all_of_them(tokenizer, monkeypatch, recorded):
+    """Three texts of three, one and two windows; a pass of 3 s is a text a second."""
+    monkeypatch.setattr(speed, "BATCH_SIZE", 4)
+    model, shapes = recorded
+    rows = encode(["good " * 14, "never", "good " * 9], None, tokenizer, 8, 2)
+    speed.speed({"only": model}, {}, rows, 3)
+    assert [batch for batch, _ in shapes] == 2 * ([1] * 12 + [4, 2] * speed.ROUNDS)
+    assert [length for _, length in shapes[6:12]] == [8, 8, 8, 4, 8, 8]
+    clock = iter(2 * [0.0, 1.0, 2.0, 6.0, *[3.0] * speed.ROUNDS])
+    monkeypatch.setattr(speed, "seconds", lambda run, inputs: next(clock))
+    timings = speed.speed({"only": model}, {}, rows, 3)["one_thread"]["only"]["torch"]
+    assert timings == {"latency_ms": 2000, "latency_ms_p95": 5600, "rows_per_second": 1}
+
+
 def test_timings_are_computed_from_the_seconds_of_each_call(tokenizer, monkeypatch, recorded):
     """With a clock that gives 1 s to 20 s for the rows, and 2 s, 8 s and 4 s for the passes."""
     model, _ = recorded

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from tinybert.models import batches as batches_module
 from tinybert.models.batches import BucketSampler, inference_batches, training_batches
-from tinybert.models.encode import Rows, encode
+from tinybert.models.encode import encode
+from tinybert.models.rows import Rows
 
 TEXTS = ["good film", "the plot is very dull and boring", "never", "a great story again"]
 

@@ -8,13 +8,9 @@ import torch
 
 from tinybert.models import chunks as chunks_module
 from tinybert.models import encode as encode_module
-from tinybert.models.encode import (
-    NO_LABEL,
-    encode,
-    model_inputs,
-    read_rows,
-    read_segments,
-)
+from tinybert.models import rows as rows_module
+from tinybert.models.encode import encode, read_rows, read_segments
+from tinybert.models.rows import NO_LABEL, model_inputs
 from tinybert.pipeline.errors import InputError
 
 TEXTS = ["good film", "the plot is very dull and boring", "never", "a great story again"]
@@ -64,7 +60,7 @@ def test_null_labels_and_scores_are_marked(tokenizer, tmp_path):
 
 def test_segments_are_read_from_their_shards(tmp_path, monkeypatch):
     """There are more shards than may be open, with no, one or several batches."""
-    monkeypatch.setattr(encode_module, "OPEN", 2)
+    monkeypatch.setattr(rows_module, "OPEN", 2)
     random = np.random.default_rng(0)
     shards = [[random.integers(0, 9, random.integers(1, 6)).tolist() for _ in range(n)]
               for n in (3, 0, 7, 1, 9)]  # fmt: skip

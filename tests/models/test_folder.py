@@ -8,8 +8,9 @@ from tiny import tiny_config
 from transformers import BertForSequenceClassification, pipeline
 
 from tinybert.distillation.layers.projection import Projection
-from tinybert.models.encode import encode, model_inputs
+from tinybert.models.encode import encode
 from tinybert.models.folder import save_model
+from tinybert.models.rows import model_inputs
 
 LENGTH = 16
 

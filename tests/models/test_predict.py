@@ -8,7 +8,8 @@ from transformers import AutoModelForSequenceClassification, BertForSequenceClas
 
 from tinybert.models import predict
 from tinybert.models.device import frozen, heads
-from tinybert.models.encode import Rows, encode
+from tinybert.models.encode import encode
+from tinybert.models.rows import Rows
 
 TEXTS = ["good", "a very bad film", "the plot of this movie is dull and boring", "great story"]
 

@@ -10,7 +10,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import BertForTokenClassification
 
 from tinybert.models import predict
-from tinybert.models.encode import encode_words, labelled_logits
+from tinybert.models.encode import encode_words
+from tinybert.models.rows import labelled_logits
 from tinybert.models.words import first_pieces, locate, spaced, split
 
 SENTENCES = [["The", "films", ",", "blue"], ["never"], ["good", "movie", "\u200b", "music"]]

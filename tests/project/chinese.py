@@ -15,7 +15,8 @@ from torch.nn import functional as F
 from transformers import BertConfig, BertForMaskedLM, BertTokenizer, PreTrainedTokenizerBase
 
 from tinybert.data.corpus import sources
-from tinybert.models.encode import Rows, encode, model_inputs
+from tinybert.models.encode import encode
+from tinybert.models.rows import Rows, model_inputs
 from tinybert.pipeline.schema import Training
 from tinybert.training import loop
 

@@ -17,8 +17,8 @@ from transformers import (
     BertForSequenceClassification,
 )
 
-from tinybert.models.encode import Rows
-from tinybert.pipeline.schema import Training
+from tinybert.models.rows import Rows
+from tinybert.pipeline.schema import Encode, Training
 from tinybert.tasks import finetune
 from tinybert.tasks.task import Task
 
@@ -28,7 +28,7 @@ LABEL = [1] * len(GOOD) + [0] * len(BAD)
 SETTINGS = SimpleNamespace(
     seed=1,
     precision="fp32",
-    encode=SimpleNamespace(max_length=32),
+    encode=Encode(max_length=32, long_texts="cut"),
 )
 TRAINING = Training(
     epochs=20,

@@ -6,7 +6,7 @@ import torch
 from tiny import VOCABULARY, tiny_config
 from transformers import BertForSequenceClassification
 
-from tinybert.models.encode import NO_LABEL
+from tinybert.models.rows import NO_LABEL
 from tinybert.tasks.gold import GoldLoss, hard_binary_cross_entropy, hard_cross_entropy, score_loss
 
 NAN = float("nan")

@@ -8,7 +8,7 @@ from sentences import LABELS, task
 from seqeval.metrics import classification_report, f1_score, precision_score, recall_score
 from sklearn.metrics import precision_recall_fscore_support
 
-from tinybert.models.encode import Rows, Words
+from tinybert.models.rows import Rows, Words
 from tinybert.tasks.intervals import interval
 from tinybert.tasks.scores import METRICS, compared
 from tinybert.tasks.task import Task

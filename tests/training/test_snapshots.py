@@ -17,7 +17,8 @@ from transformers import BertForSequenceClassification, BertModel
 
 from tinybert.distillation.layers.loss import LayerLoss
 from tinybert.distillation.layers.projection import Projection
-from tinybert.models.encode import Rows, encode
+from tinybert.models.encode import encode
+from tinybert.models.rows import Rows
 from tinybert.pipeline.schema import Training
 from tinybert.tasks.gold import GoldLoss
 from tinybert.training import loop

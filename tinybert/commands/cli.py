@@ -90,8 +90,9 @@ def _speed(options: argparse.Namespace) -> None:
     from tinybert.pipeline import params
 
     settings = params.load()
+    encode = settings.encode
     results = {
-        task: speed.measure(task, settings.encode.max_length, options.rows)
+        task: speed.measure(task, encode.max_length, options.rows, encode.stride)
         for task in options.tasks or settings.tasks
     }
     print(f"\n{tables.markdown(tables.speeds_table(results))}")

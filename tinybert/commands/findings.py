@@ -10,7 +10,7 @@ from tabulate import tabulate
 from transformers import PreTrainedTokenizerBase
 
 from tinybert.commands import languages, model_choice, raw_files, word_files
-from tinybert.data.raw import prepare, raw_tables, splits, tagged
+from tinybert.data.raw import prepare, raw_tables, same, splits, tagged
 from tinybert.data.raw.columns import header_test
 from tinybert.data.raw.records import Options
 from tinybert.pipeline.errors import InputError
@@ -43,7 +43,7 @@ class Findings:
         read the texts and nobody chooses another.
         """
         self.folder, self.section, self.notes = folder, section, []
-        self.max_length = settings.encode.max_length
+        self.max_length = same.limit(settings.encode)
         texts = _first_texts(folder, section)
         self.language = languages.detect(texts)
         self.model, config, self.tokenizer = model_choice.load(settings, model)

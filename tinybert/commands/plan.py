@@ -196,8 +196,9 @@ def _splits(
     """Rows of each split: those that the stage prepare_task counted, or counted as it does; None
     if the files or the tokenizer are missing, or the files have mistakes."""
     from tinybert.data.raw.prepare import prepare_task
+    from tinybert.data.raw.same import limit
 
-    length = settings.encode.max_length
+    length, stride = settings.encode.max_length, settings.encode.stride
     file = paths.metrics("data", task)
     if f"prepare_task@{task}" not in pending and file.is_file():
         statistics = read_json(file)
@@ -207,14 +208,23 @@ def _splits(
         with tempfile.TemporaryDirectory() as folder:
             section = settings.task[task].data
             try:
-                statistics = prepare_task(paths.raw(task), Path(folder), section, words, length)[1]
+                raw, read = paths.raw(task), limit(settings.encode)
+                statistics = prepare_task(raw, Path(folder), section, words, read)[1]
             except InputError:
                 return None
+    counted = {split: counts for split, counts in statistics.items() if counts.get("tokens")}
+    if stride:
+        return {split: _windows(counts, length, stride) for split, counts in counted.items()}
     return {
         split: Rows(counts["rows"], min(counts["tokens"]["total"], counts["rows"] * length))
-        for split, counts in statistics.items()
-        if counts.get("tokens")
+        for split, counts in counted.items()
     }
+
+
+def _windows(counts: dict, length: int, stride: int) -> Rows:
+    """At most: as if no text were short. Each window has two special tokens."""
+    tokens = counts["tokens"]["total"] * length // (length - stride - 2)
+    return Rows(max(counts["rows"], -(-tokens // length)), tokens)
 
 
 def _corpus(settings: Params, splits: dict[str, dict[str, Rows] | None], pending: set[str]) -> Rows:

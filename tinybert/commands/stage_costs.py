@@ -29,7 +29,7 @@ STATES = 34  # numbers that a layer keeps for each token and unit of width, for 
 
 @dataclass(frozen=True)
 class Rows:
-    """Of a split, as far as encode.max_length: their number and their tokens."""
+    """Of a split, as models read them, cut or in windows: their number and their tokens."""
 
     count: int = 0
     tokens: int = 0

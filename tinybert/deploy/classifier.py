@@ -15,6 +15,7 @@ from tinybert.deploy.onnx import reference
 from tinybert.deploy.onnx.session import FILES, METADATA_FILE, TOKENIZER_FILE, logits, session
 from tinybert.deploy.words import number_words, predict_words, use_windows
 from tinybert.models.chunks import MAX_CHARACTERS, chunks
+from tinybert.models.windows import windows
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.files import read_json
 
@@ -39,8 +40,9 @@ class Classifier:
         metadata = read_json(folder / METADATA_FILE)
         self.kind, self.labels, self.pair = (metadata[k] for k in ("kind", "labels", "pair"))
         try:
-            # with training's truncation: its length, side and strategy
+            # with training's truncation: its length, side, strategy, and the stride of windows
             self.tokenizer = Tokenizer.from_file(str(folder / TOKENIZER_FILE))
+            self.stride = self.tokenizer.truncation["stride"]
             self.session = session(folder / FILES[kind], threads)
         except (OSError, MemoryError):
             raise
@@ -95,14 +97,15 @@ class Classifier:
         rows = [np.empty((0, max(1, len(self.labels))), np.float32)]
         sides = list(zip(*texts, strict=True)) if self.pair else [texts]
         rows += [
-            logits(self.session, self.tokenizer.encode_batch(texts[part]))
+            logits(self.session, windows(encoding, self.stride)).mean(axis=0, keepdims=True)
             for part in (chunks(*sides) if texts else ())
+            for encoding in self.tokenizer.encode_batch(texts[part])
         ]
         return np.concatenate(rows)
 
     def encode(self, texts: Sequence[str | tuple[str, str]]) -> list[Encoding]:
-        """Texts, or pairs of texts, as the tokens that training saw. Raises InputError as a
-        call."""
+        """Texts, or pairs of texts, as the tokens that training saw; a text's further windows are
+        in `overflowing`. Raises InputError as a call."""
         return self.tokenizer.encode_batch(self.check(texts))
 
     def check(self, texts: Sequence[str | tuple[str, str]]) -> list[str] | list[tuple[str, str]]:

@@ -29,6 +29,7 @@ tag = pipeline(
 )
 tag("some text")"""
 PAIR = '{"text": "one text", "text_pair": "another"}'
+FIRST_WINDOW = ", with `tinybert predict` and `tinybert serve`; the lines above read the first one"
 CARD = """\
 ---
 {card_data}
@@ -77,7 +78,7 @@ def write(task: str, out: Path, licence: str) -> None:
         raise InputError(f"{out} exists; remove it, or choose another folder")
     pretrained.read_config(str(student), None, task)
     for kind in FILES:
-        Classifier(onnx, kind)
+        stride = Classifier(onnx, kind).stride
     rows, scores, sizes = _scores(*metrics)
     metadata = read_json(onnx / METADATA_FILE)
     source = read_json(paths.PRETRAINED / "source.json", "model", "revision")
@@ -94,7 +95,7 @@ def write(task: str, out: Path, licence: str) -> None:
         card_data=_card_data(task, licence, scores, card.pipeline_tag(metadata)).to_yaml(),
         task=task,
         usage=usage,
-        longer=card.longer(metadata),
+        longer=card.longer(metadata, stride) + (FIRST_WINDOW if stride else ""),
         what="pairs of texts" if metadata["pair"] else "texts",
         max_length=length,
         teacher=source["model"] + (f" ({source['revision']})" if source["revision"] else ""),

@@ -17,6 +17,7 @@ from tinybert.deploy.classifier import Classifier, decode
 from tinybert.deploy.onnx.session import INPUTS
 from tinybert.deploy.words import predict_words, use_windows
 from tinybert.models import pretrained
+from tinybert.models.windows import windows
 from tinybert.pipeline.errors import InputError
 from tinybert.tasks.task import Task
 
@@ -44,7 +45,9 @@ class TorchClassifier:
         # its own, if the student's vocabulary is smaller; both cut texts at training's length
         self.tokenizer = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
         length = student.tokenizer.truncation["max_length"]
-        self.tokenizer.enable_truncation(length, direction=tokenizer.truncation_side)
+        self.tokenizer.enable_truncation(
+            length, stride=student.stride, direction=tokenizer.truncation_side
+        )
         is_words = student.kind == "tokens"
         if is_words:
             use_windows(self.tokenizer)
@@ -64,9 +67,15 @@ class TorchClassifier:
         return [decode(self._logits(row), kind, labels) for row in rows]
 
     def _logits(self, encoding: Encoding) -> np.ndarray:
-        """(outputs,), in the order of the student's labels; (tokens, outputs) for words."""
+        """(outputs,), in the order of the student's labels: the mean of a text's windows."""
+        if self.student.kind == "tokens":
+            return self._window_logits(encoding)
+        return np.mean([self._window_logits(w) for w in windows(encoding, self.student.stride)], 0)
+
+    def _window_logits(self, window: Encoding) -> np.ndarray:
+        """As Classifier's session: (outputs,), or (tokens, outputs) for words."""
         inputs = {
-            name: torch.tensor([getattr(encoding, INPUTS[name])]) for name in self.student.names
+            name: torch.tensor([getattr(window, INPUTS[name])]) for name in self.student.names
         }
         with torch.inference_mode():
             return self.model(**inputs).logits[0].numpy()[..., self.order]

@@ -10,8 +10,9 @@ from tinybert.evaluation.linear import fit_linear
 from tinybert.evaluation.reliability import calibration
 from tinybert.evaluation.tagging import fit_tagger, shown
 from tinybert.models import predict
-from tinybert.models.encode import Rows, read_rows
+from tinybert.models.encode import read_rows
 from tinybert.models.folder import load_classifier
+from tinybert.models.rows import Rows
 from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline import paths
 from tinybert.pipeline.files import atomic_write, reading, write_json
@@ -23,11 +24,11 @@ from tinybert.tasks.word_scores import type_scores
 JUDGED = ("teacher", "student")
 
 
-def compare_models(name: str, max_length: int) -> dict:
+def compare_models(name: str, max_length: int, stride: int = 0) -> dict:
     """Writes metrics/eval/T.json and metrics/predictions/T.csv for the task T, and returns the
     content of the former.
 
-    max_length: tokens in a row. The models compute in float32, as they are deployed.
+    max_length, stride: as of read_rows. The models compute in float32, as they are deployed.
     """
     task = load_task(paths.tables(name))
     folders = {model: paths.model(name, model) for model in task.models}
@@ -44,7 +45,7 @@ def compare_models(name: str, max_length: int) -> dict:
     def score(split: str) -> tuple[Rows, dict[str, np.ndarray], dict]:
         file, logits = paths.tables(name) / f"{split}.parquet", {}
         for model, loaded in models.items():
-            rows = read_rows(file, tokenizers[model], max_length)
+            rows = read_rows(file, tokenizers[model], max_length, stride)
             together = [loaded, *(members if model == "teacher" else [])]
             title = f"{split} scores of the {model}"
             logits[model] = predict.mean_logits(together, rows, "fp32", title)
@@ -52,7 +53,7 @@ def compare_models(name: str, max_length: int) -> dict:
             logits = {"linear": linear.logits(_table(name, split)), **logits}
         target, metrics = rows.columns[task.target], task.metrics_of(split)
         pairs = {model: compared(values, rows, task) for model, values in logits.items()}
-        part = {"rows": len(rows), **_scores(pairs, metrics)}
+        part = {"rows": rows.texts, **_scores(pairs, metrics)}
         part |= _uncertainty(pairs, metrics)
         part["near_chance"] = _near_chance(logits, target)
         if split not in task.answered:
@@ -74,7 +75,7 @@ def compare_models(name: str, max_length: int) -> dict:
     if "dev_mismatched" in task.splits:
         result["dev_mismatched"] = score("dev_mismatched")[2]
     header = {
-        "split": split, "rows": len(rows), "chosen_on_it": split == CHOOSES,
+        "split": split, "rows": rows.texts, "chosen_on_it": split == CHOOSES,
         "metric": task.metrics_of(split)[0],
     }  # fmt: skip
     result = {**header, **result}

@@ -7,7 +7,8 @@ speed` writes them to metrics/speed/T.json, and the report reads them there.
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,9 @@ from tinybert.deploy.classifier import Classifier
 from tinybert.deploy.onnx import export
 from tinybert.deploy.onnx.session import FILES
 from tinybert.models import pretrained
-from tinybert.models.encode import Rows, evenly_spaced, read_rows
+from tinybert.models.encode import read_rows
 from tinybert.models.folder import load_classifier
+from tinybert.models.rows import Rows, evenly_spaced
 from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline import paths
 from tinybert.pipeline.errors import InputError
@@ -33,13 +35,13 @@ PAUSE = 0.01  # seconds, until the previous model's threads sleep
 ROLES = ("teacher", "student")
 
 
-def measure(name: str, max_length: int, rows: int) -> dict:
+def measure(name: str, max_length: int, rows: int, stride: int = 0) -> dict:
     """Writes metrics/speed/T.json for the task T and returns its content.
 
-    rows: the number of evenly spaced rows of the test split that are measured. The keys of the
-    result are `megabytes`, by model and runtime, and those of `speed`. All models but the 8-bit
-    ones compute in float32, and all read the student's token ids. Raises InputError that names the
-    models that are missing or damaged.
+    max_length, stride: as of read_rows. rows: the number of evenly spaced rows of the test split
+    that are measured. The keys of the result are `megabytes`, by model and runtime, and those of
+    `speed`. All models but the 8-bit ones compute in float32, and all read the student's token ids.
+    Raises InputError that names the models that are missing or damaged.
     """
     folders = {role: paths.model(name, role) for role in (*ROLES, "onnx")}
     missing = [str(folder) for folder in folders.values() if not folder.is_dir()]
@@ -48,7 +50,7 @@ def measure(name: str, max_length: int, rows: int) -> dict:
     for kind in FILES:
         Classifier(folders["onnx"], kind)
     split = paths.tables(name) / f"{load_task(paths.tables(name)).test_split}.parquet"
-    table = read_rows(split, load_tokenizer(folders["student"]), max_length)
+    table = read_rows(split, load_tokenizer(folders["student"]), max_length, stride)
     models = {role: _load(folders[role]) for role in ROLES}
     with tempfile.TemporaryDirectory() as scratch:
         teacher_files = {kind: Path(scratch) / file for kind, file in FILES.items()}
@@ -90,18 +92,19 @@ def speed(
     count: int,
 ) -> dict[str, dict[str, dict[str, dict[str, float]]]]:
     """Returns the timings as {"one_thread" or "all_cores": {model: {"torch", "onnx" or "int8":
-    timings}}}: latency_ms and latency_ms_p95 of single rows, and rows_per_second in batches; and
-    `threads`, how many these are.
+    timings}}}: latency_ms and latency_ms_p95 of single texts, and rows_per_second, texts in
+    batches; and `threads`, how many these are. A text in windows takes as long as all of them.
 
     files: the ONNX files of a model, by kind; they run each row of a batch alone, as Classifier
-    does. count: the number of rows. The models take turns, so that noise of the machine affects all
-    of them alike.
+    does. count: the number of texts. The models take turns, so that noise of the machine affects
+    all of them alike.
     """
     cores, result = torch.get_num_threads(), {}
-    sample = evenly_spaced(len(rows), count)
-    by_length = sorted(sample, key=lambda i: rows.lengths[i])
-    groups = [by_length[i : i + BATCH_SIZE] for i in range(0, len(sample), BATCH_SIZE)]
-    single, batched = export.batches(rows, [[i] for i in sample]), export.batches(rows, groups)
+    sample = [range(*rows.bounds[i : i + 2]) for i in evenly_spaced(rows.texts, count)]
+    by_length = sorted(chain(*sample), key=lambda i: rows.lengths[i])
+    groups = [by_length[i : i + BATCH_SIZE] for i in range(0, len(by_length), BATCH_SIZE)]
+    single = [export.batches(rows, [[i] for i in windows]) for windows in sample]
+    batched = export.batches(rows, groups)
     counts = {"one_thread": 1, "all_cores": os.cpu_count() or 1}
     for name, threads in counts.items():
         torch.set_num_threads(threads)
@@ -111,12 +114,12 @@ def speed(
             for kind, file in files.get(role, {}).items():
                 runs[role, kind] = export.alone(export.onnx_run(file, threads))
         for run in runs.values():
-            seconds(run, single[:3])  # the first calls allocate
+            seconds(run, chain(*single[:3]))  # the first calls allocate
         latency = {key: [] for key in runs}
-        for inputs in tqdm(single, desc=f"latency, {name}", unit="row"):
+        for windows in tqdm(single, desc=f"latency, {name}", unit="row"):
             for key, run in runs.items():
                 time.sleep(PAUSE if threads > 1 else 0)
-                latency[key].append(seconds(run, [inputs]))
+                latency[key].append(seconds(run, windows))
         passes = {key: [] for key in runs}
         for _ in range(ROUNDS):
             for key, run in runs.items():
@@ -132,7 +135,7 @@ def speed(
     return {"threads": counts, **result}
 
 
-def seconds(run: Callable[[dict], np.ndarray], inputs: list[dict[str, np.ndarray]]) -> float:
+def seconds(run: Callable[[dict], np.ndarray], inputs: Iterable[dict[str, np.ndarray]]) -> float:
     """The time that `run` takes for all inputs together."""
     start = time.perf_counter()
     for batch in inputs:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Sampler
 
-from tinybert.models.encode import Rows
+from tinybert.models.rows import Rows
 from tinybert.pipeline.errors import InputError
 
 POOL = 50  # batches whose rows are sorted by length together

@@ -1,149 +1,20 @@
-"""Tables of texts -> token arrays, and batches with little padding."""
+"""Texts and tables of texts -> rows of tokens."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import torch
-from torch import Tensor
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from tinybert.models.chunks import ROWS, chunks
+from tinybert.models.rows import NO_LABEL, Rows, Shards, Words
 from tinybert.models.words import first_pieces, locate
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.files import reading
 
-NO_LABEL = -100  # the class without a gold label, as in torch.nn.functional
 TEACHER_LOGITS = "teacher_logits"  # the column of those that a task's files give
-OPEN = 256  # shards that are memory-mapped at the same time
-
-
-class Shards:
-    """The tokens of all shards, one after the other. Keeps an LRU of OPEN memory-mapped shards, so
-    neither open files nor memory grow with a corpus. A slice must lie within one segment."""
-
-    def __init__(self, files: list[Path], sizes: list[int]):
-        """sizes: the number of tokens of each file."""
-        self.files, self.starts = files, np.cumsum([0, *sizes])
-        self.batches = lru_cache(OPEN)(_token_batches)
-
-    def __iter__(self) -> Iterator[np.ndarray]:
-        return (tokens for file in self.files for tokens in self.batches(file))
-
-    def __getitem__(self, part: slice) -> np.ndarray:
-        i = int(np.searchsorted(self.starts, part.start, side="right")) - 1
-        begin, end = part.start - self.starts[i], part.stop - self.starts[i]
-        for tokens in self.batches(self.files[i]):
-            if begin < len(tokens):
-                break
-            begin, end = begin - len(tokens), end - len(tokens)
-        return tokens[begin:end]
-
-
-class Words(NamedTuple):
-    """The words of rows. first: as the rows' tokens, which are the first of a word. index: the word
-    of each of these, among those of all rows; words after max_length have no token. begins: (rows +
-    1,), where each row begins in index. starts: (rows + 1,), where its words begin among all."""
-
-    first: np.ndarray
-    index: np.ndarray
-    begins: np.ndarray
-    starts: np.ndarray
-
-
-@dataclass
-class Rows:
-    """Token rows of any length, one after the other, and other columns.
-
-    tokens: (sum of lengths,). starts: (rows + 1,), where each row begins. token_types: as tokens,
-    or None for a model without them. columns: arrays whose first axis is the rows; or, if words
-    have labels, the words of all rows, one row after the other. shards: (shards + 1,), the rows at
-    which a corpus's shards begin; None: there is one. words: None: rows have labels.
-    """
-
-    tokens: np.ndarray | Shards
-    starts: np.ndarray
-    padding_id: int
-    token_types: np.ndarray | None = None
-    columns: dict[str, np.ndarray] = field(default_factory=dict)
-    shards: np.ndarray | None = None
-    words: Words | None = None
-
-    def __len__(self) -> int:
-        return len(self.starts) - 1
-
-    @property
-    def lengths(self) -> np.ndarray:
-        return np.diff(self.starts)
-
-    @property
-    def labelled(self) -> int:
-        """The number of entries of a column: rows, or words."""
-        return len(self) if self.words is None else int(self.words.starts[-1])
-
-    def items(self, indices: list[int]) -> np.ndarray:
-        """The entries of the columns for these rows: their own, or those of their words that have
-        a token."""
-        if self.words is None:
-            return np.asarray(indices)
-        index, begins = self.words.index, self.words.begins
-        return np.concatenate([index[begins[i] : begins[i + 1]] for i in indices])
-
-    def counts(self, size: int) -> np.ndarray:
-        """(size,), how often the rows have each token."""
-        parts = self.tokens if isinstance(self.tokens, Shards) else [self.tokens]
-        return sum(np.bincount(part, minlength=size) for part in parts)
-
-    def batch(self, indices: list[int], pad_to: int | None = None) -> dict[str, Tensor]:
-        """input_ids, attention_mask, token_type_ids: (batch, longest of these rows, rounded up to
-        a multiple of pad_to); the columns; `row`, (batch,), the indices themselves; and, if words
-        have labels, `first`, as input_ids: which tokens the entries of the columns belong to."""
-        begins, ends = self.starts[indices], self.starts[np.add(indices, 1)]
-        lengths = ends - begins
-        multiple = pad_to or _multiple(int(lengths.max()))
-        length = -(-lengths.max() // multiple) * multiple
-        real = np.arange(length) < lengths[:, None]  # (batch, length)
-
-        def padded(values: np.ndarray | Shards, filler: int) -> Tensor:
-            filled = np.full(real.shape, filler, dtype=np.int64)
-            parts = [values[a:b] for a, b in zip(begins, ends, strict=True)]
-            filled[real] = np.concatenate(parts)
-            return torch.from_numpy(filled)
-
-        batch = {"input_ids": padded(self.tokens, self.padding_id)}
-        batch["attention_mask"] = torch.from_numpy(real.astype(np.int64))
-        if self.token_types is not None:
-            batch["token_type_ids"] = padded(self.token_types, 0)
-        if self.words is not None:
-            batch["first"] = padded(self.words.first, False).bool()
-        items = self.items(indices)
-        for name, values in self.columns.items():
-            batch[name] = torch.from_numpy(values[items])
-        batch["row"] = torch.tensor(indices)
-        return batch
-
-
-def _multiple(length: int) -> int:
-    """The multiple that a batch's length is rounded up to: little padding for short rows, and few
-    different shapes for long ones, since a CPU builds new kernels for each shape."""
-    return 2 if length <= 16 else 4 if length <= 32 else 8
-
-
-def model_inputs(batch: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The part of a batch that an encoder takes."""
-    names = ("input_ids", "attention_mask", "token_type_ids")
-    return {name: batch[name] for name in names if name in batch}
-
-
-def labelled_logits(model: PreTrainedModel, batch: dict[str, Tensor]) -> Tensor:
-    """The logits of what has labels in a batch: (batch, classes), or (words, classes)."""
-    logits = model(**model_inputs(batch)).logits
-    return logits[batch["first"]] if "first" in batch else logits
 
 
 def encode(
@@ -151,10 +22,12 @@ def encode(
     second: list[str] | None,
     tokenizer: PreTrainedTokenizerBase,
     max_length: int,
+    stride: int = 0,
     **columns: np.ndarray,
 ) -> Rows:
-    """Tokenizes texts, or pairs of texts; cuts them at max_length tokens."""
-    return _encode([(first, second, None)], tokenizer, max_length, columns)
+    """Tokenizes texts, or pairs of texts; cuts them at max_length tokens. stride: longer texts are
+    windows instead, which share so many tokens; not for pairs."""
+    return _encode([(first, second, None)], tokenizer, max_length, stride, columns)
 
 
 def encode_words(
@@ -165,24 +38,30 @@ def encode_words(
     **columns: np.ndarray,
 ) -> Rows:
     """As encode, for labels of words. words: those of each text, in its order."""
-    return _encode([(texts, None, words)], tokenizer, max_length, columns)
+    return _encode([(texts, None, words)], tokenizer, max_length, 0, columns)
 
 
 def _encode(
     tables: Iterable[tuple[list[str], list[str] | None, list[list[str]] | None]],
     tokenizer: PreTrainedTokenizerBase,
     max_length: int,
+    stride: int,
     columns: dict[str, np.ndarray],
 ) -> Rows:
-    tokens, token_types, lengths, firsts, indices, counts = [], [], [], [], [], [0]
+    tokens, token_types, lengths, windows = [], [], [], []
+    firsts, indices, counts = [], [], [0]  # of words
     parts = (
         (first[part], second and second[part], words and words[part])
         for first, second, words in tables
         for part in chunks(first, second)
     )
     for first, second, words in parts:
-        options = {"return_offsets_mapping": True} if words else {}
-        encoded = tokenizer(first, second, truncation=True, max_length=max_length, **options)
+        encoded = tokenizer(
+            first, second, truncation=True, max_length=max_length, stride=stride,
+            return_overflowing_tokens=stride > 0, return_offsets_mapping=bool(words),
+        )  # fmt: skip
+        if stride:
+            windows.append(np.bincount(encoded["overflow_to_sample_mapping"]))
         for i, row in enumerate(words or ()):
             offsets = encoded["offset_mapping"][i]
             pairs = np.array(first_pieces(locate(first[i], row), offsets), np.int64).reshape(-1, 2)
@@ -204,6 +83,7 @@ def _encode(
         padding_id=tokenizer.pad_token_id,
         token_types=np.concatenate(token_types) if token_types else None,
         columns=columns,
+        windows=np.cumsum(np.concatenate([[0], *windows])) if stride else None,
         words=of_words,
     )
 
@@ -216,13 +96,17 @@ def read_texts(table: pa.Table) -> tuple[list[str], list[str] | None]:
 
 
 def read_rows(
-    source: Path, tokenizer: PreTrainedTokenizerBase, max_length: int, **columns: np.ndarray
+    source: Path,
+    tokenizer: PreTrainedTokenizerBase,
+    max_length: int,
+    stride: int = 0,
+    **columns: np.ndarray,
 ) -> Rows:
     """A canonical table as Rows, with its label, tags (NO_LABEL for null), labels or score (NaN).
 
     source: a file, or a folder of shards. The texts are streamed; only their tokens stay in memory.
-    columns: added to the table's own. Raises InputError that names a file that is missing or
-    damaged.
+    stride: as of encode. columns: added to the table's own. Raises InputError that names a file
+    that is missing or damaged.
     """
     files = [source] if source.suffix == ".parquet" else shard_files(source, "parquet")
     targets: dict[str, list[np.ndarray]] = {}
@@ -237,7 +121,7 @@ def read_rows(
                     words = chunk["words"].to_pylist() if "words" in chunk.column_names else None
                     yield *read_texts(chunk), words
 
-    rows = _encode(tables(), tokenizer, max_length, columns)
+    rows = _encode(tables(), tokenizer, max_length, stride, columns)
     rows.columns |= {name: np.concatenate(values) for name, values in targets.items()}
     return rows
 
@@ -284,14 +168,3 @@ def read_segments(folder: Path, padding_id: int) -> Rows:
     starts = np.zeros(shards[-1] + 1, np.int64)
     np.cumsum(np.concatenate(lengths), out=starts[1:])
     return Rows(Shards(files, sizes), starts, padding_id, shards=np.array(shards))
-
-
-def _token_batches(file: Path) -> list[np.ndarray]:
-    reader = pa.ipc.open_file(pa.memory_map(str(file)))
-    segments = [reader.get_batch(i).column(0) for i in range(reader.num_record_batches)]
-    return [batch.values.to_numpy() for batch in segments]
-
-
-def evenly_spaced(count: int, limit: int) -> list[int]:
-    """At most `limit` indices, evenly spaced over range(count)."""
-    return np.unique(np.linspace(0, count - 1, min(count, limit)).round().astype(int)).tolist()

@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 
 from tinybert.models.batches import inference_batches
 from tinybert.models.device import accelerator
-from tinybert.models.encode import Rows, labelled_logits
+from tinybert.models.rows import Rows, labelled_logits
 from tinybert.pipeline import distributed
 
 BATCH_SIZE = 32  # rows
@@ -62,8 +62,9 @@ def logits(
     title: str | None = None,
     shared: bool = False,
 ) -> np.ndarray:
-    """Returns (rows, classes) in float32, in the order of the rows; (rows, 1) for regression; for
-    labels of words (words, classes), zeros for those that have no token, as after max_length.
+    """Returns (texts, classes) in float32, in the order of the texts; (texts, 1) for regression.
+    Those of a text in windows are the mean of theirs. For labels of words (words, classes), zeros
+    for those that have no token, as after max_length.
 
     title: the progress bar's; None: no bar. The model runs in eval mode; its mode is restored.
     Its head computes in float32, whatever the precision of the encoder.
@@ -86,4 +87,4 @@ def logits(
         for part in distributed.gather([(items, result[items]) for items in parts]):
             for items, values in part:
                 result[items] = values
-    return result
+    return rows.means(result)

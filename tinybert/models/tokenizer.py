@@ -46,12 +46,16 @@ def load_tokenizer(folder: str | Path, **options) -> PreTrainedTokenizerBase:
 
 
 def save_tokenizer(
-    folder: Path, tokenizer: PreTrainedTokenizerBase, max_length: int | None = None
+    folder: Path,
+    tokenizer: PreTrainedTokenizerBase,
+    max_length: int | None = None,
+    stride: int = 0,
 ) -> None:
     """Saves a tokenizer that cuts and pads texts as in training, for whoever loads the folder.
 
     max_length: tokens in a row of the training, special tokens included, which becomes the saved
-    model_max_length; None: the tokenizer's own. The tokenizer itself is not changed.
+    model_max_length; None: the tokenizer's own. stride: of the windows of long texts, for
+    tokenizer.json; 0: they are cut. The tokenizer itself is not changed.
     """
     saved = copy.deepcopy(tokenizer)
     # Else the file would depend on the last call.
@@ -59,7 +63,9 @@ def save_tokenizer(
     saved.backend_tokenizer.no_truncation()
     if max_length is not None:
         saved.model_max_length = max_length
-        saved.backend_tokenizer.enable_truncation(max_length, direction=saved.truncation_side)
+        saved.backend_tokenizer.enable_truncation(
+            max_length, stride=stride, direction=saved.truncation_side
+        )
     saved.save_pretrained(folder)
     training = {
         "model_max_length": saved.model_max_length,

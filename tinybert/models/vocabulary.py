@@ -17,9 +17,9 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from tinybert.models.encode import Rows
 from tinybert.models.folder import load_encoder
 from tinybert.models.low_rank import truncate_table
+from tinybert.models.rows import Rows
 from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.schema import Student

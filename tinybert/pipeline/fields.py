@@ -2,7 +2,14 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
 
 
 def _integral(value: object) -> object:
@@ -10,11 +17,21 @@ def _integral(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def _codec(encoding: str) -> str:
+    try:
+        "a".encode(encoding)
+    except LookupError:
+        common = "common ones are utf-8, utf-16, latin-1, cp1252, gb18030, big5, shift_jis"
+        raise ValueError(f"Python has no {encoding!r}; {common}") from None
+    return encoding
+
+
 Count = Annotated[int, BeforeValidator(_integral), Field(ge=0)]
 Positive = Annotated[int, BeforeValidator(_integral), Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Rate = Annotated[float, Field(gt=0, le=1)]
 Text = Annotated[str, Field(min_length=1)]
+Codec = Annotated[Text, AfterValidator(_codec)]
 # YAML reads a label such as 0 as a number.
 Label = Annotated[str, BeforeValidator(lambda v: str(v) if type(v) is int else v)]
 # A task's name becomes a folder, a stage's name and a command line argument.

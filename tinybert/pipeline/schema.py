@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
-from tinybert.pipeline.fields import Count, Label, Name, Positive, Rate, Section, Share, Text
+from tinybert.pipeline.fields import Codec, Count, Label, Name, Positive, Rate, Section, Share, Text
 
 
 class Pretrained(Section):
@@ -61,7 +61,7 @@ class TaskData(Section):
     """Whether the first line of a .tsv, .txt or .csv file names the columns."""
     quoted: bool | None = None
     """Whether quotation marks enclose fields; null: in .csv files only."""
-    encoding: Text | None = None
+    encoding: Codec | None = None
     labels: list[Label] | dict[Label, Label] | None = None
     """All labels in the order of their numbers, or a name for each label of the files."""
     metric: Literal[
@@ -94,12 +94,6 @@ class TaskData(Section):
             raise ValueError("columns must name one of label, labels and score")
         if isinstance(self.labels, list) and len(set(self.labels)) != len(self.labels):
             raise ValueError("labels lists a name twice")
-        if self.encoding:
-            try:
-                "a".encode(self.encoding)
-            except LookupError:
-                common = "common ones are utf-8, utf-16, latin-1, cp1252, gb18030, big5, shift_jis"
-                raise ValueError(f"encoding: Python has no {self.encoding!r}; {common}") from None
         if self.scheme and self.kind != "tokens":
             raise ValueError("scheme needs kind: tokens")
         if (self.teacher_labels or self.teacher_revision) and not self.teacher:
@@ -159,7 +153,14 @@ class Corpus(Section):
 
 class Encode(Section):
     max_length: Annotated[Positive, Field(ge=8, le=512)]
-    """Tokens in a row of a task, special tokens included; longer rows are cut."""
+    """Tokens in a row of a task, special tokens included."""
+    long_texts: Literal["cut", "windows"]
+    """Longer texts are cut, or read in windows of max_length tokens, whose mean logits count."""
+
+    @property
+    def stride(self) -> int:
+        """Tokens that two windows of a text share; 0: texts are cut."""
+        return self.max_length // 4 if self.long_texts == "windows" else 0
 
 
 class Student(Section):

@@ -5,8 +5,9 @@ import sys
 from transformers import PreTrainedModel
 
 from tinybert.models import predict
-from tinybert.models.encode import Rows, read_rows
+from tinybert.models.encode import read_rows
 from tinybert.models.folder import save_model
+from tinybert.models.rows import Rows
 from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline import distributed, params, paths, resume
 from tinybert.pipeline.files import write_json
@@ -31,7 +32,7 @@ def finetune(
     """
     stage = f"finetune_{role.removeprefix('finetuned_')}"
     folder, log = paths.tables(name), paths.log(stage, name)
-    task, length = load_task(folder), settings.encode.max_length
+    task, length, stride = load_task(folder), settings.encode.max_length, settings.encode.stride
     if training and not task.has_labels:
         if distributed.is_main():
             paths.model(name, role).mkdir(parents=True, exist_ok=True)
@@ -39,13 +40,13 @@ def finetune(
             print(f"{stage} of {name} is skipped: {NO_LABELS}")
         return
     tokenizer = load_tokenizer(paths.PRETRAINED)
-    dev = read_rows(folder / "dev.parquet", tokenizer, length)
+    dev = read_rows(folder / "dev.parquet", tokenizer, length, stride)
     score = scores.scorer(model, dev, task, settings.precision)
     with resume.stage_dir() as checkpoint_dir:
         if training:
             loop.fit(
                 GoldLoss(model),
-                read_rows(folder / "train.parquet", tokenizer, length),
+                read_rows(folder / "train.parquet", tokenizer, length, stride),
                 training,
                 seed=params.derive(settings.seed, stage),
                 precision=settings.precision,

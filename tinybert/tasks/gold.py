@@ -6,7 +6,7 @@ from torch.nn import functional as F
 from transformers import PreTrainedModel
 
 from tinybert.models.attention import use_attention
-from tinybert.models.encode import NO_LABEL, labelled_logits
+from tinybert.models.rows import NO_LABEL, labelled_logits
 from tinybert.pipeline import distributed
 
 

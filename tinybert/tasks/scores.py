@@ -13,7 +13,7 @@ from tinybert.tasks.task import AGREEMENT, CHOOSES, Task
 if TYPE_CHECKING:  # torch, which tinybert evaluate does without
     from transformers import PreTrainedModel
 
-    from tinybert.models.encode import Rows
+    from tinybert.models.rows import Rows
 
 CHANCE = 0.1  # a correlation with the targets below this counts as none
 

@@ -84,18 +84,20 @@ def outputs(source: TaskData) -> tuple[str, list[str]]:
     return kind, [] if kind == "regression" else source.teacher_labels or _names(config)
 
 
-def answer(tables: Path, task: Task, folders: list[Path], max_length: int) -> dict[str, dict]:
+def answer(
+    tables: Path, task: Task, folders: list[Path], max_length: int, stride: int = 0
+) -> dict[str, dict]:
     """Writes the teacher's answers into the tables that have no labels, as their targets.
 
-    folders: of the teacher, or of the members of an ensemble. max_length: tokens in a row. Returns,
-    for each of these splits, how often each label was given, or the range of the scores, as
-    prepare_task counts gold ones.
+    folders: of the teacher, or of the members of an ensemble. max_length, stride: as of read_rows.
+    Returns, for each of these splits, how often each label was given, or the range of the scores,
+    as prepare_task counts gold ones.
     """
     models, tokenizer = [load_classifier(f) for f in folders], load_tokenizer(folders[0])
     counts = {}
     for split in task.answered:
         file = tables / f"{split}.parquet"
-        rows = read_rows(file, tokenizer, max_length)
+        rows = read_rows(file, tokenizer, max_length, stride)
         # In the precision in which models are evaluated.
         logits = predict.mean_logits(models, rows, "fp32", f"the teacher's answers on {split}")
         table = pq.read_table(file).append_column(task.target, _answers(logits, task.kind))

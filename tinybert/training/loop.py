@@ -14,7 +14,7 @@ from transformers import get_linear_schedule_with_warmup
 from tinybert.models.batches import training_batches
 from tinybert.models.device import accelerator, machine_kind
 from tinybert.models.dropout import set_dropout
-from tinybert.models.encode import Rows, evenly_spaced
+from tinybert.models.rows import Rows, evenly_spaced
 from tinybert.pipeline import distributed
 from tinybert.pipeline.schema import Training
 from tinybert.training.curve import Curve, live, log_environment

@@ -106,7 +106,9 @@ def test_other_segment_ids_of_pairs_are_refused(tmp_path, tokenizer):
 def test_the_export_fails_if_the_tokens_differ(finished, monkeypatch):
     folder = finished("classification")
     save = encoding.save
-    monkeypatch.setattr(encoding, "save", lambda tokenizer, length, out: save(tokenizer, 7, out))
+    monkeypatch.setattr(
+        encoding, "save", lambda tokenizer, length, *more: save(tokenizer, 7, *more)
+    )
     with pytest.raises(InputError, match="gives other token ids than training saw"):
         export.export_student("mine", 32, Export(max_drop=100))
     assert not (folder / "metrics").exists()

@@ -17,7 +17,8 @@ from tinybert.distillation.layers.closed_form import (
 from tinybert.distillation.layers.loss import LayerLoss
 from tinybert.distillation.layers.student import create_student
 from tinybert.distillation.layers.student_config import student_config
-from tinybert.models.encode import Rows, encode, model_inputs
+from tinybert.models.encode import encode
+from tinybert.models.rows import Rows, model_inputs
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.schema import LayerLoss as Layers
 

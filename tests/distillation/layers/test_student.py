@@ -22,8 +22,9 @@ from tinybert.distillation.layers.projection import load_projection
 from tinybert.distillation.layers.student import create_student, general_student
 from tinybert.distillation.layers.student_config import random_classifier, student_config
 from tinybert.models import pretrained
-from tinybert.models.encode import Rows, encode
+from tinybert.models.encode import encode
 from tinybert.models.folder import load_classifier, load_encoder, save_model
+from tinybert.models.rows import Rows
 from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline import params
 from tinybert.pipeline.errors import InputError

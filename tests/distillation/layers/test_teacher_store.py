@@ -14,7 +14,7 @@ from tinybert.distillation.layers.loss import LayerLoss
 from tinybert.distillation.layers.projection import Projection
 from tinybert.distillation.layers.teacher_store import cache_targets
 from tinybert.models import device
-from tinybert.models.encode import Rows
+from tinybert.models.rows import Rows
 from tinybert.pipeline.errors import InputError
 
 

@@ -57,22 +57,26 @@ def test_few_rows_that_are_all_right_do_not_make_a_student_certain():
 def dev(tmp_path, tokenizer_of):
     """Dev's rows of a task, for a tokenizer of a family."""
 
-    def rows(task: Task, targets: list, family: str = "bert"):
+    def rows(task: Task, targets: list, family: str = "bert", length: int = 32, stride: int = 0):
         texts = [f"{'very ' * (i % 7)}good film, {word} {i}" for i, word in enumerate("abc" * 20)]
         columns = {"text_a": texts, "text_b": pa.nulls(60, pa.string())}
         columns[task.target] = pa.array(targets, TYPES.get(task.target))
         pq.write_table(pa.table(columns), tmp_path / "dev.parquet")
-        return read_rows(tmp_path / "dev.parquet", tokenizer_of(family), 32)
+        return read_rows(tmp_path / "dev.parquet", tokenizer_of(family), length, stride)
 
     return rows
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(
+    ("family", "length", "stride"), [*((family, 32, 0) for family in FAMILIES), ("bert", 8, 2)]
+)
 def test_the_saved_student_has_the_logits_divided_by_the_recorded_temperature(
-    dev, tokenizer_of, tmp_path, family
+    dev, tokenizer_of, tmp_path, family, length, stride
 ):
+    """Of windows too: the temperature is that of whole texts."""
     task = Task("classification", LABELS, False, ["accuracy"], ["train", "dev"])
-    rows = dev(task, [i % 3 for i in range(60)], family)
+    rows = dev(task, [i % 3 for i in range(60)], family, length, stride)
+    assert rows.texts == 60 and (len(rows) > 60) == (stride > 0)
     config = config_of(family, **task.head(), initializer_range=0.5)
     student = AutoModelForSequenceClassification.from_config(config)
     before = predict.logits(student, rows, "fp32")

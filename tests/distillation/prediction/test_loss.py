@@ -12,7 +12,7 @@ from tinybert.distillation.prediction.loss import (
     soft_binary_cross_entropy,
     soft_cross_entropy,
 )
-from tinybert.models.encode import NO_LABEL
+from tinybert.models.rows import NO_LABEL
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.schema import Prediction
 from tinybert.tasks.gold import hard_cross_entropy

@@ -18,6 +18,7 @@ from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM
 from tinybert.data.augment import word_vectors, words
 from tinybert.data.augment.masked_words import MaskedWords
 from tinybert.data.augment.replacements import Replacements, changed_words
+from tinybert.data.augment.tables import in_windows, read_tables
 from tinybert.models import pretrained
 from tinybert.models.device import machine_kind
 from tinybert.models.encode import TEACHER_LOGITS, read_texts
@@ -192,27 +193,24 @@ def augment_task(
     precision: str,
     seed: int,
     checkpoint_dir: Path,
+    stride: int = 0,
 ) -> dict:
     """Writes shards NNNNN.parquet: SHARD labelled rows each with all their copies, then unlabelled
-    rows. Without a train table, dev says what a label is.
+    rows. stride: of windows, each of which is a row; 0: long texts stay whole.
 
     Unlabelled rows have a null label or score; `source` is the index of a row of the same shard.
     The processes share the shards; the result does not depend on their number. checkpoint_dir:
     directory to resume from. Returns counts.
     """
-    has_labels = (task / "train.parquet").exists()
-    train = pq.read_table(task / ("train.parquet" if has_labels else "dev.parquet"))
-    train = train if has_labels else train.schema.empty_table()
+    train, raw = read_tables(task)
+    if stride:
+        train = in_windows(train, model, max_length, stride)
+        raw = raw and in_windows(raw, model, max_length, stride)
     candidates, originals = None, set()
     if settings.copies and len(train):
         candidates = Candidates(model, settings, max_length, precision)
         candidates.chinese = _chinese(train, settings.language)
         originals = _digests(train)
-    raw = None
-    if (task / "unlabeled.parquet").exists():
-        raw = pq.read_table(task / "unlabeled.parquet")
-        for name in [name for name in train.column_names if name not in raw.column_names]:
-            raw = raw.append_column(name, pa.nulls(len(raw), train.schema.field(name).type))
     shards = [
         (table, start)
         for table in (train, raw)

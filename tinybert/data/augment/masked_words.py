@@ -19,7 +19,7 @@ from tinybert.data.augment.word_vectors import others
 from tinybert.data.augment.words import HAN, Span
 from tinybert.models.chunks import chunks
 from tinybert.models.device import frozen
-from tinybert.models.encode import Rows, model_inputs
+from tinybert.models.rows import Rows, model_inputs
 
 MASKED_SHARE = 0.15  # of a row's tokens: BERT's pretraining (1810.04805, §3.1)
 # Tokens in a batch. On a CPU larger batches save no time, and their rows need more padding.

@@ -13,9 +13,16 @@ from transformers import PreTrainedTokenizerBase
 
 from tinybert.data.raw.columns import Table
 from tinybert.data.raw.spelling import normalised
-from tinybert.models.encode import Rows, encode
+from tinybert.models.encode import encode
+from tinybert.models.rows import Rows
+from tinybert.pipeline.schema import Encode
 
 NO_LIMIT = 1_000_000  # tokens
+
+
+def limit(settings: Encode) -> int:
+    """The tokens of a text that a model reads: without windows, max_length."""
+    return NO_LIMIT if settings.stride else settings.max_length
 
 
 def mark(

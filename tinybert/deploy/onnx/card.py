@@ -35,11 +35,13 @@ a text.
 """
 
 
-def write(out: Path, metadata: dict, split: str, rows: int, scores: dict[str, dict]) -> None:
+def write(
+    out: Path, metadata: dict, split: str, rows: int, scores: dict[str, dict], stride: int = 0
+) -> None:
     """Writes out/README.md.
 
     metadata: the content of task.json. scores: the content of metrics/export/T.json, measured on
-    `rows` rows of `split`.
+    `rows` rows of `split`. stride: of the windows of long texts; 0: they are cut.
     """
     data = ModelCardData(
         pipeline_tag=pipeline_tag(metadata),
@@ -52,7 +54,7 @@ def write(out: Path, metadata: dict, split: str, rows: int, scores: dict[str, di
         kind=kind(metadata),
         what="pairs of texts" if metadata["pair"] else "texts",
         max_length=metadata["max_length"],
-        longer=longer(metadata),
+        longer=longer(metadata, stride),
         outputs="length, outputs" if metadata["kind"] == "tokens" else "outputs",
         labels=labels(metadata),
         scores=table(split, rows, {"PyTorch": scores["torch"]} | {k: scores[k] for k in FILES}),
@@ -73,10 +75,12 @@ def kind(metadata: dict) -> str:
     return "labels of words" if metadata["kind"] == "tokens" else metadata["kind"].replace("_", " ")
 
 
-def longer(metadata: dict) -> str:
-    """What becomes of longer texts."""
+def longer(metadata: dict, stride: int) -> str:
+    """What becomes of longer texts. stride: as in write."""
     if metadata["kind"] == "tokens":
         return "read in windows of so many, which overlap by half"
+    if stride:
+        return f"read in windows of so many, which share {stride}; the mean of their logits counts"
     return "cut there"
 
 

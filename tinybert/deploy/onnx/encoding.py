@@ -8,14 +8,16 @@ from transformers import PreTrainedTokenizerBase
 
 from tinybert.deploy.onnx.session import TOKENIZER_FILE
 from tinybert.models.chunks import chunks
-from tinybert.models.encode import Rows, encode
+from tinybert.models.encode import encode
+from tinybert.models.rows import Rows
 from tinybert.models.tokenizer import save_tokenizer
+from tinybert.models.windows import windows
 from tinybert.pipeline.errors import InputError
 
 LONG = 10_000  # characters
 
 
-def save(tokenizer: PreTrainedTokenizerBase, max_length: int, out: Path) -> None:
+def save(tokenizer: PreTrainedTokenizerBase, max_length: int, out: Path, stride: int = 0) -> None:
     """Writes the tokenizer with training's truncation, which Classifier reads from tokenizer.json.
     Raises InputError if it has no form for the library tokenizers."""
     if not tokenizer.is_fast:
@@ -23,7 +25,7 @@ def save(tokenizer: PreTrainedTokenizerBase, max_length: int, out: Path) -> None
             f"the tokenizer {type(tokenizer).__name__} cannot be exported: it has no "
             f"{TOKENIZER_FILE}; use models/<task>/student with transformers"
         )
-    save_tokenizer(out, tokenizer, max_length)
+    save_tokenizer(out, tokenizer, max_length, stride)
 
 
 def check(
@@ -33,12 +35,14 @@ def check(
     rows: Rows,
     tokenizer: PreTrainedTokenizerBase,
     max_length: int,
+    stride: int = 0,
 ) -> None:
     """Raises InputError that shows the first row whose tokens differ between training and the
     tokenizer.json in `folder`.
 
-    first, second: the texts of `rows`, which `tokenizer` encoded. Rows that are surely cut are
-    compared too: all texts as one, as the first, the second and both texts of a pair.
+    first, second: the texts of `rows`, which `tokenizer` encoded with this stride. Rows that are
+    surely too long are compared too: all texts as one, as the first, the second and both texts of a
+    pair.
     """
     saved = Tokenizer.from_file(str(folder / TOKENIZER_FILE))
     _compare(saved, first, second, rows, "dev")
@@ -46,7 +50,7 @@ def check(
     firsts, seconds = [long], None
     if second is not None:
         firsts, seconds = [long, first[0], long], [second[0], long, long]
-    long_rows = encode(firsts, seconds, tokenizer, max_length)
+    long_rows = encode(firsts, seconds, tokenizer, max_length, stride)
     _compare(saved, firsts, seconds, long_rows, "long rows, all texts of dev as one")
 
 
@@ -54,17 +58,19 @@ def _compare(
     saved: Tokenizer, first: list[str], second: list[str] | None, rows: Rows, title: str
 ) -> None:
     texts = first if second is None else list(zip(first, second, strict=True))
+    starts, stride = rows.starts[rows.bounds], saved.truncation["stride"]
     for chunk in chunks(first, second):
         for i, encoding in enumerate(saved.encode_batch_fast(texts[chunk]), chunk.start):
-            part = slice(rows.starts[i], rows.starts[i + 1])
-            columns = [("token ids", encoding.ids, rows.tokens[part])]
+            part, parts = slice(starts[i], starts[i + 1]), windows(encoding, stride)
+            columns = [("token ids", [n for w in parts for n in w.ids], rows.tokens[part])]
             if rows.token_types is not None:
-                columns.append(("segment ids", encoding.type_ids, rows.token_types[part]))
+                types = [n for w in parts for n in w.type_ids]
+                columns.append(("segment ids", types, rows.token_types[part]))
             for name, actual, expected in columns:
                 if not np.array_equal(actual, expected):
                     raise InputError(
                         f"the exported {TOKENIZER_FILE} gives other {name} than training saw, "
                         f"first in row {i + 1} of {title}: {texts[i]!r:.200}\n  training: "
-                        f"{expected.tolist()}\n  exported: {list(actual)}\nUse the student with "
+                        f"{expected.tolist()}\n  exported: {actual}\nUse the student with "
                         "transformers, models/<task>/student, or set another pretrained.model"
                     )

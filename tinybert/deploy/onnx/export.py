@@ -20,9 +20,10 @@ from tinybert.deploy.onnx.session import FILES, METADATA_FILE, session
 from tinybert.models import pretrained
 from tinybert.models.batches import inference_batches
 from tinybert.models.checks import positions
-from tinybert.models.encode import Rows, evenly_spaced, model_inputs, read_rows, read_texts
+from tinybert.models.encode import read_rows, read_texts
 from tinybert.models.folder import load_classifier
 from tinybert.models.predict import BATCH_SIZE
+from tinybert.models.rows import Rows, evenly_spaced, model_inputs
 from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline import paths
 from tinybert.pipeline.errors import InputError
@@ -40,23 +41,23 @@ COMPARED = 64  # rows of evenly spaced lengths
 Run = Callable[[dict[str, np.ndarray]], np.ndarray]
 
 
-def export_student(name: str, max_length: int, settings: Export) -> None:
+def export_student(name: str, max_length: int, settings: Export, stride: int = 0) -> None:
     """Writes models/T/onnx with a model card, and metrics/export/T.json, for the task T.
 
-    max_length: tokens in a row. Raises InputError if the saved tokenizer gives other tokens than
-    training saw, if the float32 logits differ from PyTorch's, or if the 8-bit student loses more
-    than settings.max_drop points of the task's metric on dev.
+    max_length, stride: as of read_rows. Raises InputError if the saved tokenizer gives other tokens
+    than training saw, if the float32 logits differ from PyTorch's, or if the 8-bit student loses
+    more than settings.max_drop points of the task's metric on dev.
     """
     source, out, data = paths.model(name, "student"), paths.model(name, "onnx"), paths.tables(name)
     task, tokenizer = load_task(data), load_tokenizer(source)
     rows = {
-        split: read_rows(data / f"{split}.parquet", tokenizer, max_length)
+        split: read_rows(data / f"{split}.parquet", tokenizer, max_length, stride)
         for split in ("dev", task.test_split)
     }
     out.mkdir(parents=True, exist_ok=True)
-    encoding.save(tokenizer, max_length, out)
+    encoding.save(tokenizer, max_length, out, stride)
     texts = read_texts(pq.read_table(data / "dev.parquet", columns=["text_a", "text_b"]))
-    encoding.check(out, *texts, rows["dev"], tokenizer, max_length)
+    encoding.check(out, *texts, rows["dev"], tokenizer, max_length, stride)
     files = {kind: out / file for kind, file in FILES.items()}
     model = load_classifier(source).eval()
     write(model, files, rows["dev"].token_types is not None, max_length)
@@ -76,7 +77,7 @@ def export_student(name: str, max_length: int, settings: Export) -> None:
     for kind, file in {"torch": source / pretrained.WEIGHTS, **files}.items():
         result[kind]["megabytes"] = megabytes(file)
     write_json(paths.metrics("export", name), result)
-    card.write(out, metadata, task.test_split, len(rows[task.test_split]), result)
+    card.write(out, metadata, task.test_split, rows[task.test_split].texts, result, stride)
     reference.write(out, task.pair)
 
 
@@ -237,7 +238,7 @@ def scores_of(run: Run, rows: Rows, task: Task, split: str) -> dict:
             first = rows.batch(indices)["first"].numpy()
             values = values[first[:, : values.shape[1]]]
         logits[rows.items(indices)] = values
-    pair, metrics = compared(logits, rows, task), task.metrics_of(split)
+    pair, metrics = compared(rows.means(logits), rows, task), task.metrics_of(split)
     bounds = interval(*pair, METRICS[metrics[0]])
     return {
         **{metric: round(float(METRICS[metric](*pair)), 4) for metric in metrics},

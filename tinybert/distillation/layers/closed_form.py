@@ -26,7 +26,7 @@ from tinybert.distillation.layers.layer_map import layer_map
 from tinybert.distillation.layers.low_rank import least_squares, square_root, truncate
 from tinybert.distillation.layers.parts import LayerParts, check_projection, layers_of, parts_of
 from tinybert.models.attention import capture, use_attention
-from tinybert.models.encode import Rows, evenly_spaced, model_inputs
+from tinybert.models.rows import Rows, evenly_spaced, model_inputs
 
 ROWS, TOKENS = 768, 20_000  # upper bounds of the sample
 BATCH = 32

@@ -5,7 +5,7 @@ from pathlib import Path
 from tinybert.distillation.layers.loss import LayerLoss
 from tinybert.distillation.layers.teacher_store import cache_targets
 from tinybert.models import device
-from tinybert.models.encode import Rows
+from tinybert.models.rows import Rows
 from tinybert.pipeline.schema import Training
 from tinybert.training import curve, loop
 

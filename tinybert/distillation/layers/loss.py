@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 from tinybert.distillation.layers.layer_map import check, layer_map
 from tinybert.distillation.layers.projection import Projection
 from tinybert.models.attention import QK, EncoderStates, capture
-from tinybert.models.encode import model_inputs
+from tinybert.models.rows import model_inputs
 from tinybert.pipeline import distributed
 from tinybert.pipeline.errors import InputError
 

@@ -7,7 +7,7 @@ from tinybert.distillation.layers.closed_form import closed_form_start
 from tinybert.distillation.layers.projection import Projection
 from tinybert.distillation.layers.published import load_published
 from tinybert.distillation.layers.student_config import student_config
-from tinybert.models.encode import Rows
+from tinybert.models.rows import Rows
 from tinybert.pipeline import distributed, paths
 from tinybert.pipeline.schema import LayerLoss, Params, Student
 

@@ -21,7 +21,7 @@ from tqdm import tqdm
 from tinybert.distillation.layers.loss import LayerLoss
 from tinybert.models.attention import QK, EncoderStates
 from tinybert.models.batches import inference_batches
-from tinybert.models.encode import Rows
+from tinybert.models.rows import Rows
 from tinybert.pipeline import distributed
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.files import atomic_write

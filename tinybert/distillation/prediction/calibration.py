@@ -9,7 +9,7 @@ from transformers import PreTrainedModel
 
 from tinybert.models import predict
 from tinybert.models.device import heads
-from tinybert.models.encode import Rows
+from tinybert.models.rows import Rows
 from tinybert.tasks.task import CHOOSES, Task
 
 COVERED = 0.9  # of dev's scores, by the spread of a regression

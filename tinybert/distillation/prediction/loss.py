@@ -6,7 +6,7 @@ from torch.nn import functional as F
 from transformers import PreTrainedModel
 
 from tinybert.models.attention import use_attention
-from tinybert.models.encode import labelled_logits
+from tinybert.models.rows import labelled_logits
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.schema import Prediction
 from tinybert.tasks.gold import gold_loss, mean_over, score_loss

@@ -4,7 +4,8 @@ import pytest
 from raw_tasks import write
 
 from tinybert.data.raw.prepare import prepare_task
-from tinybert.pipeline.schema import TaskData
+from tinybert.data.raw.same import limit
+from tinybert.pipeline.schema import Encode, TaskData
 
 
 def train(folder, tokenizer, texts: list[str], max_length: int = 16) -> dict:
@@ -44,7 +45,31 @@ def test_rows_that_are_mostly_cut_are_named_with_a_length_that_is_enough(tmp_pat
     assert counts["tokens"] == {"total": 4 + 7 + 7 + 4, "median": 5, "max": 7}
     line = counts["notices"]["cut"]
     assert "2 rows are cut at 5 tokens, the first in " in line
-    assert line.endswith("train.tsv, line 3: encode.max_length: 7 in params.yaml would cut 0")
+    assert line.endswith(
+        "train.tsv, line 3: encode.max_length: 7 in params.yaml would cut 0; encode.long_texts: "
+        "windows would cut none"
+    )
+
+
+def test_windows_are_no_remedy_for_pairs_and_words(tmp_path, tokenizer):
+    rows = "text_a\ttext_b\tlabel\ngood film\tis very good\t1\nbad film\tis very bad\t0\n"
+    raw = write(tmp_path / "raw", {"train__tsv": rows, "dev__tsv": rows})
+    counts = prepare_task(raw, tmp_path / "out", TaskData(), tokenizer, 5)[1]["train"]
+    assert counts["notices"]["cut"].endswith("in params.yaml would cut 0")
+    sentence = "good\tO\nfilm\tO\nis\tB-X\ngood\tO\n"
+    raw = write(tmp_path / "words", {"train__conll": sentence, "dev__conll": sentence})
+    section = TaskData(kind="tokens")
+    counts = prepare_task(raw, tmp_path / "out", section, tokenizer, 5)[1]["train"]
+    assert counts["notices"]["cut"].endswith(
+        "in params.yaml would cut 0; words after that are not learnt, and count as no entity"
+    )
+
+
+def test_nothing_is_cut_where_windows_are_read(tmp_path, tokenizer):
+    texts = ["good film is very good", "bad film is very bad"]
+    encode = Encode(max_length=8, long_texts="windows")
+    counts = train(tmp_path, tokenizer, [f"{text} " * 9 for text in texts], limit(encode))
+    assert counts["rows_cut"] == 0 and "cut" not in counts["notices"]
 
 
 def test_chinese_rows_for_an_english_vocabulary_are_named(tmp_path, tokenizer):

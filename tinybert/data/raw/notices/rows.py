@@ -35,11 +35,13 @@ def count_tokens(
     has_tags = "words" in table.columns
     if (len(cut) > CUT * len(table) and split == "train") or (has_tags and len(cut)):
         enough = min(LONGEST, int(np.percentile(lengths, KEPT, method="higher")))
+        more = "" if "text_b" in table.columns else "; encode.long_texts: windows would cut none"
+        if has_tags:  # windows are for labels of texts
+            more = "; words after that are not learnt, and count as no entity"
         counts["notices"]["cut"] = (
             f"{plural(len(cut), 'row is', 'rows are')} cut at {max_length} tokens, the first in "
             f"{table.where(cut[0])}: encode.max_length: {enough} in params.yaml would cut "
-            f"{int((lengths > enough).sum())}"
-            + ("; words after that are not learnt, and count as no entity" if has_tags else "")
+            f"{int((lengths > enough).sum())}{more}"
         )
     special = len(table) * special_tokens(tokenizer, table)
     share = sum(unknown) / max(1, int(lengths.sum()) - special)
