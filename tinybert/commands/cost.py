@@ -16,7 +16,8 @@ ROUNDS = 5
 SHARES = {
     "distill_general": 0.74,  # full_128
     "distill_intermediate": 0.65,  # sst2_64
-    "distill_prediction": 0.30,  # prediction
+    # prediction: 0.30 in bf16; benchmarks.plan: 0.75 in float32. The geometric mean of both
+    "distill_prediction": 0.47,
     "label": 0.78,  # label
     "finetune": 0.53,  # Dropout: 83 GFLOP in 375 ms, at 421 GFLOP/s
 }

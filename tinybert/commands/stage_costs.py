@@ -14,8 +14,8 @@ from tinybert.pipeline.schema import Params, Training
 
 START = 8  # seconds: imports, and reading and writing models
 FIXED = {
-    "fetch_pretrained": 5, "harvest_docs": 37, "prepare_corpus": 5, "prepare_task": 4, "augment": 6,
-    "prune_vocabulary": 8, "evaluate": 17, "export": 40, "report": 5,
+    "fetch_pretrained": 10, "harvest_docs": 54, "prepare_corpus": 10, "prepare_task": 11,
+    "augment": 12, "prune_vocabulary": 8, "evaluate": 33, "export": 38, "report": 6,
 }  # fmt: skip
 CLOSED_FORM = 15  # seconds of the student's start
 TOKENIZER = 1e6  # tokens per second: "Corpus preparation"
