@@ -12,7 +12,7 @@ import torch
 
 SIZE = 1536  # of the square matrices
 GPU_SIZE = 16384
-ROUNDS = 5
+ROUNDS = 15
 SHARES = {
     "distill_general": 0.74,  # full_128
     "distill_intermediate": 0.65,  # sst2_64
