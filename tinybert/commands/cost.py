@@ -1,7 +1,7 @@
 """What a stage costs: operations of a transformer's matrix products, and the rate of this machine.
 
-SHARES are those of the bound that benchmarks/README.md found: the products of a stage run at this
-share of the rate of one large product.
+SHARES are those of the bound that benchmarks.distillation found, in bf16 and float32: the products
+of a stage run at this share of the rate of one large product.
 """
 
 import time
@@ -16,7 +16,7 @@ ROUNDS = 15
 SHARES = {
     "distill_general": 0.74,  # full_128
     "distill_intermediate": 0.65,  # sst2_64
-    # prediction: 0.30 in bf16; benchmarks.plan: 0.75 in float32. The geometric mean of both
+    # prediction: 0.30 in bf16, 0.50 in float32; in the default's run (benchmarks.plan) 0.75
     "distill_prediction": 0.47,
     "label": 0.78,  # label
     "finetune": 0.53,  # Dropout: 83 GFLOP in 375 ms, at 421 GFLOP/s
