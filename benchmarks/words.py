@@ -28,7 +28,8 @@ NAME = "names"
 SIZES = {"train": 2000, "dev": 500, "test": 1000, "unlabeled": 4000}
 SHUFFLE = 0  # the same sentences for all seeds
 SOURCE = Source("", "entity_f1", {}, kind="tokens")
-ROW = ROWS["small table"]  # the default's student, without general text
+# The default's student, without general text; whatever it loses in 8 bits is in the table.
+ROW = {**ROWS["small table"], "export": {"max_drop": 100}}
 MODELS = {**quality_tables.MODELS, "student": "student", "int8": "student, 8 bits"}
 SHOWN = 10
 

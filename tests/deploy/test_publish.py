@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 from huggingface_hub import ModelCard
+from repositories import make_repository
 from transformers import pipeline
 
 from tinybert.deploy import publish
@@ -22,17 +23,7 @@ from tinybert.pipeline.errors import InputError
 def project(exported):
     """A git repository with an exported student; params.yaml is committed."""
     folder = exported("classification")
-    (folder / "models/pretrained").mkdir()
-    source = {"model": "someone/bert", "revision": "v1", "sha256": "0"}
-    (folder / "models/pretrained/source.json").write_text(json.dumps(source))
-    text = (Path(__file__).parents[2] / "params.yaml").read_text(encoding="utf-8")
-    text = text.replace("tasks: [pydocs]", "tasks: [mine]").replace("\n  pydocs: {", "\n  mine: {")
-    (folder / "params.yaml").write_text(text, encoding="utf-8")
-    for words in (
-        ["init", "--quiet"], ["add", "params.yaml"],
-        ["-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "--quiet", "-m", "a"],
-    ):  # fmt: skip
-        subprocess.run(["git", *words], cwd=folder, check=True)
+    make_repository(folder)
     return folder
 
 

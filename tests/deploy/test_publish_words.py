@@ -2,11 +2,11 @@
 
 import json
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 from huggingface_hub import ModelCard
+from repositories import make_repository
 
 from tinybert.deploy import publish
 from tinybert.deploy.classifier import Classifier
@@ -14,17 +14,7 @@ from tinybert.deploy.classifier import Classifier
 
 @pytest.fixture
 def published(words) -> Path:
-    (words / "models/pretrained").mkdir()
-    source = {"model": "someone/bert", "revision": None, "sha256": "0"}
-    (words / "models/pretrained/source.json").write_text(json.dumps(source))
-    text = (Path(__file__).parents[2] / "params.yaml").read_text(encoding="utf-8")
-    text = text.replace("tasks: [pydocs]", "tasks: [mine]").replace("\n  pydocs: {", "\n  mine: {")
-    (words / "params.yaml").write_text(text, encoding="utf-8")
-    for command in (
-        ["init", "--quiet"], ["add", "params.yaml"],
-        ["-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "--quiet", "-m", "a"],
-    ):  # fmt: skip
-        subprocess.run(["git", *command], cwd=words, check=True)
+    make_repository(words)
     publish.write("mine", words / "out", "mit")
     shutil.rmtree(words / "models")
     return words / "out"

@@ -5,7 +5,6 @@ import json
 import math
 import re
 import shutil
-from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,9 +12,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
-from accelerate.state import AcceleratorState
 from chinese import DATA, objective_of, pretrain, texts
 from clone import task_settings
+from in_process import run_stages
 from ruamel.yaml import YAML
 from transformers import AutoModelForMaskedLM, pipeline
 
@@ -31,12 +30,6 @@ pytestmark = [
     pytest.mark.xdist_group("chinese"),
 ]
 TRAINED, HELD_OUT = 6000, 300  # sentences
-STAGES = (
-    "fetch_pretrained", "prepare_corpus", "prepare_task@chn", "distill_general",
-    "finetune_teacher@chn", "finetune_baseline@chn", "finetune_general@chn", "augment@chn",
-    "prune_vocabulary@chn", "distill_intermediate@chn", "label@chn", "distill_prediction@chn",
-    "evaluate@chn", "export@chn", "report",
-)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -94,15 +87,7 @@ def workspace(tmp_path_factory, bert) -> Path:
     values["augment"] |= {"copies": 2, "language": "zh"}
     values["encode"]["max_length"] = 128
     YAML().dump(values, folder / "params.yaml")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(ROOT)
-        patch.chdir(folder)
-        patch.setenv("TOKENIZERS_PARALLELISM", "false")
-        for stage in STAGES:
-            name, _, task = stage.partition("@")
-            AcceleratorState._reset_state()  # a stage is a process of its own, with one precision
-            import_module(f"stages.{name}").main(*filter(None, [task]))
-    AcceleratorState._reset_state()
+    run_stages(folder, "chn")
     return folder
 
 

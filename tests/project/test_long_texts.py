@@ -2,15 +2,14 @@
 
 import json
 import random
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from accelerate.state import AcceleratorState
 from clone import task_settings
+from in_process import run_stages
 from ruamel.yaml import YAML
 from tiny import WORDS, tiny_config
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, BertModel
@@ -19,12 +18,6 @@ from tinybert.deploy.classifier import Classifier
 from tinybert.pipeline.errors import InputError
 
 ROOT = Path(__file__).parents[2]
-STAGES = (
-    "fetch_pretrained", "prepare_task", "prepare_corpus", "distill_general", "finetune_teacher",
-    "finetune_baseline", "finetune_general", "augment", "prune_vocabulary", "distill_intermediate",
-    "label", "distill_prediction", "evaluate", "export",
-)  # fmt: skip
-SHARED = ("fetch_pretrained", "prepare_corpus", "distill_general")
 LENGTH, STRIDE = 16, 4
 SIGNAL = {"neg": ["bad", "dull"], "pos": ["good", "great"]}
 
@@ -67,23 +60,12 @@ def workspace(folder: Path, tokenizer, files: dict[str, str], **data) -> None:
     YAML().dump(values, folder / "params.yaml")
 
 
-def run(folder: Path, *stages: str) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(ROOT)
-        patch.chdir(folder)
-        patch.setenv("TOKENIZERS_PARALLELISM", "false")
-        for stage in stages:
-            AcceleratorState._reset_state()  # a stage is a process of its own
-            import_module(f"stages.{stage}").main(*([] if stage in SHARED else ["mine"]))
-    AcceleratorState._reset_state()
-
-
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, tokenizer) -> Path:
     folder = tmp_path_factory.mktemp("long_texts")
     splits = {"train.tsv": table(120, 0), "dev.tsv": table(20, 1), "test.tsv": table(30, 2)}
     workspace(folder, tokenizer, {**splits, "unlabeled.tsv": table(40, 3)})
-    run(folder, *STAGES)
+    run_stages(folder, "mine")
     return folder
 
 
@@ -147,4 +129,4 @@ def test_pairs_and_labels_of_words_are_refused_before_training(
     files = {f"{split}.{suffix}": content for split in ("train", "dev")}
     workspace(tmp_path, tokenizer, files, **data)
     with pytest.raises(InputError, match=message):
-        run(tmp_path, "fetch_pretrained", "prepare_task")
+        run_stages(tmp_path, "mine", ["fetch_pretrained", "prepare_task"])

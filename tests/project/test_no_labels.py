@@ -2,15 +2,14 @@
 
 import json
 import random
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from accelerate.state import AcceleratorState
 from clone import task_settings
+from in_process import run_stages
 from ruamel.yaml import YAML
 from teachers import fine_tuned
 from tiny import VOCABULARY
@@ -19,12 +18,6 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from tinybert.deploy.classifier import Classifier
 
 ROOT = Path(__file__).parents[2]
-STAGES = (
-    "fetch_pretrained", "prepare_task", "prepare_corpus", "distill_general", "finetune_teacher",
-    "finetune_baseline", "finetune_general", "augment", "prune_vocabulary", "distill_intermediate",
-    "label", "distill_prediction", "evaluate", "export", "report",
-)  # fmt: skip
-SHARED = ("fetch_pretrained", "prepare_corpus", "distill_general", "report")
 LABELS = ["NEG", "POS"]
 ROWS = 120
 
@@ -62,23 +55,12 @@ def workspace(folder: Path, tokenizer, files: dict[str, str]) -> None:
     YAML().dump(values, folder / "params.yaml")
 
 
-def run(folder: Path, *stages: str) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(ROOT)
-        patch.chdir(folder)
-        patch.setenv("TOKENIZERS_PARALLELISM", "false")
-        for stage in stages:
-            AcceleratorState._reset_state()  # a stage is a process of its own
-            import_module(f"stages.{stage}").main(*([] if stage in SHARED else ["mine"]))
-    AcceleratorState._reset_state()
-
-
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, tokenizer) -> Path:
     """All stages have run on raw texts alone."""
     folder = tmp_path_factory.mktemp("no_labels")
     workspace(folder, tokenizer, {"unlabeled.txt": "\n".join(texts(ROWS, 0))})
-    run(folder, *STAGES)
+    run_stages(folder, "mine")
     return folder
 
 

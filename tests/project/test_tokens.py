@@ -3,7 +3,6 @@
 import contextlib
 import json
 import shutil
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +10,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import torch
-from accelerate.state import AcceleratorState
 from clone import task_settings
+from in_process import run_stages
 from ruamel.yaml import YAML
 from runs import Page
 from sentences import sentences
@@ -25,12 +24,6 @@ from tinybert.commands.texts import line
 from tinybert.deploy.classifier import Classifier
 
 ROOT = Path(__file__).parents[2]
-STAGES = (
-    "fetch_pretrained", "prepare_task@mine", "prepare_corpus", "distill_general",
-    "finetune_teacher@mine", "finetune_baseline@mine", "finetune_general@mine", "augment@mine",
-    "prune_vocabulary@mine", "distill_intermediate@mine", "label@mine", "distill_prediction@mine",
-    "evaluate@mine", "export@mine", "report",
-)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -65,14 +58,7 @@ def workspace(tmp_path_factory) -> Path:
     values["encode"]["max_length"] = 16
     values["augment"]["copies"] = 2
     YAML().dump(values, folder / "params.yaml")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(ROOT)
-        patch.chdir(folder)
-        for stage in STAGES:
-            name, _, task = stage.partition("@")
-            AcceleratorState._reset_state()  # a stage is a process of its own, with one precision
-            import_module(f"stages.{name}").main(*filter(None, [task]))
-    AcceleratorState._reset_state()
+    run_stages(folder, "mine")
     return folder
 
 
