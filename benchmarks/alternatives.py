@@ -69,12 +69,12 @@ def static(train: pd.DataFrame, dev: pd.DataFrame) -> tuple[Predict, float]:
 
 
 def onnx(file: Path, tokenizer: Tokenizer) -> tuple[Predict, float]:
-    opened = session(file, threads=1)
+    opened = session(file)
 
     def predict(rows: pd.DataFrame) -> np.ndarray:
         pairs = rows[["text_a", "text_b"]].itertuples(index=False)
-        encoded = [tokenizer.encode(*filter(None, pair)) for pair in pairs]
-        return logits(opened, encoded).argmax(1)
+        encoded = [[tokenizer.encode(*filter(None, pair))] for pair in pairs]
+        return np.concatenate(logits(opened, encoded)).argmax(1)
 
     return predict, export.megabytes(file)
 

@@ -92,7 +92,7 @@ def measure(
     return {
         name: {
             "megabytes": export.megabytes(file),
-            **export.scores_of(export.alone(export.onnx_run(file, threads=1)), rows, task, "dev"),
+            **export.scores_of(export.alone(export.onnx_run(file)), rows, task, "dev"),
             **timings["one_thread"]["student"][name],
         }
         for name, file in files.items()

@@ -59,9 +59,10 @@ def test_each_word_of_a_long_text_has_a_label(tokenizer, direction, length):
     use_windows(core)
     size = core.get_vocab_size()
     text = " ".join(WORDS * 2)
-    numbers, probabilities = label_words(
-        core.encode(text), locate(text, WORDS * 2), lambda window: np.eye(size)[window.ids] * 9
-    )
+    encoding = core.encode(text)
+    windows = [encoding, *encoding.overflowing]
+    logits = [np.eye(size)[window.ids] * 9 for window in windows]
+    numbers, probabilities = label_words(windows, logits, locate(text, WORDS * 2))
     assert numbers.tolist() == [core.token_to_id(word) for word in WORDS * 2]
     assert (probabilities > 0.5).all()
 

@@ -25,8 +25,9 @@ THREADS = 1024  # at most: ONNX Runtime takes gigabytes for 100,000
 class Classifier:
     """A student as the stage `export` writes it.
 
-    folder: models/T/onnx. kind: "int8", or "onnx" for float32. threads: 0 uses all cores. A text's
-    prediction does not depend on the other texts of a call. Raises InputError if a file is missing
+    folder: models/T/onnx. kind: "int8", or "onnx" for float32. threads: texts that are read at
+    once, each on one thread; 0: as many as cores. A text's prediction does not depend on the other
+    texts of a call. Raises InputError if a file is missing
     or is not the one that was exported, or if this machine computes other logits.
     """
 
@@ -43,7 +44,7 @@ class Classifier:
             # with training's truncation: its length, side, strategy, and the stride of windows
             self.tokenizer = Tokenizer.from_file(str(folder / TOKENIZER_FILE))
             self.stride = self.tokenizer.truncation["stride"]
-            self.session = session(folder / FILES[kind], threads)
+            self.session, self.threads = session(folder / FILES[kind]), threads
         except (OSError, MemoryError):
             raise
         except Exception as error:  # the libraries raise no narrower one; the files are whole
@@ -53,7 +54,7 @@ class Classifier:
             ) from None
         self.names = [value.name for value in self.session.get_inputs()]
         encoding = self.tokenizer.encode(*exported.texts)
-        [row] = logits(self.session, [encoding])
+        [[row]] = logits(self.session, [[encoding]])
         self.difference = reference.difference(folder, kind, exported, encoding, row)
         if self.kind == "tokens":
             use_windows(self.tokenizer)
@@ -77,18 +78,16 @@ class Classifier:
         return [
             prediction
             for part in chunks(texts)
-            for prediction in predict_words(
-                texts[part], self.tokenizer, self._word_logits, self.labels
-            )
+            for prediction in predict_words(texts[part], self.tokenizer, self._logits, self.labels)
         ]
 
     def number_words(self, texts: Sequence[str], words: Sequence[list[str]]) -> np.ndarray:
         """For labels of words: the numbers of the labels of all words of the texts, one text after
         the other. words: those of each text, in its order. Raises InputError as a call."""
-        return number_words(self.check(texts), words, self.tokenizer, self._word_logits)
+        return number_words(self.check(texts), words, self.tokenizer, self._logits)
 
-    def _word_logits(self, window: Encoding) -> np.ndarray:
-        return logits(self.session, [window])[0]
+    def _logits(self, texts: Iterable[list[Encoding]]) -> list[list[np.ndarray]]:
+        return logits(self.session, texts, self.threads)
 
     def logits(self, texts: Sequence[str | tuple[str, str]]) -> np.ndarray:
         """(texts, classes), float32; (texts, 1) for regression. Not for labels of words. Raises
@@ -96,11 +95,10 @@ class Classifier:
         texts = self.check(texts)
         rows = [np.empty((0, max(1, len(self.labels))), np.float32)]
         sides = list(zip(*texts, strict=True)) if self.pair else [texts]
-        rows += [
-            logits(self.session, windows(encoding, self.stride)).mean(axis=0, keepdims=True)
-            for part in (chunks(*sides) if texts else ())
-            for encoding in self.tokenizer.encode_batch(texts[part])
-        ]
+        for part in chunks(*sides) if texts else ():
+            encodings = self.tokenizer.encode_batch(texts[part])
+            found = self._logits(windows(encoding, self.stride) for encoding in encodings)
+            rows += [np.mean(of_windows, axis=0, keepdims=True) for of_windows in found]
         return np.concatenate(rows)
 
     def encode(self, texts: Sequence[str | tuple[str, str]]) -> list[Encoding]:

@@ -1,7 +1,7 @@
 """A PyTorch model with the interface of Classifier: the teacher, to compare a student with."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -60,17 +60,16 @@ class TorchClassifier:
     def __call__(self, texts: Sequence[str | tuple[str, str]]) -> list[dict]:
         """As Classifier: each text runs alone."""
         kind, labels = self.student.kind, self.student.labels
+        texts = self.student.check(texts)
         if kind == "tokens":
-            texts = self.student.check(texts)
             return predict_words(texts, self.tokenizer, self._logits, labels)
-        rows = self.tokenizer.encode_batch(self.student.check(texts))
-        return [decode(self._logits(row), kind, labels) for row in rows]
+        rows = self.tokenizer.encode_batch(texts)
+        found = self._logits(windows(row, self.student.stride) for row in rows)
+        return [decode(np.mean(of_windows, axis=0), kind, labels) for of_windows in found]
 
-    def _logits(self, encoding: Encoding) -> np.ndarray:
-        """(outputs,), in the order of the student's labels: the mean of a text's windows."""
-        if self.student.kind == "tokens":
-            return self._window_logits(encoding)
-        return np.mean([self._window_logits(w) for w in windows(encoding, self.student.stride)], 0)
+    def _logits(self, texts: Iterable[list[Encoding]]) -> list[list[np.ndarray]]:
+        """Of each window of each text, in the order of the student's labels."""
+        return [[self._window_logits(window) for window in text] for text in texts]
 
     def _window_logits(self, window: Encoding) -> np.ndarray:
         """As Classifier's session: (outputs,), or (tokens, outputs) for words."""
@@ -84,7 +83,7 @@ class TorchClassifier:
         text = "a " * self.student.tokenizer.truncation["max_length"]
         row = self.tokenizer.encode(*([text, text] if self.student.pair else [text]))
         try:
-            logits = self._logits(row)
+            logits = self._window_logits(row)
         except (IndexError, RuntimeError, TypeError) as error:
             raise InputError(
                 f"--teacher: {folder} cannot read the student's longest row, {len(row.ids)} tokens "

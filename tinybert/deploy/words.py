@@ -5,7 +5,7 @@ which the word is farthest from an edge, since it is sure of what it sees on bot
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 from tokenizers import Encoding, Tokenizer
@@ -14,7 +14,8 @@ from tinybert.models.words import first_pieces, locate, spaced, split
 from tinybert.tasks.entities import OUTSIDE, of_iob2
 from tinybert.tasks.task import is_iob2
 
-Logits = Callable[[Encoding], np.ndarray]  # a window -> (tokens, classes)
+# The windows of each text -> the logits of each, (tokens, classes).
+Logits = Callable[[list[list[Encoding]]], list[list[np.ndarray]]]
 
 
 def use_windows(tokenizer: Tokenizer) -> None:
@@ -25,21 +26,22 @@ def use_windows(tokenizer: Tokenizer) -> None:
 
 
 def label_words(
-    encoding: Encoding, places: Sequence[tuple[int, int]], logits: Logits
+    windows: list[Encoding], logits: list[np.ndarray], places: Sequence[tuple[int, int]]
 ) -> tuple[np.ndarray, np.ndarray]:
     """The numbers of the words' labels, and their probabilities, both (words,).
 
-    encoding: of a text, with its windows. places: where the words begin and end in the text. A word
-    without a token, such as an invisible character, has label 0 and probability 0.
+    windows: of a text. logits: of each window, (tokens, classes). places: where the words begin and
+    end in the text. A word without a token, such as an invisible character, has label 0 and
+    probability 0.
     """
     numbers, probabilities = np.zeros(len(places), int), np.zeros(len(places))
     distance = np.full(len(places), -1)  # tokens between a word and the nearer edge
     starts, ends = zip(*places, strict=True) if places else ((), ())
-    for window in [encoding, *encoding.overflowing]:
+    for window, values in zip(windows, logits, strict=True):
         real = [place for place in window.offsets if place[0] < place[1]]  # no special tokens
         begin = bisect_right(ends, min((start for start, _ in real), default=0))
         part = places[begin : bisect_left(starts, max((end for _, end in real), default=0))]
-        values = logits(window).astype(np.float64)
+        values = values.astype(np.float64)
         powers = np.exp(values - values.max(axis=-1, keepdims=True))
         highest = (powers / powers.sum(axis=-1, keepdims=True)).max(axis=-1)
         for piece, i in first_pieces(part, window.offsets):
@@ -58,11 +60,10 @@ def predict_words(
     The key is `entities`, or `words` if the labels mark none: a list of objects with start, end (in
     characters of the text), label, text and probability, the mean over its words.
     """
-    encodings = tokenizer.encode_batch([spaced(text) for text in texts])
     predictions = []
-    for text, encoding in zip(texts, encodings, strict=True):
+    for text, read in zip(texts, _read(map(spaced, texts), tokenizer, logits), strict=True):
         words = split(text)
-        found = label_words(encoding, locate(spaced(text), words), logits)
+        found = label_words(*read, locate(spaced(text), words))
         predictions.append(_decode(text, locate(text, words), *found, labels))
     return predictions
 
@@ -72,12 +73,20 @@ def number_words(
 ) -> np.ndarray:
     """The numbers of the labels of all words of the texts, one text after the other. words: those
     of each text, in its order."""
-    encodings = tokenizer.encode_batch(texts)
     rows = (
-        label_words(encoding, locate(text, part), logits)[0]
-        for text, part, encoding in zip(texts, words, encodings, strict=True)
+        label_words(*read, locate(text, part))[0]
+        for text, part, read in zip(texts, words, _read(texts, tokenizer, logits), strict=True)
     )
     return np.concatenate([np.empty(0, int), *rows])
+
+
+def _read(
+    texts: Iterable[str], tokenizer: Tokenizer, logits: Logits
+) -> Iterator[tuple[list[Encoding], list[np.ndarray]]]:
+    """The windows of each text, and their logits."""
+    encodings = tokenizer.encode_batch(list(texts))
+    windows = [[encoding, *encoding.overflowing] for encoding in encodings]
+    return zip(windows, logits(windows), strict=True)
 
 
 def _decode(

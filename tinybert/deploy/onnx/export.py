@@ -16,7 +16,7 @@ from transformers import PreTrainedModel
 
 from tinybert.deploy.onnx import card, encoding, reference
 from tinybert.deploy.onnx.embeddings import quantize_tables
-from tinybert.deploy.onnx.session import FILES, METADATA_FILE, session
+from tinybert.deploy.onnx.session import FILES, METADATA_FILE, at_once, session
 from tinybert.models import pretrained
 from tinybert.models.batches import inference_batches
 from tinybert.models.checks import positions
@@ -156,8 +156,8 @@ def torch_run(model: PreTrainedModel) -> Run:
     return run
 
 
-def onnx_run(file: Path, threads: int = 0) -> Run:
-    """An ONNX file as a Run. threads: 0 uses all cores."""
+def onnx_run(file: Path, threads: int = 1) -> Run:
+    """An ONNX file as a Run. threads: as of session."""
     opened = session(file, threads)
     names = {value.name for value in opened.get_inputs()}
 
@@ -167,16 +167,17 @@ def onnx_run(file: Path, threads: int = 0) -> Run:
     return run
 
 
-def alone(run: Run) -> Run:
-    """A Run of one row at a time, without its padding: what Classifier computes."""
+def alone(run: Run, threads: int = 0) -> Run:
+    """A Run of each row alone, without its padding: what Classifier computes. threads: rows at
+    once; 0: as many as cores."""
 
     def run_alone(inputs: dict[str, np.ndarray]) -> np.ndarray:
         lengths = inputs["attention_mask"].sum(axis=1)
-        rows = (
+        rows = [
             {name: values[i : i + 1, :length] for name, values in inputs.items()}
             for i, length in enumerate(lengths)
-        )
-        results = [run(row)[0] for row in rows]
+        ]
+        results = [result[0] for result in at_once(run, rows, threads)]
         if results[0].ndim == 2:  # of each token
             missing = max(lengths) - lengths
             results = [np.pad(r, ((0, n), (0, 0))) for r, n in zip(results, missing, strict=True)]

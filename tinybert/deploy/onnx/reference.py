@@ -37,7 +37,7 @@ def write(folder: Path, pair: bool) -> None:
     texts = TEXTS if pair else TEXTS[:1]
     encoding = Tokenizer.from_file(str(folder / TOKENIZER_FILE)).encode(*texts)
     values = {
-        kind: logits(session(folder / file), [encoding])[0].astype(float).round(6).tolist()
+        kind: logits(session(folder / file), [[encoding]])[0][0].astype(float).round(6).tolist()
         for kind, file in FILES.items()
     }
     files = (*FILES.values(), METADATA_FILE, TOKENIZER_FILE)
