@@ -1,6 +1,7 @@
 """A text has one answer, whatever stands beside it; what is not a list of texts is refused."""
 
 import json
+import threading
 
 import numpy as np
 import onnx
@@ -11,6 +12,7 @@ from onnx import numpy_helper
 from sklearn.metrics import accuracy_score
 
 from tinybert.deploy.classifier import Classifier
+from tinybert.deploy.onnx import session
 from tinybert.models import chunks
 from tinybert.pipeline.errors import InputError
 
@@ -29,6 +31,19 @@ def test_logits_depend_neither_on_the_texts_beside_a_text_nor_on_padding(folder,
     np.testing.assert_array_equal(classify.logits(TEXTS), alone)
     np.testing.assert_array_equal(classify.logits(TEXTS[::-1]), alone[::-1])
     assert classify(TEXTS) == [prediction for text in TEXTS for prediction in classify([text])]
+
+
+@pytest.mark.parametrize("threads", [0, 1, 7])
+def test_logits_do_not_depend_on_the_number_of_threads(folder, threads):
+    expected = Classifier(folder, threads=2).logits(TEXTS)
+    np.testing.assert_array_equal(Classifier(folder, threads=threads).logits(TEXTS), expected)
+
+
+def test_as_many_texts_are_read_at_once_as_there_are_threads():
+    meeting = threading.Barrier(3)
+    assert session.at_once(lambda i: (meeting.wait(30), i)[1], range(6), 3) == [*range(6)]
+    here = threading.get_ident()
+    assert session.at_once(lambda i: threading.get_ident(), range(3), 1) == [here] * 3
 
 
 @pytest.mark.parametrize("kind", ["int8", "onnx"])

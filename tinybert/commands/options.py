@@ -85,7 +85,12 @@ def parser() -> argparse.ArgumentParser:
     model = argparse.ArgumentParser(add_help=False)
     model.add_argument("model", metavar="MODEL", help="folder of the export: models/<task>/onnx")
     model.add_argument("--kind", choices=("onnx", "int8"), default="int8", help="default: int8")
-    model.add_argument("--threads", type=int, default=0, help="default: 0, all cores")
+    model.add_argument(
+        "--threads",
+        type=int,
+        default=0,
+        help="texts read at once, each on one thread (default: 0, as many as cores)",
+    )
 
     file = argparse.ArgumentParser(add_help=False, parents=[table])
     file.add_argument(
