@@ -19,7 +19,7 @@ from tinybert.models.windows import windows
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.files import read_json
 
-THREADS = 1024  # at most: ONNX Runtime takes gigabytes for 100,000
+THREADS = 1024  # at most
 
 
 class Classifier:
@@ -27,8 +27,8 @@ class Classifier:
 
     folder: models/T/onnx. kind: "int8", or "onnx" for float32. threads: texts that are read at
     once, each on one thread; 0: as many as cores. A text's prediction does not depend on the other
-    texts of a call. Raises InputError if a file is missing
-    or is not the one that was exported, or if this machine computes other logits.
+    texts of a call. Raises InputError if a file is missing or is not the one that was exported, or
+    if this machine computes other logits.
     """
 
     def __init__(self, folder: str | Path, kind: str = "int8", threads: int = 0):
