@@ -8,6 +8,7 @@ from tinybert.models.folder import load_classifier, save_model
 from tinybert.models.low_rank import low_rank_table
 from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline import distributed, params, paths, resume
+from tinybert.tasks.scale import standard_scores
 from tinybert.tasks.scores import scorer
 from tinybert.tasks.task import load_task
 from tinybert.training import loop
@@ -24,7 +25,8 @@ def main(name: str) -> None:
     rows = encode.read_rows(paths.augmented(name), tokenizer, length, teacher_logits=logits)
     dev = encode.read_rows(tables / "dev.parquet", tokenizer, length, settings.encode.stride)
     with resume.stage_dir() as checkpoint_dir:
-        with low_rank_table(student, settings.student.embedding_rank):
+        table = low_rank_table(student, settings.student.embedding_rank)
+        with standard_scores(student, rows), table:
             loop.fit(
                 PredictionLoss(student, settings.prediction), rows, settings.prediction,
                 seed=seed, precision=settings.precision, log=paths.log("distill_prediction", name),

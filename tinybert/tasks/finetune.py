@@ -15,6 +15,7 @@ from tinybert.pipeline.schema import Params, Training
 from tinybert.tasks import scores
 from tinybert.tasks.gold import GoldLoss
 from tinybert.tasks.order import warn_order
+from tinybert.tasks.scale import standard_scores
 from tinybert.tasks.task import CHOOSES, Task, load_task
 from tinybert.training import loop
 from tinybert.training.curve import log_once
@@ -44,16 +45,13 @@ def finetune(
     score = scores.scorer(model, dev, task, settings.precision)
     with resume.stage_dir() as checkpoint_dir:
         if training:
-            loop.fit(
-                GoldLoss(model),
-                read_rows(folder / "train.parquet", tokenizer, length, stride),
-                training,
-                seed=params.derive(settings.seed, stage),
-                precision=settings.precision,
-                log=log,
-                score=score,
-                checkpoint_dir=checkpoint_dir,
-            )
+            train = read_rows(folder / "train.parquet", tokenizer, length, stride)
+            with standard_scores(model, train):
+                loop.fit(
+                    GoldLoss(model), train, training, seed=params.derive(settings.seed, stage),
+                    precision=settings.precision, log=log, score=score,
+                    checkpoint_dir=checkpoint_dir,
+                )  # fmt: skip
         else:
             log_once({"dev": score()}, log, settings.precision)
         save_model(paths.model(name, role), model, tokenizer, length)
