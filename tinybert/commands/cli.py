@@ -100,19 +100,14 @@ def _speed(options: argparse.Namespace) -> None:
 
 def _report(options: argparse.Namespace) -> None:
     from tinybert.evaluation.report import page, tables
-    from tinybert.evaluation.score_warnings import score_warnings
+    from tinybert.evaluation.report.closing import closing
     from tinybert.pipeline import params, paths
 
     tasks = options.tasks or params.load().tasks
     page.write(tasks)
-    results = tables.read_scores(tasks)
-    print("\n".join(["", tables.markdown(tables.scores_table(results)), *score_warnings(results)]))
     measured = [task for task in tasks if (paths.SPEED / f"{task}.json").is_file()]
-    if measured:
-        print(f"\n{tables.markdown(tables.speeds_table(tables.read_speeds(measured)))}")
-    else:
-        print("\nfor sizes and speeds: tinybert speed")
-    print(f"\nthe page: {paths.PAGE}")
+    speeds = tables.speeds_table(tables.read_speeds(measured))
+    print("\n".join(["", *([] if speeds.empty else [tables.markdown(speeds), ""]), closing(tasks)]))
 
 
 def _compare(options: argparse.Namespace) -> None:
