@@ -6,10 +6,11 @@ tinybert predict models/pydocs/onnx texts.txt
 import argparse
 import os
 import sys
+from contextlib import AbstractContextManager, ExitStack
 from itertools import islice
 from pathlib import Path
 
-from tinybert.commands import texts
+from tinybert.commands import spreadsheet, texts
 from tinybert.commands.options import parser
 from tinybert.pipeline import errors
 from tinybert.pipeline.errors import InputError
@@ -139,15 +140,26 @@ def _predict(options: argparse.Namespace) -> None:
     from tinybert.deploy.classifier import Classifier, check_confidence
 
     form = _form(options)
-    stream, name = texts.open_file(options.file)
-    with stream, tqdm(unit="text", file=sys.stderr, disable=not sys.stderr.isatty()) as bar:
+    with ExitStack() as stack:
+        file, named = stack.enter_context(_as_csv(options.file, form))
+        stream, name = texts.open_file(file)
+        stack.enter_context(stream)
+        bar = stack.enter_context(
+            tqdm(unit="text", file=sys.stderr, disable=not sys.stderr.isatty())
+        )
         classify = Classifier(options.model, options.kind, options.threads)
         check_confidence(options.min_confidence, classify.kind)  # whether or not there are texts
-        rows = texts.read(stream, name, classify.pair, form, notice=_notice)
+        rows = texts.read(
+            stream, name, classify.pair, form, notice=lambda line: _notice(named(line))
+        )
         while batch := list(islice(rows, BATCH)):
             predictions = classify(batch, options.min_confidence)
             _print("\n".join(texts.line(prediction, options.output) for prediction in predictions))
             bar.update(len(batch))
+
+
+def _as_csv(name: str, form: texts.Form) -> AbstractContextManager:
+    return spreadsheet.as_csv(name, form.not_of_spreadsheets(), _notice)
 
 
 def _print(text: str) -> None:
@@ -187,10 +199,11 @@ def _evaluate(options: argparse.Namespace) -> None:
     form = _form(options)
     classify = Classifier(options.model, options.kind, options.threads)
     texts.check_columns(form.columns, classify.labels)
-    table = texts.labelled(options.file, classify.pair, classify.kind, form)
-    if table.above:
-        _notice(table.above)
-    _print(f"{options.model} ({options.kind}) on {evaluate(classify, table)}")
+    with _as_csv(options.file, form) as (file, named):
+        table = texts.labelled(file, classify.pair, classify.kind, form)
+        if table.above:
+            _notice(named(table.above))
+        _print(f"{options.model} ({options.kind}) on {named(evaluate(classify, table))}")
 
 
 def _serve(options: argparse.Namespace) -> None:

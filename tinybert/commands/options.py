@@ -103,7 +103,10 @@ def parser() -> argparse.ArgumentParser:
         "predict", "classify texts", "tinybert predict models/pydocs/onnx texts.txt",
         parents=[model, file],
     )  # fmt: skip
-    sub.add_argument("file", nargs="?", default="-", metavar="FILE", help="default: -, stdin")
+    sub.add_argument(
+        "file", nargs="?", default="-", metavar="FILE",
+        help=".txt, .tsv, .csv, .jsonl, .parquet or .xlsx; default: -, stdin",
+    )  # fmt: skip
     sub.add_argument("--output", choices=("jsonl", "tsv"), default="jsonl", help="default: jsonl")
     sub.add_argument(
         "--min-confidence", type=_up_to(1), default=0.0, metavar="P",
