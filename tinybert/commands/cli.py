@@ -74,7 +74,7 @@ def _recipe(options: argparse.Namespace) -> None:
         print("\n".join(recipe.names()))
         return
     changes = recipe.apply(options.name)
-    summary = f"{len(changes)} values of params.yaml changed; next: dvc repro"
+    summary = f"{len(changes)} values of params.yaml changed; next: tinybert plan, then dvc repro"
     print("\n".join([*changes, summary]))
 
 
