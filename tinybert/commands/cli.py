@@ -80,9 +80,11 @@ def _recipe(options: argparse.Namespace) -> None:
 
 def _fetch(options: argparse.Namespace) -> None:
     from tinybert.commands.fetch import fetch
+    from tinybert.pipeline import params
 
-    raw = Path("data/raw")
-    print(fetch(options.source, options.task, raw, options.config, options.revision))
+    known = options.task in params.load().task
+    where = options.source, options.task, Path("data"), options.config, options.revision
+    print(fetch(*where, known))
 
 
 def _speed(options: argparse.Namespace) -> None:
