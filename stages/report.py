@@ -1,18 +1,18 @@
 """All tasks' scores as a table, and everything there is to see on one page."""
 
 from tinybert.evaluation.report import page, tables
-from tinybert.evaluation.score_warnings import score_warnings
-from tinybert.pipeline import params, paths, stage
+from tinybert.evaluation.report.closing import closing
+from tinybert.evaluation.speed import measure_served
+from tinybert.pipeline import params, stage
 
 
 def main() -> None:
-    tasks = params.load().tasks
-    tables.write_summary(tasks)
-    page.write(tasks)
-    results = tables.read_scores(tasks)
-    print("\n".join([tables.markdown(tables.scores_table(results)), *score_warnings(results)]))
-    print(f"\nthe page: {paths.PAGE}; sizes and speeds: tinybert speed, then tinybert report")
-    print(f"next: tinybert predict models/{tasks[0]}/onnx FILE")
+    settings = params.load()
+    tables.write_summary(settings.tasks)
+    for task in settings.tasks:  # timings are in no out of the stage
+        measure_served(task, settings.encode.max_length, settings.encode.stride)
+    page.write(settings.tasks)
+    print(closing(settings.tasks))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """What a finished run leaves beside the metrics of evaluate and export; and the pages of it."""
 
+from collections.abc import Iterable
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -44,13 +45,23 @@ def write_run(timed: bool = True) -> None:
         for stage in logs.STAGES:
             name = stage if stage in logs.SHARED else f"{stage}/mine"
             write_json(paths.SECONDS / f"{name}.json", {"seconds": 2.5})
-        models, sizes = (
-            {role: dict.fromkeys(tables.RUNTIMES, value) for role in ("teacher", "student")}
-            for value in (TIMINGS, 2.5)
-        )
-        timings = dict.fromkeys(tables.PARTS, models)
-        speed = {"megabytes": sizes, "threads": dict.fromkeys(tables.PARTS, 1), **timings}
-        write_json(paths.SPEED / "mine.json", speed)
+        runtimes = dict.fromkeys(("teacher", "student"), tables.RUNTIMES)
+        write_speed(runtimes, tables.PARTS)
+
+
+def write_speed(runtimes: dict[str, Iterable[str]], parts: tuple[str, ...]) -> None:
+    """Timings of models in their runtimes, all alike."""
+    models, sizes = (
+        {role: dict.fromkeys(kinds, value) for role, kinds in runtimes.items()}
+        for value in (TIMINGS, 2.5)
+    )
+    timings, threads = dict.fromkeys(parts, models), dict.fromkeys(parts, 1)
+    write_json(paths.SPEED / "mine.json", {"megabytes": sizes, "threads": threads, **timings})
+
+
+def write_few_timings() -> None:
+    """Those of the stage `report`."""
+    write_speed({"teacher": ["torch"], "student": ["int8"]}, tables.PARTS[:1])
 
 
 def write_predictions(labels: list[str], table: pd.DataFrame, text: str = "a text") -> None:

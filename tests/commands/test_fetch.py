@@ -1,19 +1,21 @@
 """Hub data sets as raw files. A folder replaces the hub: `datasets` reads both."""
 
 import errno
-import re
+import shlex
+import shutil
+from glob import glob
 
 import pyarrow.parquet as pq
 import pytest
 from datasets import ClassLabel, Dataset, Features, Sequence, Value
 from datasets.exceptions import DatasetGenerationError
-from ruamel.yaml import YAML
+from tiny import WORDS
 
-from tinybert.commands import fetch
+from tinybert.commands import cli, fetch
 from tinybert.data.raw.prepare import prepare_task
-from tinybert.pipeline import errors
+from tinybert.pipeline import errors, params, paths
 from tinybert.pipeline.errors import InputError
-from tinybert.pipeline.schema import Columns, Task, TaskData
+from tinybert.pipeline.schema import Columns, TaskData
 
 NAMES = ["negative", "positive"]
 
@@ -37,39 +39,33 @@ def source_of(tmp_path, label, text: str = "sentence", **splits):
     return str(folder)
 
 
-def proposal(report: str) -> dict:
-    """The lines to write into params.yaml, parsed; the task's section is valid."""
-    [lines] = re.findall(r"write into params\.yaml\n(.*)\nand run\n", report, re.DOTALL)
-    content = YAML(typ="safe", pure=True).load(lines)
-    Task.model_validate(content["task"]["mine"])
-    return content
+def command(report: str) -> list[str]:
+    """The words of the command that the report ends with, as a shell reads them."""
+    words = shlex.split(report.rpartition("tinybert ")[2])
+    return [file for word in words for file in (sorted(glob(word)) or [word])]
 
 
 def test_splits_and_labels_are_renamed(tmp_path):
     source = source_of(
         tmp_path, ClassLabel(names=NAMES), train=[0, 1, 1], validation=[1, 0], test=[-1, -1]
     )
-    report = fetch.fetch(source, "mine", tmp_path / "raw", None, None)
-    raw = tmp_path / "raw/mine"
+    report = fetch.fetch(source, "mine", tmp_path, None, None, False)
+    raw = tmp_path / "fetched/mine"
     assert {file.name for file in raw.iterdir()} == {"train.parquet", "dev.parquet"}
     assert pq.read_table(raw / "train.parquet")["label"].to_pylist() == [
         "negative", "positive", "positive"
     ]  # fmt: skip
     assert "test: 2 rows skipped, without a label" in report
-    assert f"dvc add {raw}\n" in report
-    assert proposal(report) == {
-        "tasks": ["mine"],
-        "task": {"mine": {"data": {}, "augment": {}, "intermediate": {}, "prediction": {}}},
-    }
+    assert report.endswith(f"next: tinybert init {raw}/*.parquet --name mine")
     prepared, _ = prepare_task(raw, tmp_path / "out", TaskData())
     assert (prepared.kind, prepared.labels) == ("classification", NAMES)
 
 
 def test_some_rows_without_a_label_are_kept_and_become_unlabeled(tmp_path):
     source = source_of(tmp_path, ClassLabel(names=NAMES), train=[0, 1, -1, 1, 0], validation=[1, 0])
-    report = fetch.fetch(source, "mine", tmp_path / "raw", None, None)
+    report = fetch.fetch(source, "mine", tmp_path, None, None, False)
     assert "train: 5 rows, 1 of them without a label -> " in report
-    prepared, statistics = prepare_task(tmp_path / "raw/mine", tmp_path / "out", TaskData())
+    prepared, statistics = prepare_task(tmp_path / "fetched/mine", tmp_path / "out", TaskData())
     assert prepared.splits == ["train", "dev", "unlabeled"]
     assert (statistics["train"]["rows"], statistics["train"]["without_label"]) == (4, 1)
     texts = pq.read_table(tmp_path / "out/unlabeled.parquet")["text_a"].to_pylist()
@@ -78,55 +74,100 @@ def test_some_rows_without_a_label_are_kept_and_become_unlabeled(tmp_path):
 
 def test_multi_label_rows_get_label_names(tmp_path):
     source = source_of(tmp_path, Sequence(ClassLabel(names=NAMES)), train=[[0], [0, 1], []])
-    fetch.fetch(source, "mine", tmp_path / "raw", None, None)
-    labels = pq.read_table(tmp_path / "raw/mine/train.parquet")["label"].to_pylist()
+    fetch.fetch(source, "mine", tmp_path, None, None, False)
+    labels = pq.read_table(tmp_path / "fetched/mine/train.parquet")["label"].to_pylist()
     assert labels == [["negative"], ["negative", "positive"], []]
 
 
 def test_the_next_steps_contain_placeholders_for_unknown_columns(tmp_path):
     source = source_of(tmp_path, ClassLabel(names=NAMES), text="body", train=[0, 1] * 10)
-    report = fetch.fetch(source, "mine", tmp_path / "raw", None, None)
+    report = fetch.fetch(source, "mine", tmp_path, None, None, False)
     assert "columns: body, idx, label\n" in report
-    assert proposal(report)["task"]["mine"]["data"] == {"columns": {"text": "...", "label": "..."}}
+    assert report.endswith(" --name mine --columns text=... label=...")
     section = TaskData(columns=Columns(text="body", label="label"))
-    assert prepare_task(tmp_path / "raw/mine", tmp_path / "out", section)[0].labels == NAMES
+    assert prepare_task(tmp_path / "fetched/mine", tmp_path / "out", section)[0].labels == NAMES
 
 
-def test_tags_of_words_keep_their_names(tmp_path):
+@pytest.fixture
+def initialised(project, capsys, monkeypatch):
+    """Fetches a data set in a project, and runs the command that is printed; returns the prepared
+    task and its statistics."""
+
+    def run(source) -> tuple:
+        monkeypatch.setattr("sys.argv", ["tinybert", "fetch", str(source), "mine"])
+        cli.main()
+        words = command(capsys.readouterr().out)
+        monkeypatch.setattr("sys.argv", ["tinybert", *words, "--model", "data/models/tiny"])
+        cli.main()
+        return prepare_task(paths.raw("mine"), project / "out", params.load().task["mine"].data)
+
+    return run
+
+
+def test_the_command_that_is_printed_makes_the_task(tmp_path, initialised):
+    source = source_of(
+        tmp_path, ClassLabel(names=NAMES), train=[0, 1] * 30, validation=[1, 0] * 5, test=[-1] * 4
+    )
+    task, statistics = initialised(source)
+    assert (task.kind, task.labels) == ("classification", NAMES)
+    rows = {split: counts["rows"] for split, counts in statistics.items()}
+    assert rows["dev"] == 10 and rows["train"] + rows["test"] == 60
+
+
+def test_tags_of_words_keep_their_names(tmp_path, initialised):
     folder, names = tmp_path / "source", ["O", "B-PER", "I-PER"]
     folder.mkdir()
     features = Features({
         "tokens": Sequence(Value("string")), "ner_tags": Sequence(ClassLabel(names=names)),
     })  # fmt: skip
-    rows = {"tokens": [["Ada", "met", "Bo"]] * 2, "ner_tags": [[1, 0, 1]] * 2}
-    for split in ("train", "validation"):
+    for split, start, stop in (("train", 0, 50), ("validation", 50, 60)):
+        pairs = [(WORDS[i % 15], ["Ada", "Bob", "Cyd", "Dee"][i // 15]) for i in range(start, stop)]
+        rows = {
+            "tokens": [["the", word, "is", name] for word, name in pairs],
+            "ner_tags": [[0, 0, 0, 1]] * len(pairs),
+        }
+        rows["tokens"][0], rows["ner_tags"][0] = ["of", "the", "Lee", "Day"], [0, 0, 1, 2]
         Dataset.from_dict(rows, features=features).to_parquet(folder / f"{split}.parquet")
-    report = fetch.fetch(str(folder), "mine", tmp_path / "raw", None, None)
-    section = TaskData(**proposal(report)["task"]["mine"]["data"])
-    task, statistics = prepare_task(tmp_path / "raw/mine", tmp_path / "out", section)
+    task, statistics = initialised(folder)
     assert (task.kind, task.labels) == ("tokens", names)
-    assert statistics["train"]["labels"] == {"PER": 2}
+    assert statistics["dev"]["labels"].keys() == {"PER"}
+
+
+def test_files_of_a_task_that_params_yaml_has_are_its_raw_files(project, capsys, monkeypatch):
+    """Such as that of a recipe, whose section init would not replace."""
+    source = source_of(project, ClassLabel(names=NAMES), train=[0, 1], validation=[1, 0])
+    [name] = params.load().task
+    monkeypatch.setattr("sys.argv", ["tinybert", "fetch", source, name])
+    cli.main()
+    out = capsys.readouterr().out
+    assert out.endswith(f"params.yaml has task.{name}; next: tinybert plan, then dvc repro\n")
+    files = {file.name for file in paths.raw(name).iterdir()}
+    assert files == {"train.parquet", "dev.parquet"}
 
 
 def test_existing_files_are_not_overwritten(tmp_path):
-    (tmp_path / "raw/mine").mkdir(parents=True)
-    (tmp_path / "raw/mine/train.tsv").write_text("mine")
-    with pytest.raises(ValueError, match="holds files already"):
-        fetch.fetch("anything", "mine", tmp_path / "raw", None, None)
+    """Nor are those of data/raw, which init would refuse."""
+    for place, known in (("fetched", False), ("raw", True), ("raw", False)):
+        file = tmp_path / place / "mine/train.tsv"
+        file.parent.mkdir(parents=True)
+        file.write_text("mine")
+        with pytest.raises(InputError, match=f"{place}/mine holds files already"):
+            fetch.fetch("anything", "mine", tmp_path, None, None, known)
+        shutil.rmtree(tmp_path / place)
 
 
 @pytest.mark.parametrize("name", ["../x", "a b", "x;rm", "", "a" * 65])
 def test_an_invalid_task_name_is_refused(tmp_path, name):
     with pytest.raises(ValueError, match="the task's name"):
-        fetch.fetch("anything", name, tmp_path / "raw", None, None)
+        fetch.fetch("anything", name, tmp_path, None, None, False)
 
 
 def test_a_missing_data_set_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", True)
     with pytest.raises(ValueError, match="nobody/nothing cannot be loaded; check its name"):
-        fetch.fetch("nobody/nothing", "mine", tmp_path / "raw", None, None)
-    assert not (tmp_path / "raw/mine").exists()
+        fetch.fetch("nobody/nothing", "mine", tmp_path, None, None, False)
+    assert not (tmp_path / "fetched/mine").exists()
 
 
 def test_a_full_disk_leaves_no_half_data_set(tmp_path, monkeypatch):
@@ -142,11 +183,11 @@ def test_a_full_disk_leaves_no_half_data_set(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Dataset, "to_parquet", refuse)
     with pytest.raises(SystemExit, match=r"dev\.parquet: the disk is full; free some space"):
-        errors.run(fetch.fetch, source, "mine", tmp_path / "raw", None, None)
-    assert list((tmp_path / "raw").iterdir()) == []
+        errors.run(fetch.fetch, source, "mine", tmp_path, None, None, False)
+    assert list((tmp_path / "fetched").iterdir()) == []
     monkeypatch.setattr(Dataset, "to_parquet", write)
-    fetch.fetch(source, "mine", tmp_path / "raw", None, None)
-    assert len(list((tmp_path / "raw/mine").iterdir())) == 2
+    fetch.fetch(source, "mine", tmp_path, None, None, False)
+    assert len(list((tmp_path / "fetched/mine").iterdir())) == 2
 
 
 def test_a_full_disk_while_datasets_prepares_its_cache_is_not_blamed_on_the_name(
@@ -160,14 +201,14 @@ def test_a_full_disk_while_datasets_prepares_its_cache_is_not_blamed_on_the_name
 
     monkeypatch.setattr(fetch, "load_dataset", load)
     with pytest.raises(SystemExit, match=r"cache/x\.arrow: the disk is full"):
-        errors.run(fetch.fetch, "someone/some", "mine", tmp_path / "raw", None, None)
+        errors.run(fetch.fetch, "someone/some", "mine", tmp_path, None, None, False)
 
 
 def test_a_data_set_without_a_split_to_use_is_an_error(tmp_path):
     source = source_of(tmp_path, ClassLabel(names=NAMES), test=[-1, -1])
     with pytest.raises(InputError, match=r"no split that can be used:\n  test: 2 rows skipped"):
-        fetch.fetch(source, "mine", tmp_path / "raw", None, None)
-    assert not (tmp_path / "raw/mine").exists()
+        fetch.fetch(source, "mine", tmp_path, None, None, False)
+    assert not (tmp_path / "fetched/mine").exists()
 
 
 @pytest.mark.parametrize(
@@ -178,5 +219,5 @@ def test_a_damaged_data_set_is_one_message(tmp_path, content, name):
     (tmp_path / "source").mkdir()
     (tmp_path / "source" / name).write_bytes(content)
     with pytest.raises(InputError, match="source cannot be loaded"):
-        fetch.fetch(str(tmp_path / "source"), "mine", tmp_path / "raw", None, None)
-    assert not (tmp_path / "raw/mine").exists()
+        fetch.fetch(str(tmp_path / "source"), "mine", tmp_path, None, None, False)
+    assert not (tmp_path / "fetched/mine").exists()

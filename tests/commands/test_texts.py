@@ -184,7 +184,7 @@ def test_each_label_of_a_model_needs_its_column():
         ("a.parquet", b"PAR1", "a.parquet cannot be read as Parquet"),
         ("a.txt", b"good\n" + b"x" * 1_000_001, "a.txt, line 2 has 1,000,001 characters"),
         ("a.csv", b"text,label\n" + b"x" * 1_000_001 + b",1\n", "line 2: text_a has 1,000,001"),
-        ("a.json", b"{}", "a.json ends in none of .*--format"),
+        ("a.json", b"{}", "a.json ends in none of .*xlsx; save it as one, .*--format"),
     ],
 )  # fmt: skip
 def test_broken_input_is_an_error_with_its_line(name, content, message):

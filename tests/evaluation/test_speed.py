@@ -95,6 +95,16 @@ def test_every_model_is_measured_in_every_runtime_that_it_has(exported):
         assert runtimes == {"teacher": both, "student": both}
 
 
+def test_of_the_teacher_as_it_came_and_the_student_as_served_a_few_rows_are_timed(exported):
+    folder = exported("classification")
+    assert speed.measure_served("mine", 32)
+    written = json.loads((folder / "metrics/speed/mine.json").read_text())
+    assert set(written) == {"megabytes", "threads", "one_thread"}
+    for values in (written["megabytes"], written["one_thread"]):
+        kinds = {role: set(kinds) for role, kinds in values.items()}
+        assert kinds == {"teacher": {"torch"}, "student": {"int8"}}
+
+
 def test_only_the_teacher_is_exported_again(exported, monkeypatch):
     """The student's files are those of the stage `export`."""
     exported("classification")

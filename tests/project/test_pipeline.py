@@ -33,7 +33,9 @@ def test_timings_are_beside_the_run_and_in_no_lock(undisturbed):
     for file in ("fetch_pretrained.json", "distill_general.json", "label/mine.json"):
         assert undisturbed.read(f"metrics/seconds/{file}")["seconds"] > 0
     lock = (undisturbed.folder / "dvc.lock").read_text()
-    assert "seconds" not in lock and "speed" not in lock and "index.html" not in lock
+    assert "seconds" not in lock and "metrics/speed" not in lock and "index.html" not in lock
+    [timed] = undisturbed.read("metrics/speed/mine.json")["one_thread"]["student"].values()
+    assert timed["latency_ms"] > 0
     assert (undisturbed.folder / "report/index.html").is_file()
 
 

@@ -6,10 +6,11 @@ tinybert predict models/pydocs/onnx texts.txt
 import argparse
 import os
 import sys
+from contextlib import AbstractContextManager, ExitStack
 from itertools import islice
 from pathlib import Path
 
-from tinybert.commands import texts
+from tinybert.commands import spreadsheet, texts
 from tinybert.commands.options import parser
 from tinybert.pipeline import errors
 from tinybert.pipeline.errors import InputError
@@ -73,15 +74,17 @@ def _recipe(options: argparse.Namespace) -> None:
         print("\n".join(recipe.names()))
         return
     changes = recipe.apply(options.name)
-    summary = f"{len(changes)} values of params.yaml changed; next: dvc repro"
+    summary = f"{len(changes)} values of params.yaml changed; next: tinybert plan, then dvc repro"
     print("\n".join([*changes, summary]))
 
 
 def _fetch(options: argparse.Namespace) -> None:
     from tinybert.commands.fetch import fetch
+    from tinybert.pipeline import params
 
-    raw = Path("data/raw")
-    print(fetch(options.source, options.task, raw, options.config, options.revision))
+    known = options.task in params.load().task
+    where = options.source, options.task, Path("data"), options.config, options.revision
+    print(fetch(*where, known))
 
 
 def _speed(options: argparse.Namespace) -> None:
@@ -100,19 +103,14 @@ def _speed(options: argparse.Namespace) -> None:
 
 def _report(options: argparse.Namespace) -> None:
     from tinybert.evaluation.report import page, tables
-    from tinybert.evaluation.score_warnings import score_warnings
+    from tinybert.evaluation.report.closing import closing
     from tinybert.pipeline import params, paths
 
     tasks = options.tasks or params.load().tasks
     page.write(tasks)
-    results = tables.read_scores(tasks)
-    print("\n".join(["", tables.markdown(tables.scores_table(results)), *score_warnings(results)]))
     measured = [task for task in tasks if (paths.SPEED / f"{task}.json").is_file()]
-    if measured:
-        print(f"\n{tables.markdown(tables.speeds_table(tables.read_speeds(measured)))}")
-    else:
-        print("\nfor sizes and speeds: tinybert speed")
-    print(f"\nthe page: {paths.PAGE}")
+    speeds = tables.speeds_table(tables.read_speeds(measured))
+    print("\n".join(["", *([] if speeds.empty else [tables.markdown(speeds), ""]), closing(tasks)]))
 
 
 def _compare(options: argparse.Namespace) -> None:
@@ -144,15 +142,26 @@ def _predict(options: argparse.Namespace) -> None:
     from tinybert.deploy.classifier import Classifier, check_confidence
 
     form = _form(options)
-    stream, name = texts.open_file(options.file)
-    with stream, tqdm(unit="text", file=sys.stderr, disable=not sys.stderr.isatty()) as bar:
+    with ExitStack() as stack:
+        file, named = stack.enter_context(_as_csv(options.file, form))
+        stream, name = texts.open_file(file)
+        stack.enter_context(stream)
+        bar = stack.enter_context(
+            tqdm(unit="text", file=sys.stderr, disable=not sys.stderr.isatty())
+        )
         classify = Classifier(options.model, options.kind, options.threads)
         check_confidence(options.min_confidence, classify.kind)  # whether or not there are texts
-        rows = texts.read(stream, name, classify.pair, form, notice=_notice)
+        rows = texts.read(
+            stream, name, classify.pair, form, notice=lambda line: _notice(named(line))
+        )
         while batch := list(islice(rows, BATCH)):
             predictions = classify(batch, options.min_confidence)
             _print("\n".join(texts.line(prediction, options.output) for prediction in predictions))
             bar.update(len(batch))
+
+
+def _as_csv(name: str, form: texts.Form) -> AbstractContextManager:
+    return spreadsheet.as_csv(name, form.not_of_spreadsheets(), _notice)
 
 
 def _print(text: str) -> None:
@@ -192,10 +201,11 @@ def _evaluate(options: argparse.Namespace) -> None:
     form = _form(options)
     classify = Classifier(options.model, options.kind, options.threads)
     texts.check_columns(form.columns, classify.labels)
-    table = texts.labelled(options.file, classify.pair, classify.kind, form)
-    if table.above:
-        _notice(table.above)
-    _print(f"{options.model} ({options.kind}) on {evaluate(classify, table)}")
+    with _as_csv(options.file, form) as (file, named):
+        table = texts.labelled(file, classify.pair, classify.kind, form)
+        if table.above:
+            _notice(named(table.above))
+        _print(f"{options.model} ({options.kind}) on {named(evaluate(classify, table))}")
 
 
 def _serve(options: argparse.Namespace) -> None:

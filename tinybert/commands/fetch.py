@@ -1,10 +1,11 @@
-"""Saves a data set of the Hugging Face hub as a task's raw files.
+"""Saves a data set of the Hugging Face hub as files of a task.
 
     tinybert fetch stanfordnlp/sst2 sst2
     tinybert fetch nyu-mll/glue mrpc --config mrpc
 
-Each split becomes data/raw/TASK/SPLIT.parquet, with label names instead of numbers. Prints what to
-write into params.yaml, and the `dvc add` that makes the files visible to experiments.
+Each split becomes data/fetched/TASK/SPLIT.parquet, with label names instead of numbers, and the
+`tinybert init` that makes a task of them is printed; or data/raw/TASK/SPLIT.parquet, if params.yaml
+has the task already, as that of a recipe.
 """
 
 import re
@@ -33,19 +34,24 @@ SPLITS = {  # names on the hub -> ours
 }
 
 
-def fetch(source: str, task: str, raw: Path, config: str | None, revision: str | None) -> str:
-    """Writes raw/TASK/SPLIT.parquet for each labelled split and for the unlabelled ones of SPLITS.
+def fetch(
+    source: str, task: str, data: Path, config: str | None, revision: str | None, known: bool
+) -> str:
+    """Writes SPLIT.parquet for each labelled split and for the unlabelled ones of SPLITS.
 
-    source: a hub id, or a folder of files that `datasets` reads. config: the hub's name of one of
-    several configurations. Returns a report and the next steps. Raises InputError, and writes
-    nothing, if the task's name is invalid, its folder holds files already, or the data set cannot
-    be loaded or has no split to use.
+    source: a hub id, or a folder of files that `datasets` reads. data: the folder with raw and
+    fetched. config: the hub's name of one of several configurations. known: whether params.yaml has
+    the task. Returns a report and the next step. Raises InputError, and writes nothing, if the
+    task's name is invalid, its folders hold files already, or the data set cannot be loaded or has
+    no split to use.
     """
     if not re.fullmatch(NAME, task):
         raise InputError(f"the task's name {task!r} must consist of letters, digits, - and _")
-    folder = raw / task
-    if folder.exists() and any(folder.iterdir()):
-        raise InputError(f"{folder} holds files already; remove them, or use another name")
+    raw = data / "raw" / task
+    folder = raw if known else data / "fetched" / task
+    for place in dict.fromkeys([folder, raw]):
+        if place.exists() and any(place.iterdir()):
+            raise InputError(f"{place} holds files already; remove them, or use another name")
     try:
         dataset = load_dataset(source, config, revision=revision)
     except (OSError, ValueError, DatasetsError) as error:
@@ -78,7 +84,7 @@ def fetch(source: str, task: str, raw: Path, config: str | None, revision: str |
             columns = rows.column_names
         if not columns:
             raise InputError("\n  ".join([f"{source} has no split that can be used:", *lines]))
-    return "\n".join([*lines, _next_steps(task, folder, columns)])
+    return "\n".join([*lines, _next_step(task, folder, columns, known)])
 
 
 def _with_label_names(rows: Dataset) -> tuple[Dataset, int]:
@@ -100,28 +106,17 @@ def _with_label_names(rows: Dataset) -> tuple[Dataset, int]:
     return rows, missing
 
 
-def _next_steps(task: str, folder: Path, columns: list[str]) -> str:
-    known = [name.casefold() for name in columns]
-    has_text = any(set(pair) <= set(known) for pair in PAIRS) or any(n in known for n in SINGLES)
-    is_clear = has_text and sum(name in known for name in TARGETS) == 1
-    data = "{}" if is_clear else "{columns: {text: ..., label: ...}}"
-    if "tokens" in known:
-        data = "{kind: tokens}"
-        if len(set(known) & set(TAGS)) != 1:
-            data = "{kind: tokens, columns: {text: tokens, label: ...}}"
-    return f"""columns: {", ".join(columns)}
-
-Now write into params.yaml
-
-  tasks: [{task}]
-  task:
-    {task}:
-      data: {data}
-      augment: {{}}
-      intermediate: {{}}
-      prediction: {{}}
-
-and run
-
-  dvc add {folder}
-  dvc repro"""
+def _next_step(task: str, folder: Path, columns: list[str], known: bool) -> str:
+    shown = f"columns: {', '.join(columns)}"
+    if known:
+        return f"{shown}\nparams.yaml has task.{task}; next: tinybert plan, then dvc repro"
+    names = [name.casefold() for name in columns]
+    has_text = any(set(pair) <= set(names) for pair in PAIRS) or any(n in names for n in SINGLES)
+    is_clear = has_text and sum(name in names for name in TARGETS) == 1
+    roles = "text=... label=..."
+    if "tokens" in names:
+        is_clear, roles = len(set(names) & set(TAGS)) == 1, "text=tokens label=..."
+    command = f"tinybert init {folder}/*.parquet --name {task}"
+    if is_clear:
+        return f"{shown}\nnext: {command}"
+    return f"{shown}\nnext, with the names of columns: {command} --columns {roles}"

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tinybert.commands import raw_files, recipe, texts, word_files
+from tinybert.commands import raw_files, recipe, spreadsheet, texts, word_files
 from tinybert.data.raw.columns import Columns
 from tinybert.pipeline import params, paths
 from tinybert.pipeline.errors import InputError
@@ -70,6 +70,9 @@ def init(request: Request) -> None:
     settings, before = params.load(), params.FILE.read_bytes()
     _check_name(request.name, settings)
     files = raw_files.splits_of(request.files)
+    form = texts.Form(encoding=request.encoding or "utf-8", quoted=request.quoted)
+    for file in files.values():
+        spreadsheet.check_options(str(file), form.not_of_spreadsheets())
     if request.corpus is not None:
         _check_corpus(request.corpus)
     word_files.section(**request.data())  # mistakes in options show first

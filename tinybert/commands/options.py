@@ -55,11 +55,11 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("name", nargs="?", metavar="NAME", help="default: list the recipes")
 
     sub = command(
-        "fetch", "save a data set of the Hugging Face hub as a task's raw files",
+        "fetch", "save a data set of the Hugging Face hub as files for tinybert init",
         "tinybert fetch stanfordnlp/sst2 sst2",
     )  # fmt: skip
     sub.add_argument("source", metavar="SOURCE", help="hub id, or a folder that `datasets` reads")
-    sub.add_argument("task", metavar="TASK", help="the folder in data/raw")
+    sub.add_argument("task", metavar="TASK", help="the folder in data/fetched")
     sub.add_argument("--config", help="configuration of the data set, such as mrpc for glue")
     sub.add_argument("--revision", help="branch, tag or commit of the data set")
 
@@ -103,7 +103,10 @@ def parser() -> argparse.ArgumentParser:
         "predict", "classify texts", "tinybert predict models/pydocs/onnx texts.txt",
         parents=[model, file],
     )  # fmt: skip
-    sub.add_argument("file", nargs="?", default="-", metavar="FILE", help="default: -, stdin")
+    sub.add_argument(
+        "file", nargs="?", default="-", metavar="FILE",
+        help=".txt, .tsv, .csv, .jsonl, .parquet or .xlsx; default: -, stdin",
+    )  # fmt: skip
     sub.add_argument("--output", choices=("jsonl", "tsv"), default="jsonl", help="default: jsonl")
     sub.add_argument(
         "--min-confidence", type=_up_to(1), default=0.0, metavar="P",

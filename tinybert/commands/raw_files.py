@@ -3,19 +3,17 @@
 import re
 import shutil
 from collections.abc import Collection
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from tinybert.commands.spreadsheet import write_csv
+from tinybert.commands.spreadsheet import SPREADSHEET, Origin, is_spreadsheet, write_csv
 from tinybert.data.raw import records
 from tinybert.data.raw.decoding import lines
 from tinybert.data.raw.raw_tables import STEMS
 from tinybert.data.raw.records import SUFFIXES, WORD_SUFFIXES, Options
 from tinybert.pipeline.errors import InputError
 
-SPREADSHEET = ".xlsx"
 SPLITS = {stem: split for split, stems in STEMS.items() for stem in stems}
 NAMES = ", ".join(stems[0] for stems in STEMS.values())
 
@@ -58,40 +56,13 @@ def split_of(stem: str) -> str | None:
     return parts.pop() if len(parts) == 1 else None
 
 
-@dataclass(frozen=True)
-class Origin:
-    """Where a staged file comes from. sheet: of a spreadsheet. rows: the sheet's row, or the line,
-    in which each of its lines was; empty if each was there."""
-
-    file: Path
-    sheet: str = ""
-    rows: list[int] = field(default_factory=list)
-
-    def __str__(self) -> str:
-        return f"{self.file} (sheet {self.sheet})" if self.sheet else str(self.file)
-
-    def named(self, text: str, staged: Path) -> str:
-        """A message about the staged file, as one about the user's."""
-
-        def place(found: re.Match) -> str:
-            return f"{self}, {'row' if self.sheet else 'line'} {self.rows[int(found[1]) - 1]}"
-
-        if self.rows:
-            text = re.sub(rf"{re.escape(str(staged))}, line (\d+)", place, text)
-        return text.replace(str(staged), str(self))
-
-    def of_lines(self, lines: list[int]) -> "Origin":
-        """That of a file which has these lines of the staged one."""
-        return replace(self, rows=[self.rows[n - 1] for n in lines] if self.rows else lines)
-
-
 def stage(files: dict[str, Path], folder: Path) -> tuple[dict[Path, Origin], list[str]]:
     """Fills a new folder as data/raw/TASK: links to the files, under the names of their splits;
     spreadsheets become .csv. Returns each new file's origin, and lines on what was left out."""
     folder.mkdir()
     origins, notes = {}, []
     for split, file in files.items():
-        if file.suffix.lower() == SPREADSHEET:
+        if is_spreadsheet(file.name):
             staged = folder / f"{split}.csv"
             written = write_csv(file, staged)
             origins[staged] = Origin(file, written.sheet, written.rows)

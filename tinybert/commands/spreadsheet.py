@@ -1,10 +1,13 @@
-"""An Excel file (.xlsx) -> a .csv that the pipeline reads."""
+"""An Excel file (.xlsx) -> a .csv that the pipeline and the commands read."""
 
 import csv
 import datetime
 import re
+import tempfile
 import zipfile
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +17,74 @@ from tinybert.pipeline.wording import plural
 if TYPE_CHECKING:
     from openpyxl.worksheet.worksheet import Worksheet
 
+SPREADSHEET = ".xlsx"
 LIMIT = 200_000_000  # bytes of the sheets, which take many times that in memory
 LINE_END = re.compile(r"\r\n|\r|\n")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a staged file comes from. sheet: of a spreadsheet. rows: the sheet's row, or the line,
+    in which each of its lines was; empty if each was there."""
+
+    file: Path
+    sheet: str = ""
+    rows: list[int] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        return f"{self.file} (sheet {self.sheet})" if self.sheet else str(self.file)
+
+    def named(self, text: str, staged: Path) -> str:
+        """A message about the staged file, as one about the user's."""
+
+        def place(found: re.Match) -> str:
+            return f"{self}, {'row' if self.sheet else 'line'} {self.rows[int(found[1]) - 1]}"
+
+        if self.rows:
+            text = re.sub(rf"{re.escape(str(staged))}, line (\d+)", place, text)
+        return text.replace(str(staged), str(self))
+
+    def of_lines(self, lines: list[int]) -> "Origin":
+        """That of a file which has these lines of the staged one."""
+        return replace(self, rows=[self.rows[n - 1] for n in lines] if self.rows else lines)
+
+
+@contextmanager
+def as_csv(
+    name: str, options: list[str], notice: Callable[[str], None]
+) -> Iterator[tuple[str, Callable[[str], str]]]:
+    """The file that a command reads, and what names the user's file in a message: a spreadsheet is
+    a temporary .csv, and errors name its sheet and rows; others are as they are.
+
+    options: those given that no spreadsheet has. notice: takes a line on what is left out. Raises
+    InputError as write_csv does, and for options.
+    """
+    if not is_spreadsheet(name):
+        yield name, str
+        return
+    check_options(name, options)
+    with tempfile.TemporaryDirectory() as temporary:
+        staged = Path(temporary, "sheet.csv")
+        written = write_csv(Path(name), staged)
+        origin = Origin(Path(name), written.sheet, written.rows)
+        for line in written.notes:
+            notice(line)
+        try:
+            yield str(staged), lambda text: origin.named(text, staged)
+        except InputError as error:
+            raise InputError(origin.named(str(error), staged)) from error
+
+
+def is_spreadsheet(name: str) -> bool:
+    return Path(name).suffix.lower() == SPREADSHEET
+
+
+def check_options(name: str, options: list[str]) -> None:
+    """Raises InputError if a file is a spreadsheet and there are options that are not for one."""
+    if options and is_spreadsheet(name):
+        raise InputError(
+            f"{name} is a spreadsheet: leave out {' and '.join(options)}; or save it as .csv"
+        )
 
 
 @dataclass

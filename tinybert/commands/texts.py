@@ -9,6 +9,7 @@ from io import BufferedIOBase
 from itertools import chain
 from pathlib import Path
 
+from tinybert.commands.spreadsheet import SPREADSHEET
 from tinybert.data.raw import columns as roles_of
 from tinybert.data.raw import records, separators, targets
 from tinybert.data.raw.columns import TARGETS, TEXTS, Columns, Table
@@ -48,6 +49,15 @@ class Form:
         is_header = roles_of.header_test(self.header, self.columns)
         return Options(is_header, self.encoding, self.quoted, remedy=as_option)
 
+    def not_of_spreadsheets(self) -> list[str]:
+        """The options that a file with cells cannot have."""
+        given = {
+            f"--format {self.input_format}": self.input_format is not None,
+            f"--encoding {self.encoding}": self.encoding.lower() not in ("utf-8", "utf8"),
+            "--no-quoted": self.quoted is False,
+        }
+        return [option for option, is_given in given.items() if is_given]
+
     def suffix(self, name: str) -> str | None:
         """One of SUFFIXES; None if the first line shows whether a file is lines or a table. Raises
         InputError for another suffix."""
@@ -58,8 +68,8 @@ class Form:
             return None
         if suffix not in SUFFIXES:
             raise InputError(
-                f"{name} ends in none of {', '.join(SUFFIXES)}; rename it, or give --format "
-                f"({', '.join(INPUT_FORMATS)})"
+                f"{name} ends in none of {', '.join((*SUFFIXES, SPREADSHEET))}; save it as one, "
+                f"or, if it is one by another name, give --format ({', '.join(INPUT_FORMATS)})"
             )
         return suffix
 

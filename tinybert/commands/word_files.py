@@ -37,8 +37,8 @@ def labelled(name: str, form: Form) -> Table:
     suffixes = ", ".join(tagged.SUFFIXES)
     if name == "-" or form.input_format or Path(name).suffix not in tagged.SUFFIXES:
         raise InputError(
-            f"{name}: this model labels words, whose file must end in one of {suffixes}; rename "
-            "it, and give no --format"
+            f"{name}: this model labels words, whose file must end in one of {suffixes}; save "
+            "it as one, and give no --format"
         )
     if form.quoted is not None:
         raise InputError("--quoted is not for labels of words; remove it")

@@ -1,7 +1,8 @@
 """Size and speed of teacher and student on this machine.
 
-Timings differ between runs, so they are neither an output of a stage nor in dvc.lock: `tinybert
-speed` writes them to metrics/speed/T.json, and the report reads them there.
+Timings differ between runs, so they are neither an output of a stage nor in dvc.lock: the stage
+`report` writes a few and `tinybert speed` all of them to metrics/speed/T.json, where the page
+reads them.
 """
 
 import os
@@ -33,6 +34,7 @@ BATCH_SIZE = 32  # rows, for the throughput
 ROUNDS = 3  # passes, of which the median gives the throughput
 PAUSE = 0.01  # seconds, until the previous model's threads sleep
 ROLES = ("teacher", "student")
+FEW = 8  # rows, for `measure_served`
 
 
 def measure(name: str, max_length: int, rows: int, stride: int = 0) -> dict:
@@ -65,6 +67,29 @@ def measure(name: str, max_length: int, rows: int, stride: int = 0) -> dict:
     return result
 
 
+def measure_served(name: str, max_length: int, stride: int = 0) -> bool:
+    """As measure, in a few seconds: FEW rows on one thread, of the teacher as it came, in PyTorch,
+    and of the student as it is served, in 8 bits. Returns whether the models are here; if not,
+    metrics/speed/T.json is of an earlier run, and is removed."""
+    file = paths.SPEED / f"{name}.json"
+    weights = paths.model(name, "teacher") / pretrained.WEIGHTS
+    served = paths.model(name, "onnx") / FILES["int8"]
+    student = paths.model(name, "student")
+    if not (weights.is_file() and served.is_file() and student.is_dir()):
+        file.unlink(missing_ok=True)
+        return False
+    split = paths.tables(name) / f"{load_task(paths.tables(name)).test_split}.parquet"
+    table = read_rows(split, load_tokenizer(student), max_length, stride)
+    sizes = {
+        "teacher": {"torch": export.megabytes(weights)},
+        "student": {"int8": export.megabytes(served)},
+    }
+    models, files = {"teacher": _load(weights.parent)}, {"student": {"int8": served}}
+    timings = speed(models, files, table, FEW, parts=("one_thread",))
+    write_json(file, {"megabytes": sizes, **timings})
+    return True
+
+
 def _load(folder: Path) -> PreTrainedModel:
     model = load_classifier(folder).eval()
     # transformers' default attention, not the one that captures states
@@ -90,15 +115,17 @@ def speed(
     files: dict[str, dict[str, Path]],
     rows: Rows,
     count: int,
+    parts: tuple[str, ...] = ("one_thread", "all_cores"),
 ) -> dict[str, dict[str, dict[str, dict[str, float]]]]:
-    """Returns the timings as {"one_thread" or "all_cores": {model: {"torch", "onnx" or "int8":
-    timings}}}: latency_ms and latency_ms_p95 of single texts, and rows_per_second, texts in
-    batches; and `threads`, how many these are. A text in windows takes as long as all of them.
+    """Returns the timings by part as {model: {"torch", "onnx" or "int8": timings}}: latency_ms and
+    latency_ms_p95 of single texts, and rows_per_second, texts in batches; and `threads`, how many
+    these are. A text in windows takes as long as all of them.
 
-    files: the ONNX files of a model, by kind; they run each row of a batch alone, on one thread,
-    as Classifier does. For a large teacher it may be better to read each row with all cores: it is
-    measured in both ways, and the better one counts. count: the number of texts. The models take
-    turns, so that noise of the machine affects all of them alike.
+    models: those that are measured in PyTorch. files: the ONNX files of a model, by kind; they run
+    each row of a batch alone, on one thread, as Classifier does. For a large teacher it may be
+    better to read each row with all cores: it is measured in both ways, and the better one counts.
+    count: the number of texts. The models take turns, so that noise of the machine affects all of
+    them alike.
     """
     cores, result = torch.get_num_threads(), {}
     sample = [range(*rows.bounds[i : i + 2]) for i in evenly_spaced(rows.texts, count)]
@@ -106,12 +133,13 @@ def speed(
     groups = [by_length[i : i + BATCH_SIZE] for i in range(0, len(by_length), BATCH_SIZE)]
     single = [export.batches(rows, [[i] for i in windows]) for windows in sample]
     batched = export.batches(rows, groups)
-    counts = {"one_thread": 1, "all_cores": os.cpu_count() or 1}
+    counts = {part: 1 if part == "one_thread" else os.cpu_count() or 1 for part in parts}
     for name, threads in counts.items():
         torch.set_num_threads(threads)
         runs: dict[tuple[str, str, str], export.Run] = {}
-        for role, model in models.items():
-            runs[role, "torch", ""] = export.torch_run(model)
+        for role in (roles := dict.fromkeys([*models, *files])):
+            if role in models:
+                runs[role, "torch", ""] = export.torch_run(models[role])
             for kind, file in files.get(role, {}).items():
                 runs[role, kind, "a thread a row"] = export.alone(export.onnx_run(file), threads)
                 if role == "teacher" and threads > 1:
@@ -128,7 +156,7 @@ def speed(
         for _ in range(ROUNDS):
             for key, run in runs.items():
                 passes[key].append(len(sample) / seconds(run, batched))
-        result[name] = {role: {} for role in models}
+        result[name] = {role: {} for role in roles}
         for role, kind, _ in runs:
             ways = [key for key in runs if key[:2] == (role, kind)]
             values = min((latency[key] for key in ways), key=np.median)

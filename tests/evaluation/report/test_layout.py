@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from runs import write_predictions, write_run
+from runs import write_few_timings, write_predictions, write_run
 from selenium.webdriver.common.by import By
 from tiny import HOSTILE
 
 from tinybert.evaluation.report import comparison, page
 from tinybert.pipeline import paths
+from tinybert.tasks.task import Task
 
 WIDTHS = (400, 800, 1400)
 SCRIPT = Path(__file__).with_name("layout.js").read_text(encoding="utf-8")
@@ -20,6 +21,11 @@ LABELS = [
     HOSTILE, "手机和电脑", "a_label_without_any_space_that_is_longer_than_a_column", "no",
     *(f"library {i}" for i in range(30)),
 ]  # fmt: skip
+LONG = f"draws {'a' * 90} of the axes, {HOSTILE} " * 5
+PAGES = (
+    "index", "compare", "pairs", "no timings", "several labels", "words", "scores of pairs",
+    "scores, no timings",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +37,7 @@ def run(made, tmp_path_factory):
         write_run()
         rows = [(label, LABELS[i // 2], label) for i, label in enumerate(LABELS)] * 3
         table = pd.DataFrame(rows, columns=["actual", "teacher", "student"])
-        write_predictions(LABELS, table, f"draws {'a' * 90} of the axes, {HOSTILE} " * 5)
+        write_predictions(LABELS, table, LONG)
         page.write(["mine"])
         first = comparison.read()
         write_run()
@@ -44,13 +50,48 @@ def run(made, tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="module", params=[paths.PAGE, paths.COMPARISON], ids=lambda file: file.stem)
-def shown(request, run, browser):
+def write_multi_label() -> None:
+    """Rows with several long labels, of which the student finds some."""
+    labels = [f"a label with words, number {i}" for i in range(20)] + LABELS[:4]
+    rows = [
+        [", ".join(labels[(i + k) % 24] for k in range(n)) for n in (9, 5, 0)] for i in range(24)
+    ]
+    table = pd.DataFrame(rows, columns=["actual", "teacher", "student"])
+    write_predictions(labels, table, LONG)
+    table.to_csv(paths.METRICS / "predictions/mine.csv", index=False)  # without confidences
+    Task("multi_label", labels, False, ["accuracy"], ["train", "dev"]).save(paths.tables("mine"))
+
+
+@pytest.fixture(scope="module")
+def page_of(run, made, words_made, tmp_path_factory):
+    """The file of the page of one of PAGES."""
+
+    def write(name: str) -> Path:
+        if name in (paths.PAGE.stem, paths.COMPARISON.stem):
+            return run / paths.PAGE.with_stem(name)
+        folder = tmp_path_factory.mktemp("page")
+        kind = "regression" if name.startswith("scores") else "classification"
+        source = words_made if name == "words" else made(kind, False, "pairs" in name, True)
+        shutil.copytree(source, folder, dirs_exist_ok=True)
+        with chdir(folder):
+            write_run("no timings" not in name)
+            if name == "several labels":
+                write_multi_label()
+            if name == "words":
+                write_few_timings()
+            page.write(["mine"])
+        return folder / paths.PAGE
+
+    return write
+
+
+@pytest.fixture(scope="module", params=PAGES)
+def shown(request, page_of, browser):
     """What layout.js finds, and the errors of the console, by width."""
-    layouts = {}
+    layouts, file = {}, page_of(request.param)
     browser.get_log("browser")
     for width in WIDTHS:
-        browser.get((run / request.param).as_uri())
+        browser.get(file.as_uri())
         size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
         browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         layouts[width] = browser.execute_script(SCRIPT, width)

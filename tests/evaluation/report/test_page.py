@@ -2,11 +2,13 @@
 
 import hashlib
 import re
+import shutil
 from base64 import b64encode
+from pathlib import Path
 
 import pandas as pd
 import pytest
-from runs import Page, write_predictions
+from runs import Page, write_few_timings, write_predictions
 from tiny import HOSTILE
 
 from tinybert.evaluation.report import logs, page
@@ -136,13 +138,47 @@ def test_of_a_regression_the_page_has_the_spread(written):
     assert expected in Page(file).text
 
 
-def test_without_timings_the_page_names_the_command_that_measures_them(written):
-    shown = Page(written("classification", timed=False))
+def test_without_timings_the_page_has_sizes_and_names_the_command_that_measures_speed(written):
+    file = written("classification", timed=False)
+    weights = Path("models/mine/teacher/model.safetensors")
+    weights.write_bytes(bytes(30_000_000))
+    exported = read_json(paths.metrics("export", "mine"))
+    exported["int8"]["megabytes"] = 4
+    write_json(paths.metrics("export", "mine"), exported)
+    page.write(["mine"])
+    shown = Page(file)
+    assert "it is 7.5 times smaller ( 4.0 MB instead of 30.0) ." in shown.text
     assert "tinybert speed , then tinybert report" in shown.text
-    assert "times smaller" not in shown.text and "All timings" not in shown.text
-    assert shown.tags.count("svg") == 2 + 6  # of the confidence, the trainings
+    assert "times faster" not in shown.text and "All timings" not in shown.text
+    assert {"size, MB"} == {"size, MB", "ms for one text, one thread"} & set(
+        map(str.strip, shown.words)
+    )
+    assert shown.tags.count("svg") == 1 + 2 + 6  # of the size, the confidence, the trainings
+    assert shown.rows("model")["teacher"]["MB"] == "30.0"
+    assert shown.rows("model")["student, ONNX, 8 bits"]["MB"] == "4.0"
     assert {row["ms for one text"] for row in shown.rows("model").values()} == {""}
     assert shown.rows("stage")["prepare_task"]["seconds"] == ""
+
+
+def test_without_the_teachers_file_the_page_has_the_students_size(written):
+    """Such as where only metrics are checked out."""
+    file = written("classification", timed=False)
+    shutil.rmtree("models")
+    page.write(["mine"])
+    shown = Page(file)
+    assert re.search(r"; it has \d+\.\d MB \.", shown.text) and "times smaller" not in shown.text
+
+
+def test_a_few_timings_are_shown_with_the_models_that_they_are_of(written):
+    file = written("classification", timed=False)
+    write_few_timings()
+    page.write(["mine"])
+    shown = Page(file)
+    assert "1.0 times faster ( 1.25 ms a text instead of 1.25 , on one thread)" in shown.text
+    assert "Times are those of a few texts" in shown.text and "All timings" not in shown.text
+    timed = {title for title, row in shown.rows("model").items() if row["ms for one text"]}
+    assert timed == {"teacher", "student, ONNX, 8 bits"}
+    assert shown.tags.count("svg") == 2 + 2 + 6
 
 
 def test_the_only_script_is_the_pages_and_nothing_else_may_run(written):

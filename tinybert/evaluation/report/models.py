@@ -1,9 +1,12 @@
 """The models of a task beside each other: what each scores, weighs and takes, and the answer."""
 
+from collections.abc import Callable
+
 from markupsafe import Markup
 
 from tinybert.evaluation.report import charts, tables
 from tinybert.evaluation.score_warnings import percent
+from tinybert.models.source import WEIGHTS
 from tinybert.pipeline import paths
 from tinybert.pipeline.files import read_json, reading
 from tinybert.tasks.task import MODELS, Task
@@ -14,7 +17,7 @@ SERVED = "int8"  # what `tinybert predict` and `serve` take
 def compared(name: str, task: Task, result: dict) -> list[dict]:
     """A row for each model and runtime: role, kind (the runtime), title, score and interval
     (shares, None if it was not scored), megabytes, and timings (the content of metrics/speed by
-    PARTS), None if they were not measured. result: the content of metrics/eval."""
+    those of PARTS that it has), None if they are not known. result: the content of metrics/eval."""
     metric, scored = result["metric"], {}
     with reading(paths.metrics("eval", name)):
         for role in ("linear", *MODELS):
@@ -29,21 +32,26 @@ def compared(name: str, task: Task, result: dict) -> list[dict]:
             percent(exported[kind]["interval"])
             scored["student", kind] = exported[kind][metric], exported[kind]["interval"]
             megabytes["student", kind] = float(exported[kind]["megabytes"])
+    weights = paths.model(name, "teacher") / WEIGHTS
+    if weights.is_file():  # comparisons of experiments, for one, have metrics alone
+        megabytes["teacher", "torch"] = round(weights.stat().st_size / 1e6, 2)
     file = paths.SPEED / f"{name}.json"
     if file.is_file():
         speed = tables.read_speeds([name])[name]
         with reading(file):
             for role, sizes in speed["megabytes"].items():
-                for kind in tables.RUNTIMES:
-                    megabytes[role, kind] = sizes[kind]
-                    timings[role, kind] = {part: speed[part][role][kind] for part in tables.PARTS}
-    several = {role for role, _ in (*megabytes, *timings)} | {"student"}
+                for kind, size in sizes.items():
+                    megabytes[role, kind] = size
+                    timings[role, kind] = {
+                        part: speed[part][role][kind] for part in tables.PARTS if part in speed
+                    }
     keys = [
         (role, kind)
         for role in ("linear", *task.models)
         for kind in tables.RUNTIMES
-        if (role, kind) in scored or role in several
+        if (role, kind) in scored or (role, kind) in megabytes
     ]
+    several = {role for role, kind in keys if kind != "torch"}
     rows = []
     for role, kind in keys:
         title = MODELS.get(role, "linear model")
@@ -58,39 +66,40 @@ def compared(name: str, task: Task, result: dict) -> list[dict]:
 
 def answer(rows: list[dict]) -> dict:
     """What the student that is served is worth beside the teacher as it came: their rows, and how
-    many times smaller and faster it is (None if not measured)."""
+    many times smaller and faster it is (None if not known)."""
     by_key = {(row["role"], row["kind"]): row for row in rows}
     student, teacher = by_key["student", SERVED], by_key["teacher", "torch"]
     smaller = faster = None
-    if teacher["timings"]:
+    if teacher["megabytes"]:
         smaller = teacher["megabytes"] / student["megabytes"]
+    if teacher["timings"]:
         slow, fast = (row["timings"]["one_thread"]["latency_ms"] for row in (teacher, student))
         faster = slow / fast
     return {"student": student, "teacher": teacher, "smaller": smaller, "faster": faster}
 
 
 def pictures(rows: list[dict], metric: str, name: str) -> list[Markup]:
-    """Scores against latency and against size; the models of which neither is known are lines. No
-    picture without measurements."""
+    """Scores against latency, if it was measured, and against size; the models of which neither is
+    known are lines."""
     scored = [row for row in rows if row["score"] is not None]
-    if not any(row["timings"] for row in scored):
-        return []
-    y = f"{metric}, %"
     levels = {row["title"]: 100 * row["score"] for row in scored if not row["megabytes"]}
-    measured = [row for row in scored if row["timings"]]
 
-    def points(cost) -> dict[str, tuple]:
-        return {
+    def picture(known: str, cost: Callable[[dict], float], x: str, key: str) -> list[Markup]:
+        points = {
             row["title"]: (
                 cost(row), 100 * row["score"], tuple(100 * bound for bound in row["interval"])
             )
-            for row in measured
+            for row in scored
+            if row[known]
         }  # fmt: skip
+        if not points:
+            return []
+        return [charts.trade_off(points, levels, x, f"{metric}, %", f"{name}-{key}")]
 
-    latencies = points(lambda row: row["timings"]["one_thread"]["latency_ms"])
-    sizes = points(lambda row: row["megabytes"])
-    latency, size = "ms for one text, one thread", "size, MB"
+    def latency(row: dict) -> float:
+        return row["timings"]["one_thread"]["latency_ms"]
+
     return [
-        charts.trade_off(latencies, levels, latency, y, f"{name}-latency"),
-        charts.trade_off(sizes, levels, size, y, f"{name}-size"),
+        *picture("timings", latency, "ms for one text, one thread", "latency"),
+        *picture("megabytes", lambda row: row["megabytes"], "size, MB", "size"),
     ]

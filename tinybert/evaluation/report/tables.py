@@ -32,7 +32,7 @@ def read_speeds(tasks: list[str]) -> dict[str, dict]:
         if "megabytes" not in speed:
             file = paths.SPEED / f"{task}.json"
             raise InputError(f"{file} was written by an earlier version; run tinybert speed")
-        speeds_table({task: speed}, PARTS)
+        speed["one_thread"], speeds_table({task: speed}, PARTS)
 
     return {task: _read(paths.SPEED / f"{task}.json", show) for task in tasks}
 
@@ -92,27 +92,27 @@ def scores_table(results: dict[str, dict]) -> pd.DataFrame:
 
 
 def speeds_table(speeds: dict[str, dict], parts: tuple[str, ...] = PARTS[1:]) -> pd.DataFrame:
-    """Size and speed of teacher and student in each runtime: beside the teacher in the same one,
-    and beside the teacher as it came, in PyTorch.
+    """Size and speed of teacher and student in each runtime that was measured: beside the teacher
+    in the same one, and beside the teacher as it came, in PyTorch.
 
     speeds: the content of metrics/speed by task. parts: of PARTS.
     """
     rows = []
     for task, speed in speeds.items():
-        for part in parts:
+        for part in (part for part in parts if part in speed):
             came = speed[part]["teacher"]["torch"], speed["megabytes"]["teacher"]["torch"]
-            for role in speed["megabytes"]:
-                for kind, name in RUNTIMES.items():
-                    runtime = name if kind == "int8" else f"{name}, float32"
-                    timings, size = speed[part][role][kind], speed["megabytes"][role][kind]
-                    alike = speed[part]["teacher"][kind]
+            for role, sizes in speed["megabytes"].items():
+                for kind, size in sizes.items():
+                    runtime = RUNTIMES[kind] if kind == "int8" else f"{RUNTIMES[kind]}, float32"
+                    timings, alike = speed[part][role][kind], speed[part]["teacher"].get(kind)
                     faster = [
-                        slow["latency_ms"] / timings["latency_ms"] for slow in (alike, came[0])
+                        f"{slow['latency_ms'] / timings['latency_ms']:.1f}x" if slow else ""
+                        for slow in (alike, came[0])
                     ]
                     rows.append([
                         task, role, runtime, str(speed["threads"][part]), f"{size:.1f}",
                         f"{timings['latency_ms']:.2f}", f"{timings['rows_per_second']:.0f}",
-                        *(f"{ratio:.1f}x" for ratio in (faster[0], faster[1], came[1] / size)),
+                        *faster, f"{came[1] / size:.1f}x",
                     ])  # fmt: skip
     header = [
         "task", "model", "runtime", "threads", "MB", "ms, one row", "rows/s",
