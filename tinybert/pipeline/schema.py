@@ -31,7 +31,8 @@ class Columns(Section):
     """Multi-label: a column of lists, or one column of 0 and 1 for each label."""
     score: str | Positive | None = None
     probabilities: str | Positive | ColumnOfEach | None = None
-    """In train and unlabeled: a column of lists or objects, or one column for each label."""
+    """In train and unlabeled: a column of lists or objects, or one column for each label, named as
+    the label."""
     logits: str | Positive | ColumnOfEach | None = None
     """As probabilities."""
 
@@ -92,6 +93,8 @@ class TaskData(Section):
         has_target = self.columns and any(getattr(self.columns, role) for role in targets)
         if self.columns and not has_target and not self.teacher:
             raise ValueError("columns must name one of label, labels and score")
+        for role in ("labels", "probabilities", "logits"):
+            self._check_names(role)
         if isinstance(self.labels, list) and len(set(self.labels)) != len(self.labels):
             raise ValueError("labels lists a name twice")
         if self.scheme and self.kind != "tokens":
@@ -101,6 +104,17 @@ class TaskData(Section):
         if self.teacher_revision and len(self.teachers) > 1:
             raise ValueError("teacher_revision is for one teacher; copy the others to data/models")
         return self
+
+    def _check_names(self, role: str) -> None:
+        """Raises ValueError if a column for each label is named by its position alone."""
+        places = getattr(self.columns, role, None)
+        places = [str(p) for p in places if isinstance(p, int)] if isinstance(places, list) else []
+        if not set(places) <= {*(self.labels or ())}:
+            raise ValueError(
+                f"columns: {role} lists positions, which do not say what the labels are: give the "
+                "file a header with the labels' names and list these (in quotation marks if they "
+                f"are numbers), or set labels: {{{places[0]}: NAME, ...}}"
+            )
 
     @property
     def teachers(self) -> list[str]:

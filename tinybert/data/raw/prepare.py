@@ -129,7 +129,9 @@ def _read(
     names, tables = targets.number(tables, section, kind, without_label, outputs)
     for split, table in tables.items():
         if TEACHER_LOGITS in table.columns:
-            notices[split]["with_probabilities"] = given.parse(table, names, kind, section)
+            counts = given.parse(table, names, kind, section)
+            notices[split]["with_probabilities"] = counts["with_probabilities"]
+            notices[split]["notices"] |= counts["notices"]
     for table in tables.values():
         if not len(table):
             raise InputError(f"{table.file}: drop_broken removes all of its rows; correct the file")
