@@ -95,3 +95,55 @@ def test_the_first_member_must_have_the_pretrained_models_sizes(members, tmp_pat
 def test_a_revision_is_for_one_teacher():
     with pytest.raises(ValidationError, match="teacher_revision is for one teacher"):
         TaskData(teacher=["a/b", "c/d"], teacher_revision="main")
+
+
+def nameless(checkpoint) -> tuple[list[str], list[str]]:
+    """Two members whose outputs have no names, and whose orders differ, as they are and as their
+    configs could have said it."""
+    models = [fine_tuned("bert", NLI), deeper(NLI[::-1])]
+    named = [str(checkpoint(model, f"named{i}")) for i, model in enumerate(models)]
+    for model in models:
+        model.config.id2label = {i: f"LABEL_{i}" for i in range(3)}
+        model.config.label2id = {name: i for i, name in model.config.id2label.items()}
+    return [str(checkpoint(model, f"nameless{i}")) for i, model in enumerate(models)], named
+
+
+def logits_of_members(source: TaskData, base, out, tokenizer) -> np.ndarray:
+    """The mean of the members as they are written, by transformers alone."""
+    _, task = task_of(source.teachers[0], NLI)
+    folders = teacher.fetch_teachers(source, task, base, out, 32)
+    models = [AutoModelForSequenceClassification.from_pretrained(f) for f in folders]
+    with torch.no_grad():
+        logits = [[m(**tokenizer(t, return_tensors="pt")).logits[0] for m in models] for t in TEXTS]
+    return np.array([torch.stack(pair).mean(0).numpy() for pair in logits])
+
+
+def test_each_member_may_have_its_own_list_of_outputs(checkpoint, members, tokenizer, tmp_path):
+    (folders, named), [base, _] = nameless(checkpoint), members
+    source = TaskData(teacher=folders, teacher_labels=[NLI, NLI[::-1]])
+    logits = logits_of_members(source, base, tmp_path / "out", tokenizer)
+    np.testing.assert_allclose(logits, expected(named, tokenizer), rtol=1e-4, atol=1e-5)
+    assert [member.teacher_labels for member in source.members] == [NLI, NLI[::-1]]
+
+
+def test_one_list_for_several_nameless_members_is_said(checkpoint, members, tmp_path, capsys):
+    (folders, _), [base, _] = nameless(checkpoint), members
+    _, task = task_of(folders[0], NLI)
+    source = TaskData(teacher=folders, teacher_labels=NLI)
+    teacher.fetch_teachers(source, task, base, tmp_path / "out", 32)
+    assert "write a list for each teacher" in capsys.readouterr().out
+    one = TaskData(teacher=[folders[0], members[1][1]], teacher_labels=NLI)
+    teacher.fetch_teachers(one, task, base, tmp_path / "one", 32)
+    assert "list for each" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("teachers", ["a/b", ["a/b", "c/d", "e/f"]])
+def test_there_is_a_list_of_outputs_for_each_teacher(teachers):
+    with pytest.raises(ValidationError, match=r"has 2 lists, and the task has \d teachers?; write"):
+        TaskData(teacher=teachers, teacher_labels=[["a", "b"], ["b", "a"]])
+
+
+def test_without_labels_the_first_members_list_is_that_of_the_task(checkpoint):
+    folders, _ = nameless(checkpoint)
+    source = TaskData(teacher=folders, teacher_labels=[NLI, NLI[::-1]])
+    assert teacher.outputs(source) == ("classification", NLI)

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints, model_validator
 
 from tinybert.pipeline.fields import Codec, Count, Label, Name, Positive, Rate, Section, Share, Text
+from tinybert.pipeline.wording import plural
 
 
 class Pretrained(Section):
@@ -74,8 +75,9 @@ class TaskData(Section):
     """A fine-tuned model that replaces training: hub id, folder in data/models, package:NAME; or
     several, whose mean logits count. Step 1 looks inside the first."""
     teacher_revision: str | None = None
-    teacher_labels: list[Label] | None = None
-    """The task's labels in the order of the teacher's outputs, if its config does not name them."""
+    teacher_labels: list[Label] | list[list[Label]] | None = None
+    """The task's labels in the order of the teacher's outputs, if its config does not name them.
+    With several teachers a list for each, or one for all that do not name the labels."""
     missing_labels: list[Label] | None = None
     """Labels that mean that a row has none: rows of train become unlabeled, others are left out.
     null: -, ?, nan, null, None, NA, N/A, and -1 beside the numbers of classes, or 0 and 1."""
@@ -101,6 +103,12 @@ class TaskData(Section):
             raise ValueError("scheme needs kind: tokens")
         if (self.teacher_labels or self.teacher_revision) and not self.teacher:
             raise ValueError("teacher_labels and teacher_revision need a teacher")
+        if self.has_list_for_each and len(self.teacher_labels) != len(self.teachers):
+            raise ValueError(
+                f"teacher_labels has {len(self.teacher_labels)} lists, and the task has "
+                f"{plural(len(self.teachers), 'teacher', 'teachers')}; write one for each, or one "
+                "list for all"
+            )
         if self.teacher_revision and len(self.teachers) > 1:
             raise ValueError("teacher_revision is for one teacher; copy the others to data/models")
         return self
@@ -121,6 +129,21 @@ class TaskData(Section):
         if self.teacher is None:
             return []
         return self.teacher if isinstance(self.teacher, list) else [self.teacher]
+
+    @property
+    def has_list_for_each(self) -> bool:
+        """Whether teacher_labels has a list for each teacher."""
+        return bool(self.teacher_labels) and isinstance(self.teacher_labels[0], list)
+
+    @property
+    def members(self) -> list["TaskData"]:
+        """The section with each teacher alone and the names of its outputs."""
+        names = self.teacher_labels
+        lists = names if self.has_list_for_each else [names] * len(self.teachers)
+        return [
+            self.model_copy(update={"teacher": teacher, "teacher_labels": labels})
+            for teacher, labels in zip(self.teachers, lists, strict=True)
+        ]
 
 
 class Task(Section):

@@ -34,14 +34,21 @@ def fetch_teachers(
     to out/teachers, as fetch_teacher does. Returns their folders. Of the others only predictions
     are used: they need the tokens of the pretrained model, not its sizes."""
     folders = [out / "teacher", *(out / f"teachers/{i:03}" for i in range(1, len(source.teachers)))]
-    for name, folder in zip(source.teachers, folders, strict=True):
-        member = source.model_copy(update={"teacher": name})
-        if len(folders) > 1 and source.teacher_labels:
-            config, _ = pretrained.read_config(name, source.teacher_revision, KEY)
+    nameless = []
+    for member, folder in zip(source.members, folders, strict=True):
+        if len(folders) > 1 and source.teacher_labels and not source.has_list_for_each:
+            config, _ = pretrained.read_config(member.teacher, source.teacher_revision, KEY)
             if {*map(_normalise, _names(config))} == {*map(_normalise, task.labels)}:
                 member = member.model_copy(update={"teacher_labels": None})  # it names its own
+            else:
+                nameless.append(member.teacher)
         shape = SHAPE if folder == folders[0] else TOKENS
         fetch_teacher(member, task, base, folder, max_length, shape)
+    if len(nameless) > 1:
+        print(
+            f"warning: teacher_labels names the outputs of {' and '.join(nameless)}, whose configs "
+            "do not; if their orders differ, write a list for each teacher, [[...], [...]]"
+        )
     return folders
 
 
@@ -75,13 +82,14 @@ def outputs(source: TaskData) -> tuple[str, list[str]]:
     """The kind of task that the teacher was trained for, and its labels in their order: those of
     `source`, else of its config. For a task without labels. Raises InputError if it cannot be read.
     """
-    config, _ = pretrained.read_config(source.teachers[0], source.teacher_revision, KEY)
+    first = source.members[0]
+    config, _ = pretrained.read_config(first.teacher, source.teacher_revision, KEY)
     kind = source.kind
     if kind is None:
         is_multi_label = config.problem_type == "multi_label_classification"
         kind = "multi_label" if is_multi_label else "classification"
         kind = "regression" if config.num_labels == 1 else kind
-    return kind, [] if kind == "regression" else source.teacher_labels or _names(config)
+    return kind, [] if kind == "regression" else first.teacher_labels or _names(config)
 
 
 def answer(
@@ -188,8 +196,8 @@ def label_order(config: PreTrainedConfig, source: TaskData, task: Task) -> list[
         f"params.yaml: the labels of the teacher {source.teacher} are not those of the "
         f"task.\n  teacher ({config.num_labels} outputs): {', '.join(outputs)}\n  task: "
         f"{', '.join(task.labels)}\nSet teacher_labels: [...] under the task's data: its labels in "
-        "the order of the teacher's outputs; or rename the task's labels, labels: {name in the "
-        "files: name of the teacher}"
+        "the order of the teacher's outputs (with several teachers a list for each); or rename the "
+        "task's labels, labels: {name in the files: name of the teacher}"
     )
 
 
