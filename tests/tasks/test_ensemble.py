@@ -14,6 +14,10 @@ from transformers import (
     BertForSequenceClassification,
 )
 
+from tinybert.distillation.prediction.label import label_shards, read_logits
+from tinybert.models import predict
+from tinybert.models.encode import encode
+from tinybert.models.folder import load_classifier
 from tinybert.pipeline import paths
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.schema import TaskData
@@ -70,6 +74,23 @@ def test_the_mean_of_their_logits_answers(members, tokenizer, tmp_path, monkeypa
     logits = expected(folders, tokenizer)
     np.testing.assert_array_equal(answers, logits.argmax(axis=1))
     assert list(counts["dev"]["labels"].values()) == np.bincount(answers, minlength=3).tolist()
+
+
+def test_their_mean_labels_the_rows_in_the_order_of_the_labels(members, tokenizer, tmp_path, work):
+    """The second member's outputs stand the other way round; their names say so."""
+    base, folders = members
+    _, task = task_of(folders[0], NLI)
+    written = teacher.fetch_teachers(TaskData(teacher=folders), task, base, tmp_path / "out", 32)
+    shards = [tmp_path / f"{i:05}.parquet" for i in range(2)]
+    for shard, texts in zip(shards, (TEXTS[:2], TEXTS[2:]), strict=True):
+        texts = {"text_a": texts, "text_b": pa.nulls(len(texts), pa.string())}
+        pq.write_table(pa.table(texts), shard)
+    models, labels = [load_classifier(folder) for folder in written], tmp_path / "labels"
+    label_shards(models, shards, labels, tokenizer, 32, "fp32", work)
+    logits = expected(folders, tokenizer)
+    np.testing.assert_allclose(read_logits(labels), logits, rtol=1e-4, atol=1e-5)
+    alone = predict.logits(models[0], encode(TEXTS, None, tokenizer, 32), "fp32")
+    assert np.abs(alone - logits).max() > 0.1  # the first one alone would not do
 
 
 def test_each_member_must_have_the_labels_and_the_tokens(members, checkpoint, tmp_path):
