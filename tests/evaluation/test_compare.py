@@ -146,6 +146,15 @@ def test_without_labels_to_train_on_a_labelled_test_has_its_metrics_and_agreemen
     assert not {"linear", "baseline", "finetuned_general"} & set(result)
 
 
+@pytest.mark.parametrize("split", ["dev", "test"])
+def test_most_probable_labels_are_marked_where_scores_come_from_them(evaluated, split):
+    splits, probable = ["train", "dev", split], ["train", "dev"]
+    task = Task("classification", ["no", "yes"], False, ["accuracy"], splits, probable=probable)
+    _, metrics = evaluated(task, {part: [0, 1, 1, 1, 0] for part in splits})
+    result = json.loads((metrics / "eval/mine.json").read_text())
+    assert result.get("probable_labels", False) == (split == "dev")
+
+
 def test_predicted_scores_are_the_logits(evaluated):
     task = Task("regression", [], False, ["pearson", "spearman"], ["train", "dev"])
     target = [0.5, 1.25, 3.0, 2.0, 5.0]

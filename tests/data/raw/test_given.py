@@ -12,6 +12,7 @@ from raw_tasks import column, labels, prepare, refused
 
 from tinybert.models.encode import TEACHER_LOGITS
 from tinybert.pipeline.schema import TaskData
+from tinybert.tasks.task import load_task
 
 DEV = "text\tlabel\ngood\tpos\nbad\tneg\n"
 TRAIN = "text\tlabel\na good film\tpos\na bad film\tneg\n"
@@ -95,6 +96,29 @@ def test_a_train_without_labels_has_the_most_probable_ones(tmp_path):
     assert labels(tmp_path, "train") == ["pos", "neg", "neg"]
     assert column(tmp_path, "unlabeled", "text_a") == ["c"]
     assert column(tmp_path, "unlabeled", TEACHER_LOGITS) == [None]
+
+
+def answers(count: int) -> str:
+    rows = [("good" if i % 2 else "bad", i) for i in range(count)]
+    return "\n".join(
+        json.dumps({"text": f"a {w} film {i}", "probabilities": {"pos": i % 2, "neg": 1 - i % 2}})
+        for w, i in rows
+    )
+
+
+def test_labels_that_are_the_most_probable_ones_are_said_to_be_such(tmp_path):
+    task, statistics = prepare(tmp_path, train__jsonl=answers(40))
+    assert task.probable == load_task(tmp_path / "out").probable == ["train", "dev"]
+    line = statistics["train"]["notices"]["most_probable"]
+    assert "train.jsonl has no labels" in line and "agreement with these answers" in line
+    (tmp_path / "gold").mkdir()
+    task, statistics = prepare(tmp_path / "gold", train__jsonl=answers(40), dev__tsv=DEV)
+    assert task.probable == ["train"]
+    assert "agreement" not in statistics["train"]["notices"]["most_probable"]
+    (tmp_path / "both").mkdir()
+    files = {"train__tsv": TRAIN, "dev__tsv": DEV, "unlabeled__jsonl": answers(4)}
+    task, statistics = prepare(tmp_path / "both", **files)
+    assert task.probable == [] and "most_probable" not in statistics["train"]["notices"]
 
 
 @pytest.mark.parametrize(

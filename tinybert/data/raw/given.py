@@ -83,6 +83,17 @@ def best_labels(table: Table, values: list, section: TaskData) -> list:
     return best
 
 
+def describe_labels(tables: dict[str, Table], probable: list[str]) -> str:
+    """Says that the labels of these splits are those of best_labels."""
+    line = f"{tables['train'].file} has no labels: the most probable one of each row is its label"
+    if "dev" in probable:
+        line += (
+            "; dev is held out from it, so that scores on dev are agreement with these answers, "
+            "right or wrong. Add a dev file with labels"
+        )
+    return line
+
+
 def parse(table: Table, labels: list[str], kind: str, section: TaskData) -> dict:
     """Replaces the values of a table by logits in the order of the labels, or None, in place.
 

@@ -53,6 +53,7 @@ def read(raw: Path, section: TaskData) -> dict[str, Table]:
         if split == "train" and gives_label:
             target = "labels" if section.kind == "multi_label" else "label"
             table.columns[target] = given.best_labels(table, found[split], section)
+            table.is_probable = True
         if split != "unlabeled" and not set(TARGETS) & set(tables[split].columns):
             raise InputError(
                 f"{file} needs labels: add label to columns under the task's data in params.yaml, "
