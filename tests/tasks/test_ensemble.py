@@ -102,8 +102,9 @@ def test_each_member_must_have_the_labels_and_the_tokens(members, checkpoint, tm
     _, task = task_of(first, NLI)
     for message, model in others.items():
         source = TaskData(teacher=[first, str(checkpoint(model, "other"))])
-        with pytest.raises(InputError, match=message):
+        with pytest.raises(InputError, match=message) as caught:
             teacher.fetch_teachers(source, task, base, tmp_path / "out", 32)
+        assert "Set pretrained.model" not in str(caught.value)  # it suits the first one
 
 
 def test_the_first_member_must_have_the_pretrained_models_sizes(members, tmp_path):

@@ -19,10 +19,14 @@ from tinybert.tasks.task import Task
 
 KEY = "task.<name>.data.teacher"  # of params.yaml, for errors
 SHAPE = ("model_type", "num_hidden_layers", "num_attention_heads", "hidden_size", "vocab_size")
-PREDICTIONS = (
-    "Step 1 compares layers, heads and tokens, step 2 predictions alone: a model of other sizes, "
-    "but with the same tokens, may be one of several teachers after the first, teacher: [first, "
-    "other]; the answers of any other may be a column `probabilities` of train or unlabeled"
+MEND = "Set pretrained.model to the model that it was fine-tuned from, or to the teacher itself"
+SIZES = (
+    "Step 1 compares layers and heads, step 2 predictions alone: a model of other sizes, but with "
+    "the same tokens, may be one of several teachers after the first, teacher: [first, other]"
+)
+ANSWERS = (
+    "The answers of a model with other tokens may be a column `probabilities` of train or "
+    "unlabeled, which step 2 learns"
 )
 TOKENS = ("vocab_size",)  # what is needed for predictions alone
 
@@ -144,17 +148,20 @@ def check(source: TaskData, task: Task, base: Path, shape: tuple[str, ...] = SHA
         for part in shape
         if getattr(config, part) != getattr(base_config, part)
     ]
+    if differences and shape == TOKENS:
+        raise InputError(
+            f"params.yaml: the teacher {name} has {', '.join(differences)}: each of several "
+            f"teachers must have the tokens of pretrained.model; remove it. {ANSWERS}"
+        )
     if differences:
         raise InputError(
             f"params.yaml: the teacher {name} has {', '.join(differences)}: it must be a "
-            "fine-tuned version of pretrained.model. Set pretrained.model to the model that it was "
-            f"fine-tuned from. {PREDICTIONS}"
+            f"fine-tuned version of pretrained.model. {MEND}. {SIZES}. {ANSWERS}"
         )
     if not checks.is_same_tokenizer(tokenizer, load_tokenizer(base)):
         raise InputError(
             f"params.yaml: the teacher {name} splits texts into other tokens than "
-            "pretrained.model. Set pretrained.model to the model that it was fine-tuned from. "
-            f"{PREDICTIONS}"
+            f"pretrained.model. {MEND if shape == SHAPE else 'Remove it'}. {ANSWERS}"
         )
     heads, wanted = config.architectures or [], task.kind == "tokens"
     if heads and any("TokenClassification" in head for head in heads) != wanted:
