@@ -54,8 +54,8 @@ def check(teacher: PreTrainedConfig, student, layers: str | list[int]) -> None:
             f"{heads}: attention is compared head by head. Set student.num_attention_heads: "
             f"{heads} and student.hidden_size to a multiple of {heads}, such as {width}. "
             "(Relations of layers, which need no equal heads, won nothing and are no option: "
-            "docs/recipes.md.) Step 2, which compares predictions alone, may have teachers of other "
-            "sizes, after the first one, task.<name>.data.teacher: [first, other]; or a column "
-            "`probabilities` with any model's answers"
+            "docs/recipes.md.) Step 2 compares predictions: it may have teachers of other sizes "
+            "after the first one, task.<name>.data.teacher: [first, other]; or any model's answers "
+            "in a column `probabilities`"
         )
     layer_map(layers, student.num_hidden_layers, teacher.num_hidden_layers)
