@@ -83,6 +83,32 @@ def test_classes_are_scored_on_test_and_on_the_mismatched_half_of_dev(evaluated)
         np.testing.assert_allclose(predictions[f"{model}_confidence"], expected, atol=1e-4)
 
 
+def test_the_scores_of_an_ensemble_are_those_of_its_mean_logits(evaluated, checkpoint):
+    """Members of other sizes; only the teacher's score changes."""
+    labels, target = ["no", "maybe", "yes"], [0, 1, 2, 1, 0]
+    task = Task("classification", labels, False, ["accuracy"], ["train", "dev"])
+    logits, metrics = evaluated(task, {"train": target, "dev": target})
+    alone = json.loads((metrics / "eval/mine.json").read_text())
+    members = [logits["teacher"]]
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        config = tiny_config(**task.head(), num_hidden_layers=3, initializer_range=1.0)
+        model = BertForSequenceClassification(config).eval()
+        folder = checkpoint(model, f"data/tasks/mine/teachers/{seed:03}")
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        with torch.no_grad():
+            rows = [model(**tokenizer(t, return_tensors="pt")).logits[0] for t in TEXTS]
+        members.append(torch.stack(rows).numpy())
+    result, mean = compare_models("mine", 64), np.mean(members, axis=0)
+    answers = pd.read_csv(metrics / "predictions/mine.csv")["teacher"]
+    assert answers.tolist() == [labels[i] for i in mean.argmax(axis=1)]
+    assert answers.tolist() != [labels[i] for i in logits["teacher"].argmax(axis=1)]
+    hits = (mean.argmax(axis=1) == target).mean()
+    assert result["teacher"]["accuracy"] == pytest.approx(hits, abs=1e-4)
+    for model in ("linear", "baseline", "finetuned_general", "student"):
+        assert result[model] == alone[model]
+
+
 def test_multi_label_predictions_are_the_names_of_the_labels(evaluated):
     task = Task("multi_label", ["fun", "long", "sad"], False, ["f1_micro"], ["train", "dev"])
     target = [[1, 0, 1], [0, 0, 0], [0, 1, 0], [1, 1, 1], [0, 0, 1]]
@@ -118,6 +144,15 @@ def test_without_labels_to_train_on_a_labelled_test_has_its_metrics_and_agreemen
     assert result["intervals"]["student"].keys() == {"accuracy", "agreement"}
     assert result["calibration"].keys() == {"ece", "brier", "thresholds"}
     assert not {"linear", "baseline", "finetuned_general"} & set(result)
+
+
+@pytest.mark.parametrize("split", ["dev", "test"])
+def test_most_probable_labels_are_marked_where_scores_come_from_them(evaluated, split):
+    splits, probable = ["train", "dev", split], ["train", "dev"]
+    task = Task("classification", ["no", "yes"], False, ["accuracy"], splits, probable=probable)
+    _, metrics = evaluated(task, {part: [0, 1, 1, 1, 0] for part in splits})
+    result = json.loads((metrics / "eval/mine.json").read_text())
+    assert result.get("probable_labels", False) == (split == "dev")
 
 
 def test_predicted_scores_are_the_logits(evaluated):

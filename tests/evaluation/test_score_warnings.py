@@ -83,3 +83,9 @@ def test_without_labels_it_is_said_what_is_missing_and_what_agreement_is():
     [line] = score_warnings({"mine": result})
     assert line.startswith("NOTE: mine: there are no labels to train on")
     assert "share of equal answers" in line
+
+
+def test_labels_that_are_the_most_probable_ones_are_said_to_be_such():
+    [line] = lines(split="dev", chosen_on_it=True, probable_labels=True)
+    assert line.startswith("NOTE: mine: the labels of dev are the most probable ones")
+    assert "accuracy is agreement with these answers" in line

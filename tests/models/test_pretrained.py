@@ -2,6 +2,7 @@
 
 import json
 import sys
+import weakref
 
 import pytest
 import torch
@@ -196,6 +197,32 @@ def test_without_a_published_student_its_folder_is_empty(tmp_path, init):
     fetch_student(published(init), tmp_path, tmp_path / "out")
     assert [file.name for file in (tmp_path / "out").iterdir()] == ["source.json"]
     assert json.loads((tmp_path / "out/source.json").read_text())["model"] is None
+
+
+@pytest.mark.parametrize("what", ["pretrained", "student"])
+def test_a_checked_model_is_freed_before_its_weights_are_copied(
+    checkpoint, tmp_path, monkeypatch, what
+):
+    """Else the weights of shards would be twice in memory."""
+    folder = checkpoint(BertModel(tiny_config()))
+    load, copy, loaded, alive = pretrained.load, pretrained.copy, [], []
+
+    def remembered(*arguments, **options):
+        model = load(*arguments, **options)
+        loaded.append(weakref.ref(model.base_model.get_input_embeddings().weight))
+        return model
+
+    def observed(*arguments):
+        alive.extend(reference() is not None for reference in loaded)
+        copy(*arguments)
+
+    monkeypatch.setattr(pretrained, "load", remembered)
+    monkeypatch.setattr(pretrained, "copy", observed)
+    if what == "pretrained":
+        fetch(folder, tmp_path / "out")
+    else:
+        fetch_student(published(folder), folder, tmp_path / "out")
+    assert alive == [False]
 
 
 @pytest.mark.parametrize("size", pretrained.SIZES)

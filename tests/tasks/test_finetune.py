@@ -1,7 +1,7 @@
 """Fine-tuning of teacher and baselines: what is trained, saved, logged and warned about."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -172,6 +172,33 @@ def test_a_given_teacher_whose_outputs_have_each_others_names_causes_a_warning(
     first, second = (task.labels[0], task.labels[-1])
     assert "named in the wrong order" in err
     assert f"{first!r} -> {second!r}\n  {second!r} -> {first!r}" in err
+
+
+@pytest.mark.parametrize("answered", [[], ["dev"]])
+def test_each_member_of_an_ensemble_is_judged_and_named(workspace, tokenizer, capsys, answered):
+    """The third has learnt the labels, and its outputs are exchanged. Without labels the answers of
+    the first one judge."""
+    task = replace(TASKS["classification"], answered=answered)
+    folder = workspace(task)
+    trained = classifier(task)
+    finetune.finetune(trained, "mine", "teacher", SETTINGS, TRAINING)
+    capsys.readouterr()
+    others = folder / "data/tasks/mine/teachers"
+    for name, exchanged in (("001", False), ("002", True)):
+        with torch.no_grad():
+            if exchanged:
+                for weights in (trained.classifier.weight, trained.classifier.bias):
+                    weights.copy_(weights[[1, 0]].clone())
+        trained.save_pretrained(others / name)
+        tokenizer.save_pretrained(others / name)
+    right = AutoModelForSequenceClassification.from_pretrained(others / "001")
+    finetune.finetune(right, "mine", "teacher", SETTINGS, None)
+    err = capsys.readouterr().err
+    assert "outputs of teacher 3 of mine seem to be named in the wrong order" in err
+    assert err.count("wrong order") == 1 and "'bad' -> 'good'" in err
+    assert ("agreement is 0.000, and 1.000" in err) == bool(answered)
+    assert "teacher 3 of mine is near chance" in err or answered
+    assert "list for each" in err
 
 
 def test_a_baseline_may_be_near_chance(workspace, capsys):

@@ -65,6 +65,14 @@ def test_outputs_of_several_labels_are_named_too(capsys):
     assert "'long' -> 'sad'" in err and "'sad' -> 'long'" in err and "'fun'" not in err
 
 
+def test_outputs_for_words_are_named_too(capsys):
+    target, predicted = rows(600, 0.9, 3)
+    task = Task("tokens", ["O", "B-a", "I-a"], False, ["entity_f1"], ["train", "dev"])
+    warn_order("mine", target, np.array([0, 2, 1])[predicted], task)
+    err = capsys.readouterr().err
+    assert "'B-a' -> 'I-a'" in err and f"and {(target == predicted).mean():.3f}" in err
+
+
 def test_reordered_predictions_have_the_labels_of_the_order():
     assert reordered(np.array([0, 1, 2, 1]), [2, 0, 1]).tolist() == [2, 0, 1, 0]
     assert reordered(np.array([[1, 0, 0]]), [2, 0, 1]).tolist() == [[0, 0, 1]]

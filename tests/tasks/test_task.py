@@ -23,6 +23,7 @@ def test_a_task_is_saved_as_plain_json_and_loaded_again(tmp_path):
         "metrics": ["f1_micro"],
         "splits": ["train", "dev", "test"],
         "answered": [],
+        "probable": [],
     }
     assert load_task(tmp_path / "mine") == task
 

@@ -71,7 +71,9 @@ def test_a_teacher_of_other_sizes_is_an_error_that_names_them(checkpoint, part, 
     folder = checkpoint(AutoModelForSequenceClassification.from_config(config))
     with pytest.raises(InputError, match=rf"has {part} {other} \(not {ours}\): ") as caught:
         teacher.check(*task_of(folder, NLI), pretrained)
-    assert "Set pretrained.model" in str(caught.value)
+    text = str(caught.value)
+    assert "Set pretrained.model" in text and "or to the teacher itself" in text
+    assert "column `probabilities`" in text
 
 
 def test_a_teacher_of_another_family_is_an_error_that_names_it(checkpoint):

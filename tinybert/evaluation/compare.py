@@ -78,6 +78,8 @@ def compare_models(name: str, max_length: int, stride: int = 0) -> dict:
         "split": split, "rows": rows.texts, "chosen_on_it": split == CHOOSES,
         "metric": task.metrics_of(split)[0],
     }  # fmt: skip
+    if split in task.probable:
+        header["probable_labels"] = True
     result = {**header, **result}
     write_json(paths.metrics("eval", name), result)
 

@@ -19,6 +19,7 @@ def score_warnings(results: dict[str, dict]) -> list[str]:
         for task, result in results.items()
         for line in (
             *_without_labels(task, result),
+            *_probable_labels(task, result),
             *_few_rows(task, result),
             *_near_chance(task, result),
             *_cheaper(task, result),
@@ -39,6 +40,16 @@ def _without_labels(task: str, result: dict) -> list[str]:
     return [
         f"NOTE: {task}: there are no labels to train on, so there is no linear model, no baseline "
         f"and no general student on labels alone. {AGREEMENT_IS}"
+    ]
+
+
+def _probable_labels(task: str, result: dict) -> list[str]:
+    if not result.get("probable_labels"):
+        return []
+    return [
+        f"NOTE: {task}: the labels of {result['split']} are the most probable ones of the given "
+        f"probabilities or logits: {result['metric']} is agreement with these answers, right or "
+        "wrong. Add a dev or test file with labels"
     ]
 
 

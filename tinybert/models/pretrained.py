@@ -70,6 +70,7 @@ def fetch(settings: Pretrained, out: Path, lengths: dict[str, int]) -> None:
         loaded = load(AutoModel, source, **options)
     checks.set_token_types(loaded, tokenizer)
     checks.check(loaded, tokenizer, lengths, f"{key}: {model}")
+    del loaded  # or the weights would be twice in memory
     copy(model, revision, key, config, tokenizer, out)
     is_hub = source == model and not Path(model).is_dir()
     origin = {"model": model, "revision": revision if is_hub else None, "sha256": digest}
@@ -104,6 +105,7 @@ def fetch_student(settings: Student, base: Path, out: Path, lengths: dict[str, i
         source, options = locate(model, settings.revision, key)
         student = load(AutoModel, source, allow_unexpected=PUBLISHED_IGNORED, **options)
         checks.check(student, expected, lengths, f"{key}: {model}")
+        del student
         copy(model, settings.revision, key, config, tokenizer, out)
     write_json(out / "source.json", {"model": model, "revision": settings.revision})
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints, model_validator
 
 from tinybert.pipeline.fields import Codec, Count, Label, Name, Positive, Rate, Section, Share, Text
+from tinybert.pipeline.wording import plural
 
 
 class Pretrained(Section):
@@ -31,7 +32,8 @@ class Columns(Section):
     """Multi-label: a column of lists, or one column of 0 and 1 for each label."""
     score: str | Positive | None = None
     probabilities: str | Positive | ColumnOfEach | None = None
-    """In train and unlabeled: a column of lists or objects, or one column for each label."""
+    """In train and unlabeled: a column of lists or objects, or one column for each label, named as
+    the label."""
     logits: str | Positive | ColumnOfEach | None = None
     """As probabilities."""
 
@@ -73,8 +75,9 @@ class TaskData(Section):
     """A fine-tuned model that replaces training: hub id, folder in data/models, package:NAME; or
     several, whose mean logits count. Step 1 looks inside the first."""
     teacher_revision: str | None = None
-    teacher_labels: list[Label] | None = None
-    """The task's labels in the order of the teacher's outputs, if its config does not name them."""
+    teacher_labels: list[Label] | list[list[Label]] | None = None
+    """The task's labels in the order of the teacher's outputs, if its config does not name them.
+    With several teachers a list for each, or one for all that do not name the labels."""
     missing_labels: list[Label] | None = None
     """Labels that mean that a row has none: rows of train become unlabeled, others are left out.
     null: -, ?, nan, null, None, NA, N/A, and -1 beside the numbers of classes, or 0 and 1."""
@@ -92,21 +95,55 @@ class TaskData(Section):
         has_target = self.columns and any(getattr(self.columns, role) for role in targets)
         if self.columns and not has_target and not self.teacher:
             raise ValueError("columns must name one of label, labels and score")
+        for role in ("labels", "probabilities", "logits"):
+            self._check_names(role)
         if isinstance(self.labels, list) and len(set(self.labels)) != len(self.labels):
             raise ValueError("labels lists a name twice")
         if self.scheme and self.kind != "tokens":
             raise ValueError("scheme needs kind: tokens")
         if (self.teacher_labels or self.teacher_revision) and not self.teacher:
             raise ValueError("teacher_labels and teacher_revision need a teacher")
+        if self.has_list_for_each and len(self.teacher_labels) != len(self.teachers):
+            raise ValueError(
+                f"teacher_labels has {len(self.teacher_labels)} lists, and the task has "
+                f"{plural(len(self.teachers), 'teacher', 'teachers')}; write one for each, or one "
+                "list for all"
+            )
         if self.teacher_revision and len(self.teachers) > 1:
             raise ValueError("teacher_revision is for one teacher; copy the others to data/models")
         return self
+
+    def _check_names(self, role: str) -> None:
+        """Raises ValueError if a column for each label is named by its position alone."""
+        places = getattr(self.columns, role, None)
+        places = [str(p) for p in places if isinstance(p, int)] if isinstance(places, list) else []
+        if not set(places) <= {*(self.labels or ())}:
+            raise ValueError(
+                f"columns: {role} lists positions, which do not say what the labels are: give the "
+                "file a header with the labels' names and list these (in quotation marks if they "
+                f"are numbers), or set labels: {{{places[0]}: NAME, ...}}"
+            )
 
     @property
     def teachers(self) -> list[str]:
         if self.teacher is None:
             return []
         return self.teacher if isinstance(self.teacher, list) else [self.teacher]
+
+    @property
+    def has_list_for_each(self) -> bool:
+        """Whether teacher_labels has a list for each teacher."""
+        return bool(self.teacher_labels) and isinstance(self.teacher_labels[0], list)
+
+    @property
+    def members(self) -> list["TaskData"]:
+        """The section with each teacher alone and the names of its outputs."""
+        names = self.teacher_labels
+        lists = names if self.has_list_for_each else [names] * len(self.teachers)
+        return [
+            self.model_copy(update={"teacher": teacher, "teacher_labels": labels})
+            for teacher, labels in zip(self.teachers, lists, strict=True)
+        ]
 
 
 class Task(Section):

@@ -6,7 +6,7 @@ from transformers import PreTrainedModel
 
 from tinybert.models import predict
 from tinybert.models.encode import read_rows
-from tinybert.models.folder import save_model
+from tinybert.models.folder import load_classifier, save_model
 from tinybert.models.rows import Rows
 from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline import distributed, params, paths, resume
@@ -14,7 +14,7 @@ from tinybert.pipeline.files import write_json
 from tinybert.pipeline.schema import Params, Training
 from tinybert.tasks import scores
 from tinybert.tasks.gold import GoldLoss
-from tinybert.tasks.order import warn_order
+from tinybert.tasks.order import title, warn_order
 from tinybert.tasks.scale import standard_scores
 from tinybert.tasks.task import CHOOSES, Task, load_task
 from tinybert.training import loop
@@ -55,17 +55,34 @@ def finetune(
         else:
             log_once({"dev": score()}, log, settings.precision)
         save_model(paths.model(name, role), model, tokenizer, length)
-    if role == "teacher" and CHOOSES not in task.answered:
-        logits = predict.logits(model, dev, settings.precision, shared=True)
-        if distributed.is_main():
-            warn_near_chance(name, logits, dev, task)
-            if training is None and task.labels:  # the user named the outputs
-                target = dev.columns[task.target]
-                warn_order(name, target, scores.prediction(logits, target), task)
+    if role == "teacher":
+        _judge(model, name, dev, task, settings.precision, is_given=training is None)
 
 
-def warn_near_chance(name: str, logits, dev: Rows, task: Task) -> None:
-    """Prints a warning if the teacher's predictions on dev hardly correlate with the labels."""
+def _judge(
+    model: PreTrainedModel, name: str, dev: Rows, task: Task, precision: str, is_given: bool
+) -> None:
+    """Warns of a teacher, or of a member of an ensemble, that dev speaks against: by its labels, or
+    without any by the answers of the first member. is_given: the user named the outputs."""
+    others, target = paths.other_teachers(name), dev.columns[task.target]
+    has_labels = CHOOSES not in task.answered
+    if not has_labels and not others:
+        return
+    for i, folder in enumerate([None, *others], start=1):
+        judged = model if folder is None else load_classifier(folder)
+        logits = predict.logits(judged, dev, precision, shared=True)
+        predicted, member = scores.prediction(logits, target), i if others else None
+        if has_labels and distributed.is_main():
+            warn_near_chance(name, logits, dev, task, member)
+        if not has_labels and folder is None:
+            target = predicted
+        elif is_given and task.labels and distributed.is_main():
+            warn_order(name, target, predicted, task, member)
+
+
+def warn_near_chance(name: str, logits, dev: Rows, task: Task, member: int | None = None) -> None:
+    """Prints a warning if the teacher's predictions on dev hardly correlate with the labels.
+    member: its number in an ensemble."""
     target = dev.columns[task.target]
     if not scores.is_near_chance(logits, target):
         return
@@ -73,7 +90,7 @@ def warn_near_chance(name: str, logits, dev: Rows, task: Task) -> None:
     compared = scores.compared(logits, dev, task)
     values = {metric: scores.METRICS[metric](*compared) for metric in task.metrics}
     print(
-        f"{line}\nWARNING: the teacher of {name} is near chance on dev: "
+        f"{line}\nWARNING: {title(name, member)} is near chance on dev: "
         + ", ".join(f"{metric} {value:.3f}" for metric, value in values.items())
         + ".\nA student cannot learn from it. Does this model suit the task, are its labels in the "
         f"right order,\nis teacher.lr too high, are there enough rows?\n{line}",

@@ -7,16 +7,19 @@ from scipy.optimize import linear_sum_assignment
 from scipy.stats import binomtest
 
 from tinybert.tasks.scores import CHANCE, METRICS
-from tinybert.tasks.task import Task
+from tinybert.tasks.task import CHOOSES, Task
 
 CERTAIN = 0.001  # the largest probability of such an improvement by chance
 SHOWN = 20  # names
+EACH = " With several teachers it has a list for each, [[...], [...]]."
 
 
-def warn_order(name: str, target: np.ndarray, predicted: np.ndarray, task: Task) -> None:
+def warn_order(
+    name: str, target: np.ndarray, predicted: np.ndarray, task: Task, member: int | None = None
+) -> None:
     """Prints a warning if another order of the teacher's outputs fits dev far better.
 
-    target, predicted: as in better_order.
+    target, predicted: as in better_order. member: the teacher's number in an ensemble.
     """
     order = better_order(target, predicted, len(task.labels))
     if order is None:
@@ -28,17 +31,24 @@ def warn_order(name: str, target: np.ndarray, predicted: np.ndarray, task: Task)
         if hits[label, output] > 2 * hits[output, output]
     ]
     more = [f"  and {len(names) - SHOWN} more"] if len(names) > SHOWN else []
-    score = METRICS[task.metric]
+    # Of words one by one: target and predicted do not say where texts begin.
+    metric = "accuracy" if task.kind == "tokens" else task.metrics_of(CHOOSES)[0]
+    score = METRICS[metric]
     line = "=" * 80
     print(
-        f"{line}\nWARNING: the outputs of the teacher of {name} seem to be named in the wrong "
-        f"order. On dev its\n{task.metric} is {score(target, predicted):.3f}, and "
+        f"{line}\nWARNING: the outputs of {title(name, member)} seem to be named in the wrong "
+        f"order. On dev its\n{metric} is {score(target, predicted):.3f}, and "
         f"{score(target, reordered(predicted, order)):.3f} if these outputs had other names:\n"
         + "\n".join(names[:SHOWN] + more)
         + f"\nCorrect teacher_labels under data of task.{name} in params.yaml: write the right "
-        f"name for the\nleft one.\n{line}",
+        f"name for the\nleft one.{EACH if member else ''}\n{line}",
         file=sys.stderr,
     )
+
+
+def title(name: str, member: int | None = None) -> str:
+    """The teacher of a task, or a member of its ensemble, as messages call it."""
+    return f"the teacher of {name}" if member is None else f"teacher {member} of {name}"
 
 
 def better_order(target: np.ndarray, predicted: np.ndarray, labels: int) -> list[int] | None:

@@ -39,7 +39,8 @@ class Task:
     """kind: "classification", "multi_label", "regression" or "tokens". labels: class names in the
     order of their numbers, empty for regression. pair: whether a row has two texts. metrics:
     reported; the first chooses the best epoch. splits: those that have a table. answered: those of
-    them whose targets are the teacher's answers, since they have no labels; for tokens none."""
+    them whose targets are the teacher's answers, since they have no labels; for tokens none.
+    probable: those whose targets are the most probable labels that the files give."""
 
     kind: str
     labels: list[str]
@@ -47,6 +48,7 @@ class Task:
     metrics: list[str]
     splits: list[str]
     answered: list[str] = field(default_factory=list)
+    probable: list[str] = field(default_factory=list)
 
     @property
     def has_labels(self) -> bool:

@@ -19,10 +19,14 @@ from tinybert.tasks.task import Task
 
 KEY = "task.<name>.data.teacher"  # of params.yaml, for errors
 SHAPE = ("model_type", "num_hidden_layers", "num_attention_heads", "hidden_size", "vocab_size")
-PREDICTIONS = (
-    "Step 1 compares layers, heads and tokens, step 2 predictions alone: a model of other sizes, "
-    "but with the same tokens, may be one of several teachers after the first, teacher: [first, "
-    "other]; the answers of any other may be a column `probabilities` of train or unlabeled"
+MEND = "Set pretrained.model to the model that it was fine-tuned from, or to the teacher itself"
+SIZES = (
+    "Step 1 compares layers and heads, step 2 predictions alone: a model of other sizes, but with "
+    "the same tokens, may be one of several teachers after the first, teacher: [first, other]"
+)
+ANSWERS = (
+    "The answers of a model with other tokens may be a column `probabilities` of train or "
+    "unlabeled, which step 2 learns"
 )
 TOKENS = ("vocab_size",)  # what is needed for predictions alone
 
@@ -34,14 +38,21 @@ def fetch_teachers(
     to out/teachers, as fetch_teacher does. Returns their folders. Of the others only predictions
     are used: they need the tokens of the pretrained model, not its sizes."""
     folders = [out / "teacher", *(out / f"teachers/{i:03}" for i in range(1, len(source.teachers)))]
-    for name, folder in zip(source.teachers, folders, strict=True):
-        member = source.model_copy(update={"teacher": name})
-        if len(folders) > 1 and source.teacher_labels:
-            config, _ = pretrained.read_config(name, source.teacher_revision, KEY)
+    nameless = []
+    for member, folder in zip(source.members, folders, strict=True):
+        if len(folders) > 1 and source.teacher_labels and not source.has_list_for_each:
+            config, _ = pretrained.read_config(member.teacher, source.teacher_revision, KEY)
             if {*map(_normalise, _names(config))} == {*map(_normalise, task.labels)}:
                 member = member.model_copy(update={"teacher_labels": None})  # it names its own
+            else:
+                nameless.append(member.teacher)
         shape = SHAPE if folder == folders[0] else TOKENS
         fetch_teacher(member, task, base, folder, max_length, shape)
+    if len(nameless) > 1:
+        print(
+            f"warning: teacher_labels names the outputs of {' and '.join(nameless)}, whose configs "
+            "do not; if their orders differ, write a list for each teacher, [[...], [...]]"
+        )
     return folders
 
 
@@ -75,13 +86,14 @@ def outputs(source: TaskData) -> tuple[str, list[str]]:
     """The kind of task that the teacher was trained for, and its labels in their order: those of
     `source`, else of its config. For a task without labels. Raises InputError if it cannot be read.
     """
-    config, _ = pretrained.read_config(source.teachers[0], source.teacher_revision, KEY)
+    first = source.members[0]
+    config, _ = pretrained.read_config(first.teacher, source.teacher_revision, KEY)
     kind = source.kind
     if kind is None:
         is_multi_label = config.problem_type == "multi_label_classification"
         kind = "multi_label" if is_multi_label else "classification"
         kind = "regression" if config.num_labels == 1 else kind
-    return kind, [] if kind == "regression" else source.teacher_labels or _names(config)
+    return kind, [] if kind == "regression" else first.teacher_labels or _names(config)
 
 
 def answer(
@@ -136,17 +148,20 @@ def check(source: TaskData, task: Task, base: Path, shape: tuple[str, ...] = SHA
         for part in shape
         if getattr(config, part) != getattr(base_config, part)
     ]
+    if differences and shape == TOKENS:
+        raise InputError(
+            f"params.yaml: the teacher {name} has {', '.join(differences)}: each of several "
+            f"teachers must have the tokens of pretrained.model; remove it. {ANSWERS}"
+        )
     if differences:
         raise InputError(
             f"params.yaml: the teacher {name} has {', '.join(differences)}: it must be a "
-            "fine-tuned version of pretrained.model. Set pretrained.model to the model that it was "
-            f"fine-tuned from. {PREDICTIONS}"
+            f"fine-tuned version of pretrained.model. {MEND}. {SIZES}. {ANSWERS}"
         )
     if not checks.is_same_tokenizer(tokenizer, load_tokenizer(base)):
         raise InputError(
             f"params.yaml: the teacher {name} splits texts into other tokens than "
-            "pretrained.model. Set pretrained.model to the model that it was fine-tuned from. "
-            f"{PREDICTIONS}"
+            f"pretrained.model. {MEND if shape == SHAPE else 'Remove it'}. {ANSWERS}"
         )
     heads, wanted = config.architectures or [], task.kind == "tokens"
     if heads and any("TokenClassification" in head for head in heads) != wanted:
@@ -188,8 +203,8 @@ def label_order(config: PreTrainedConfig, source: TaskData, task: Task) -> list[
         f"params.yaml: the labels of the teacher {source.teacher} are not those of the "
         f"task.\n  teacher ({config.num_labels} outputs): {', '.join(outputs)}\n  task: "
         f"{', '.join(task.labels)}\nSet teacher_labels: [...] under the task's data: its labels in "
-        "the order of the teacher's outputs; or rename the task's labels, labels: {name in the "
-        "files: name of the teacher}"
+        "the order of the teacher's outputs (with several teachers a list for each); or rename the "
+        "task's labels, labels: {name in the files: name of the teacher}"
     )
 
 

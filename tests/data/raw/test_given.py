@@ -7,9 +7,12 @@ import json
 import numpy as np
 import pyarrow as pa
 import pytest
+from pydantic import ValidationError
 from raw_tasks import column, labels, prepare, refused
 
 from tinybert.models.encode import TEACHER_LOGITS
+from tinybert.pipeline.schema import TaskData
+from tinybert.tasks.task import load_task
 
 DEV = "text\tlabel\ngood\tpos\nbad\tneg\n"
 TRAIN = "text\tlabel\na good film\tpos\na bad film\tneg\n"
@@ -95,10 +98,35 @@ def test_a_train_without_labels_has_the_most_probable_ones(tmp_path):
     assert column(tmp_path, "unlabeled", TEACHER_LOGITS) == [None]
 
 
+def answers(count: int) -> str:
+    rows = [("good" if i % 2 else "bad", i) for i in range(count)]
+    return "\n".join(
+        json.dumps({"text": f"a {w} film {i}", "probabilities": {"pos": i % 2, "neg": 1 - i % 2}})
+        for w, i in rows
+    )
+
+
+def test_labels_that_are_the_most_probable_ones_are_said_to_be_such(tmp_path):
+    task, statistics = prepare(tmp_path, train__jsonl=answers(40))
+    assert task.probable == load_task(tmp_path / "out").probable == ["train", "dev"]
+    line = statistics["train"]["notices"]["most_probable"]
+    assert "train.jsonl has no labels" in line and "agreement with these answers" in line
+    (tmp_path / "gold").mkdir()
+    task, statistics = prepare(tmp_path / "gold", train__jsonl=answers(40), dev__tsv=DEV)
+    assert task.probable == ["train"]
+    assert "agreement" not in statistics["train"]["notices"]["most_probable"]
+    (tmp_path / "both").mkdir()
+    files = {"train__tsv": TRAIN, "dev__tsv": DEV, "unlabeled__jsonl": answers(4)}
+    task, statistics = prepare(tmp_path / "both", **files)
+    assert task.probable == [] and "most_probable" not in statistics["train"]["notices"]
+
+
 @pytest.mark.parametrize(
     ("value", "message"),
     [
         ([0.5, 0.6], r"unlabeled.jsonl, line 2: probabilities sum to 1\.1, not 1"),
+        ([0.5, 0.53], r"line 2: probabilities sum to 1\.03, not 1 within 0\.02"),
+        ([33, 66], r"line 2: probabilities sum to 99, as of percent; write them divided by 100"),
         ([-0.1, 1.1], r"line 2: probabilities: -0\.1 is not within 0 and 1"),
         ([0.2, 0.3, 0.5], r"line 2: probabilities has 3 numbers, and there are 2 labels, neg, pos"),
         (
@@ -114,6 +142,64 @@ def test_what_is_wrong_is_named_with_its_row(tmp_path, value, message):
     lines = [{"text": "fine", "probabilities": [0.5, 0.5]}, {"text": "no", "probabilities": value}]
     files = {"train__tsv": TRAIN, "dev__tsv": DEV}
     refused(tmp_path, message, unlabeled__jsonl="\n".join(map(json.dumps, lines)), **files)
+
+
+def test_the_name_logits_is_no_way_out_for_sums(tmp_path):
+    row = json.dumps({"text": "a", "probabilities": {"pos": 0.5, "neg": 0.6}})
+    text = refused(tmp_path, "sum to 1.1", train__tsv=TRAIN, dev__tsv=DEV, unlabeled__jsonl=row)
+    assert "logits" not in text
+
+
+THREE = "text\tlabel\na\tgood\nb\tbad\nc\tdull\n"
+
+
+def test_sums_of_rounded_probabilities_become_1_and_are_counted(tmp_path):
+    rows = [{"good": 0.33, "bad": 0.33, "dull": 0.33}, {"good": 0.34, "bad": 0.34, "dull": 0.34}]
+    rows += [{"good": 0.5, "bad": 0.3, "dull": 0.2}, {"good": 0.333, "bad": 0.333, "dull": 0.3335}]
+    lines = [json.dumps({"text": f"row {i}", "probabilities": p}) for i, p in enumerate(rows)]
+    files = {"unlabeled__jsonl": "\n".join(lines), "train__tsv": THREE, "dev__tsv": THREE}
+    _, statistics = prepare(tmp_path, **files)
+    written = np.exp(column(tmp_path, "unlabeled", TEACHER_LOGITS))
+    assert written[:2] == pytest.approx(np.full((2, 3), 1 / 3))
+    assert written.sum(axis=1) == pytest.approx(1)
+    line = statistics["unlabeled"]["notices"]["rounded_probabilities"]
+    assert line.startswith("2 rows have") and "furthest from 1 is 1.02" in line and "line 2" in line
+    assert statistics["unlabeled"]["with_probabilities"] == 4
+
+
+def test_exact_sums_are_not_worth_a_line(tmp_path):
+    _, statistics = prepare(tmp_path, train__tsv=TRAIN, dev__tsv=DEV, **FILES["objects"])
+    assert "rounded_probabilities" not in statistics["unlabeled"]["notices"]
+
+
+@pytest.mark.parametrize("role", ["probabilities", "logits"])
+def test_unlabelled_texts_with_answers_are_to_be_named_train(tmp_path, role):
+    line = json.dumps({"text": "a", role: {"pos": 0.5, "neg": 0.5}})
+    message = f"no train file .*unlabeled.jsonl has {role}: name it train.jsonl"
+    refused(tmp_path, message, unlabeled__jsonl=line, dev__tsv=DEV)
+    (tmp_path / "columns").mkdir()
+    section = {"columns": {"text": "body", role: ["pos", "neg"]}}
+    message = f"no train file .*unlabeled.csv has {role}: name it train.csv"
+    refused(tmp_path / "columns", message, section, unlabeled__csv="body,pos,neg\na,0.5,0.5\n")
+
+
+POSITIONS = {"columns": {"text": 1, "probabilities": [2, 3]}}
+
+
+def test_positions_do_not_name_labels():
+    with pytest.raises(ValidationError, match=r"header with the labels' names .* labels: {2: NAME"):
+        TaskData(**POSITIONS)
+    with pytest.raises(ValidationError, match="labels lists positions"):
+        TaskData(columns={"text": 1, "labels": [2, 3]}, labels={2: "fun"})
+
+
+def test_labels_may_name_the_positions(tmp_path):
+    section = {**POSITIONS, "header": False, "labels": {2: "pos", 3: "neg"}}
+    rows = "a good film,0.9,0.1\na bad film,0.2,0.8\n" + "".join(f"t {i},0.6,0.4\n" for i in "ab")
+    task, _ = prepare(tmp_path, section, train__csv=rows)
+    assert sorted(task.labels) == ["neg", "pos"]
+    written = np.exp(column(tmp_path, "train", TEACHER_LOGITS))[:, task.labels.index("pos")]
+    assert pytest.approx(written[-1]) == 0.6
 
 
 def test_lists_need_an_order_and_columns_need_a_file(tmp_path):

@@ -81,6 +81,7 @@ def test_other_numbers_of_heads_are_an_error_whose_advice_works(width, heads, te
     with pytest.raises(InputError, match="student.num_attention_heads") as caught:
         check(teacher, student(hidden_size=width, num_attention_heads=heads), "uniform")
     advice = r"Set student.num_attention_heads: (\d+) and student.hidden_size .* such as (\d+)"
+    assert "column `probabilities`" in str(caught.value)
     new_heads, new_width = map(int, re.search(advice, str(caught.value)).groups())
     check(teacher, student(hidden_size=new_width, num_attention_heads=new_heads), "uniform")
     nearest = min(range(teacher_heads, 2000, teacher_heads), key=lambda w: abs(w - width))

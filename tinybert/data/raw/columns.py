@@ -34,7 +34,8 @@ class Table:
 
     numbers: each row's position in the file, counted in `unit`s (lines or rows) from 1. skipped:
     the number of dropped rows. places: each row's file and position, if its file is another. above:
-    says what stood above the header.
+    says what stood above the header. is_probable: whether the labels are the most probable ones of
+    the file's probabilities or logits.
     """
 
     file: Path
@@ -44,6 +45,7 @@ class Table:
     skipped: int = 0
     places: list[str] | None = None
     above: str = ""
+    is_probable: bool = False
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -67,7 +69,10 @@ class Table:
         columns = {role: [values[i] for i in rows] for role, values in self.columns.items()}
         places = None if self.places is None else [self.places[i] for i in rows]
         numbers = [self.numbers[i] for i in rows]
-        return Table(self.file, columns, numbers, self.unit, self.skipped, places)
+        return Table(
+            self.file, columns, numbers, self.unit, self.skipped, places,
+            is_probable=self.is_probable,
+        )  # fmt: skip
 
     def join(self, other: "Table") -> "Table":
         """The rows of both tables, which have the same columns."""

@@ -16,9 +16,11 @@ from tinybert.data.raw.targets import as_number
 from tinybert.models.encode import TEACHER_LOGITS
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.schema import TaskData
+from tinybert.pipeline.wording import plural
 
 SPLITS = ("train", "unlabeled")
-TOLERANCE = 1e-3  # of the sum of a row's probabilities
+EXACT = 1e-3  # how far the sum of a row's probabilities is from 1 without a word
+ROUNDED = 0.02  # and how far that of numbers with two digits may be: 0.33 three times
 # The smallest probability whose logarithm is a logit: people and votes give 0, which has none. At
 # 1e-4, logits differ by at most 9.2, as those of fine-tuned classifiers do, so that one row does
 # not outweigh others at a high temperature; the target of the loss moves by 1e-4 a label.
@@ -81,14 +83,26 @@ def best_labels(table: Table, values: list, section: TaskData) -> list:
     return best
 
 
-def parse(table: Table, labels: list[str], kind: str, section: TaskData) -> int:
+def describe_labels(tables: dict[str, Table], probable: list[str]) -> str:
+    """Says that the labels of these splits are those of best_labels."""
+    line = f"{tables['train'].file} has no labels: the most probable one of each row is its label"
+    if "dev" in probable:
+        line += (
+            "; dev is held out from it, so that scores on dev are agreement with these answers, "
+            "right or wrong. Add a dev file with labels"
+        )
+    return line
+
+
+def parse(table: Table, labels: list[str], kind: str, section: TaskData) -> dict:
     """Replaces the values of a table by logits in the order of the labels, or None, in place.
 
-    section: with names for the labels of the files. Returns how many rows have them. Raises
-    InputError that names the row and what is wrong.
+    section: with names for the labels of the files. Returns how many rows have them, under
+    `with_probabilities`, and a line under `notices` if sums had to be made 1. Raises InputError
+    that names the row and what is wrong.
     """
     renamed = section.labels if isinstance(section.labels, dict) else {}
-    logits = []
+    logits, inexact = [], []  # inexact: rows, and their sums
     for row, (role, value) in enumerate(table.columns[TEACHER_LOGITS]):
         where = f"{table.where(row)}: {role}"
         if value is None:
@@ -107,9 +121,28 @@ def parse(table: Table, labels: list[str], kind: str, section: TaskData) -> int:
                 "params.yaml"
             )
         ordered = np.array([numbers[label] for label in labels])
-        logits.append((_logits(ordered, kind, where) if role == GIVEN[0] else ordered).tolist())
+        if role == GIVEN[0]:
+            total = ordered.sum()
+            ordered = _logits(ordered, kind, where)
+            if kind != "multi_label" and abs(total - 1) > EXACT:
+                inexact.append((row, total))
+        logits.append(ordered.tolist())
     table.columns[TEACHER_LOGITS] = logits
-    return sum(value is not None for value in logits)
+    count = sum(value is not None for value in logits)
+    return {"with_probabilities": count, "notices": _rounded(table, inexact)}
+
+
+def _rounded(table: Table, inexact: list[tuple[int, float]]) -> dict[str, str]:
+    if not inexact:
+        return {}
+    row, total = max(inexact, key=lambda pair: abs(pair[1] - 1))
+    rows = plural(len(inexact), "row has", "rows have")
+    return {
+        "rounded_probabilities": (
+            f"{rows} probabilities whose sum is not quite 1, as of rounded numbers, and they are "
+            f"divided by it; furthest from 1 is {total:g}: {table.where(row)}"
+        )
+    }
 
 
 def _numbers(value: object, labels: Sequence[str] | None, where: str) -> dict[str, float]:
@@ -161,6 +194,8 @@ def _merged(
 
 def _logits(probabilities: np.ndarray, kind: str, where: str) -> np.ndarray:
     low, high, total = probabilities.min(), probabilities.max(), probabilities.sum()
+    if low >= 0 and math.isclose(total, 100, rel_tol=ROUNDED):
+        raise InputError(f"{where} sum to {total:g}, as of percent; write them divided by 100")
     if low < 0 or high > 1:
         raise InputError(
             f"{where}: {low if low < 0 else high:g} is not within 0 and 1; {REMEDY}, or name the "
@@ -169,12 +204,12 @@ def _logits(probabilities: np.ndarray, kind: str, where: str) -> np.ndarray:
     if kind == "multi_label":
         inside = np.clip(probabilities, FLOOR, 1 - FLOOR)
         return np.log(inside / (1 - inside))
-    if not math.isclose(total, 1, abs_tol=TOLERANCE):
+    if not math.isclose(total, 1, rel_tol=0, abs_tol=ROUNDED + 1e-9):
         raise InputError(
-            f"{where} sum to {total:g}, not 1; {REMEDY}, or name the column logits. If several "
-            "labels may apply, set kind: multi_label under the task's data in params.yaml"
+            f"{where} sum to {total:g}, not 1 within {ROUNDED:g}; {REMEDY}. If several labels may "
+            "apply, set kind: multi_label under the task's data in params.yaml"
         )
-    return np.log(np.maximum(probabilities, FLOOR))
+    return np.log(np.maximum(probabilities / total, FLOOR))
 
 
 def _is_empty(value: object) -> bool:

@@ -54,6 +54,9 @@ def prepare_task(
         tables, held_out = splits.hold_out(tables, target, source=source)
         tables["dev"].columns.pop(TEACHER_LOGITS, None)
         notices["dev"] = {f"taken_from_{source}": held_out, "notices": {}}
+    probable = [split for split in tables if split != "unlabeled" and tables[split].is_probable]
+    if probable:
+        notices["train"]["notices"]["most_probable"] = given.describe_labels(tables, probable)
     tables = repeats.count_repeats(tables, TARGET[kind], section.drop_overlap, notices)
     classes = tables[source].columns[TARGET[kind]] if names and source == "train" else []
     if kind == "tokens":
@@ -65,7 +68,7 @@ def prepare_task(
 
     present = [split for split in raw_tables.STEMS if split in tables]
     pair = "text_b" in tables[source].columns
-    task = Task(kind, names, pair, metrics, present, answered)
+    task = Task(kind, names, pair, metrics, present, answered, probable)
     statistics = {}
     for split in [split for split in raw_tables.STEMS if split in notices]:
         statistics[split] = {"rows": 0, **notices[split]}
@@ -129,7 +132,9 @@ def _read(
     names, tables = targets.number(tables, section, kind, without_label, outputs)
     for split, table in tables.items():
         if TEACHER_LOGITS in table.columns:
-            notices[split]["with_probabilities"] = given.parse(table, names, kind, section)
+            counts = given.parse(table, names, kind, section)
+            notices[split]["with_probabilities"] = counts["with_probabilities"]
+            notices[split]["notices"] |= counts["notices"]
     for table in tables.values():
         if not len(table):
             raise InputError(f"{table.file}: drop_broken removes all of its rows; correct the file")

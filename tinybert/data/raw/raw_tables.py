@@ -10,7 +10,7 @@ from pathlib import Path
 from tinybert.data.raw import columns as roles_of
 from tinybert.data.raw import given, records
 from tinybert.data.raw.benchmarks import BENCHMARKS
-from tinybert.data.raw.columns import TARGETS, Table
+from tinybert.data.raw.columns import TARGETS, Columns, Table
 from tinybert.data.raw.records import REMEDY, SUFFIXES, WORD_SUFFIXES, WORDS, Options, Records
 from tinybert.models.encode import TEACHER_LOGITS
 from tinybert.pipeline.errors import InputError
@@ -32,18 +32,7 @@ def read(raw: Path, section: TaskData) -> dict[str, Table]:
     enough. Raises InputError that names file, line and remedy.
     """
     files = find_files(raw, section, SUFFIXES)
-    layout = BENCHMARKS[section.benchmark] if section.benchmark else None
-    columns = layout.columns if layout else section.columns and dict(section.columns)
-    if columns:
-        columns = {role: column for role, column in columns.items() if column is not None}
-    header = layout.header if layout else section.header
-    options = Options(
-        roles_of.header_test(header, columns),
-        encoding=section.encoding or (layout.encoding if layout else "utf-8"),
-        quoted=section.quoted,
-        drop_broken=drop_broken(section),
-        label_colon=section.benchmark == "trec",
-    )
+    header, columns, options = _options(section)
     contents = {split: records.read(file, options) for split, file in files.items()}
     for split, content in contents.items():
         _refuse_a_second_header(files[split], content)
@@ -64,6 +53,7 @@ def read(raw: Path, section: TaskData) -> dict[str, Table]:
         if split == "train" and gives_label:
             target = "labels" if section.kind == "multi_label" else "label"
             table.columns[target] = given.best_labels(table, found[split], section)
+            table.is_probable = True
         if split != "unlabeled" and not set(TARGETS) & set(tables[split].columns):
             raise InputError(
                 f"{file} needs labels: add label to columns under the task's data in params.yaml, "
@@ -81,7 +71,24 @@ def read(raw: Path, section: TaskData) -> dict[str, Table]:
     return tables
 
 
-def _without_labels(raw: Path, section: TaskData) -> str:
+def _options(section: TaskData) -> tuple[bool | None, Columns | None, Options]:
+    """Whether the files have a header (None: they show it), their columns, and how to read them."""
+    layout = BENCHMARKS[section.benchmark] if section.benchmark else None
+    columns = layout.columns if layout else section.columns and dict(section.columns)
+    if columns:
+        columns = {role: column for role, column in columns.items() if column is not None}
+    header = layout.header if layout else section.header
+    options = Options(
+        roles_of.header_test(header, columns),
+        encoding=section.encoding or (layout.encoding if layout else "utf-8"),
+        quoted=section.quoted,
+        drop_broken=drop_broken(section),
+        label_colon=section.benchmark == "trec",
+    )
+    return header, columns, options
+
+
+def _without_labels(raw: Path, section: TaskData, unlabeled: Path | None) -> str:
     """What a task without a train file lacks, for a message."""
     if any(file.suffix in WORD_SUFFIXES for file in raw.iterdir()) and section.kind is None:
         return WORDS
@@ -89,6 +96,14 @@ def _without_labels(raw: Path, section: TaskData) -> str:
         return "kind: tokens needs words with tags there, also with a fine-tuned teacher"
     if section.teacher:
         return "Without labels, name the file with the texts unlabeled instead of train"
+    if unlabeled is not None and unlabeled.suffix in SUFFIXES:
+        _, columns, options = _options(section)
+        content = records.read(unlabeled, options)
+        if values := given.read(str(unlabeled), content, columns):
+            return (
+                f"{unlabeled.name} has {values[0]}: name it train{unlabeled.suffix}, and the most "
+                "probable labels are its labels"
+            )
     return (
         "Without labels, set teacher: MODEL, one that is fine-tuned, under the task's data in "
         "params.yaml, and name the file with the texts unlabeled instead of train"
@@ -127,7 +142,7 @@ def find_files(raw: Path, section: TaskData, suffixes: tuple[str, ...]) -> dict[
         present = ", ".join(sorted(file.name for file in raw.iterdir())) or "nothing"
         raise InputError(
             f"{raw} has no train file ({expected}); it holds {present}. {REMEDY} "
-            f"{_without_labels(raw, section)}"
+            f"{_without_labels(raw, section, files.get('unlabeled'))}"
         )
     return files
 

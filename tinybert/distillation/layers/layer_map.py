@@ -52,8 +52,10 @@ def check(teacher: PreTrainedConfig, student, layers: str | list[int]) -> None:
         raise InputError(
             f"student.num_attention_heads is {student.num_attention_heads}, the teacher has "
             f"{heads}: attention is compared head by head. Set student.num_attention_heads: "
-            f"{heads} and student.hidden_size to a multiple of {heads}, such as {width}. Step 2, "
-            "which compares predictions alone, may have teachers of other sizes, after the first "
-            "one: task.<name>.data.teacher: [first, other]"
+            f"{heads} and student.hidden_size to a multiple of {heads}, such as {width}. "
+            "(Relations of layers, which need no equal heads, won nothing and are no option: "
+            "docs/recipes.md.) Step 2 compares predictions: it may have teachers of other sizes "
+            "after the first one, task.<name>.data.teacher: [first, other]; or any model's answers "
+            "in a column `probabilities`"
         )
     layer_map(layers, student.num_hidden_layers, teacher.num_hidden_layers)
