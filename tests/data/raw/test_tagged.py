@@ -166,6 +166,29 @@ def test_schemes_are_found_out_printed_and_converted(tmp_path, scheme):
     assert "broken_sequences" not in statistics["train"]["notices"]
 
 
+@pytest.mark.parametrize("scheme", ["IOB2", "IOB1", "IOBES"])
+@pytest.mark.parametrize("split", ["train", "dev"])
+@pytest.mark.parametrize(
+    "spell",
+    [lambda tag: tag.replace("-", "_"), lambda tag: f"{tag[0].lower()}{tag[1:]}",
+     lambda tag: f"{tag[0].lower()}{tag[1:].replace('-', ':')}"],
+)  # fmt: skip
+def test_prefixes_in_another_writing_are_prefixes(tmp_path, scheme, spell, split):
+    """In one of the files, or in both."""
+    plain = list(zip([*(words for words, _ in SENTENCES), PAIR], TAGS[scheme], strict=True))
+    other = conll([(words, list(map(spell, tags))) for words, tags in plain])
+    files = {"train__conll": other, "dev__conll": other if split == "train" else conll(plain)}
+    if split == "dev":
+        files = {"train__conll": conll(plain), "dev__conll": other}
+    _, statistics = prepare(tmp_path, TOKENS, **files)
+    assert statistics["train"]["scheme"] == scheme
+    names = load_task(tmp_path / "out").labels
+    assert names == ["O", "B-LOC", "I-LOC", "B-PER", "I-PER"]
+    for part in ("train", "dev"):
+        tags = [[names[i] for i in row] for row in column(tmp_path, part, "tags")]
+        assert tags == TAGS["IOB2"]
+
+
 def test_broken_sequences_are_counted_with_their_line(tmp_path):
     text = f"{conll(SENTENCES)}\nin\tO\nRome\tI-LOC\n"
     lines = notices(tmp_path, TOKENS, train__conll=text, dev__conll=conll(SENTENCES))

@@ -53,14 +53,21 @@ def read(
         tables[split], lines = tagged.read(file, section, labelled=split != "unlabeled")
         notices[split] = {"notices": lines}
     train = tables["train"]
-    scheme = section.scheme or schemes.find_scheme(train.file, train.columns["tags"])
+    tags = train.columns["tags"]
+    if schemes.is_respelled(train.file, tags, section.scheme):
+        tags = train.columns["tags"] = [list(map(schemes.plain, row)) for row in tags]
+    scheme = section.scheme or schemes.find_scheme(train.file, tags)
     notices["train"]["scheme"] = scheme
+    names = schemes.label_names((schemes.to_iob2(row, scheme) for row in tags), scheme)
+    types = {name[2:] for name in names}
     for split, table in tables.items():
         if split != "unlabeled":
+            if scheme != schemes.WORDS:
+                rows = table.columns["tags"]
+                table.columns["tags"] = [schemes.of_types(row, types) for row in rows]
             _check_order(table, scheme, notices[split]["notices"])
-            tags = [tuple(schemes.to_iob2(tags, scheme)) for tags in table.columns["tags"]]
-            table.columns["tags"] = tags
-    names = schemes.label_names(train.columns["tags"], scheme)
+            rows = [tuple(schemes.to_iob2(row, scheme)) for row in table.columns["tags"]]
+            table.columns["tags"] = rows
     types = {part for name in section.labels or () for part in (name, name[2:])}
     known = {*types, OUTSIDE, *(f"{mark}-{name}" for name in types for mark in "BI")}
     if section.labels and (others := set(names) - known):
