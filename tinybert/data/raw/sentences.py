@@ -12,6 +12,7 @@ from tinybert.pipeline.schema import TaskData
 from tinybert.pipeline.wording import plural
 from tinybert.tasks.entities import OUTSIDE
 
+SHOWN = 5  # broken sequences
 UNUSED = ("quoted", "missing_labels", "drop_broken")  # keys of task.<name>.data
 
 
@@ -90,13 +91,19 @@ def _check_order(table: Table, scheme: str, notices: dict[str, str]) -> None:
     breaks = {row: word for row, word in breaks.items() if word is not None}
     if not breaks:
         return
-    row, word = next(iter(breaks.items()))
-    tags = table.columns["tags"][row]
-    before = f" after {tags[word - 1]}" if word else " at the begin"
+    shown = []
+    for row, word in list(breaks.items())[:SHOWN]:
+        tags, where = table.columns["tags"][row], tagged.place(table, row, word)
+        if shown:
+            where = where.removeprefix(f"{table.file}, ")
+        shown.append(
+            f"{where}, {tags[word]}{f' after {tags[word - 1]}' if word else ' at the begin'}"
+        )
+    more = f"; and {len(breaks) - SHOWN:,} more" if len(breaks) > SHOWN else ""
     notices["broken_sequences"] = (
         f"{plural(len(breaks), 'sentence has', 'sentences have')} a tag that {scheme} does not "
-        f"allow there: {tagged.place(table, row, word)}, {tags[word]}{before}. An entity begins "
-        "with any tag of its type that does not continue one; correct the file, or set scheme: "
+        f"allow there: {'; '.join(shown)}{more}. An entity begins with any tag of its type that "
+        "does not continue one; correct the file, or set scheme: "
         f"{' | '.join(schemes.SCHEMES)} {schemes.SETTING}"
     )
 
