@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from raw_tasks import column, prepare
+from raw_tasks import column, notices, prepare
 from tiny import tiny_config, tiny_tokenizer
 from transformers import BertForTokenClassification
 
@@ -63,3 +63,41 @@ def test_parts_of_speech_may_be_more_than_trains(tmp_path, by_teacher):
     section = given(tmp_path, names) if by_teacher else TOKENS | {"labels": names}
     task, _ = prepare(tmp_path, section, train__conll=SPEECH, dev__conll=SPEECH)
     assert task.labels == ["INTJ", "NOUN", "VERB"]
+
+
+def characters(*sentences: str) -> str:
+    """A word to each part between spaces, the first of each sentence a name."""
+    rows = [sentence.split(" ") for sentence in sentences]
+    return "\n".join("".join(f"{w} {'O' if i else 'B-X'}\n" for i, w in enumerate(r)) for r in rows)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "found"),
+    [
+        ("在 2 0 2 0 年", "'2 0 2 0', there '2020'"),
+        ("我 用 i P h o n e", "'i P h o', there 'iPhone'"),
+        ("北京 大学", "'北京 大学', there '北'"),
+        ("在 2020 年 ， 很 好 3 . 5", None),
+        ("我 用 iPhone X 和 3 G", "'3 G', there '3G'"),
+        ("我 用 iPhone X 和 Mac OS", None),
+    ],
+)
+def test_words_that_a_text_would_not_have_are_said(tmp_path, sentence, found):
+    text = characters("他 去 了", sentence)
+    lines = notices(tmp_path, TOKENS, train__bio=text, dev__bio=text)
+    if found is None:
+        assert "other_words" not in lines
+    else:
+        assert "1 sentence has other words than predict" in lines["other_words"]
+        assert f"train.bio, line 5, {found}" in lines["other_words"]
+
+
+def test_few_sentences_with_other_words_are_not_worth_a_line(tmp_path):
+    names = [f"{a} {b} 去 了" for a in "天地人日月" for b in "山水火木金"]
+    text = characters("在 2 0 年", *names)
+    assert "other_words" not in notices(tmp_path, TOKENS, train__bio=text, dev__bio=text)
+
+
+def test_in_other_languages_words_are_what_the_file_says(tmp_path):
+    text = characters("A B is one", "U.S. it is")
+    assert "other_words" not in notices(tmp_path, TOKENS, train__bio=text, dev__bio=text)

@@ -6,6 +6,7 @@ from transformers import PreTrainedTokenizerBase
 
 from tinybert.data.raw import raw_tables, schemes, tagged
 from tinybert.data.raw.columns import Table
+from tinybert.data.raw.notices.words import check_words
 from tinybert.data.raw.targets import preview
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.schema import TaskData
@@ -70,6 +71,7 @@ def read(
                 rows = table.columns["tags"]
                 table.columns["tags"] = [schemes.of_types(row, types) for row in rows]
             _check_order(table, scheme, notices[split]["notices"])
+            notices[split]["notices"] |= check_words(table)
             rows = [tuple(schemes.to_iob2(row, scheme)) for row in table.columns["tags"]]
             table.columns["tags"] = rows
     for table in tables.values():
