@@ -1,6 +1,7 @@
 """More text for task distillation: changed copies of the labelled rows (paper §3.3)."""
 
 from tinybert.data.augment.augment import augment_task
+from tinybert.data.augment.replacements import print_unchanged
 from tinybert.pipeline import distributed, params, paths, resume
 from tinybert.pipeline.files import write_json
 
@@ -22,6 +23,7 @@ def main(name: str) -> None:
     if distributed.is_main():
         write_json(paths.metrics("augment", name), counts)
         print(", ".join(f"{key.replace('_', ' ')}: {value}" for key, value in counts.items()))
+        print_unchanged(counts)
 
 
 if __name__ == "__main__":

@@ -93,3 +93,10 @@ def test_neither_torch_nor_transformers_nor_dvc_is_imported(words):
     root = str(Path(cli.__file__).parents[2])
     done = subprocess.run(command, capture_output=True, text=True, env={"PYTHONPATH": root})
     assert done.stdout.splitlines()[-1:] == ["[]"], done.stderr
+
+
+def test_prefixes_in_another_writing_are_read(evaluate):
+    expected = evaluate(CONLL).partition("\n")[2]
+    text = Path(CONLL).read_text().replace("\tB-", "\tb_").replace("\tI-", "\ti_")
+    Path("other.conll").write_text(text)
+    assert evaluate("other.conll").partition("\n")[2] == expected

@@ -174,3 +174,12 @@ def test_a_regression_needs_a_teacher_of_one_output():
     assert teacher.label_order(tiny_config(num_labels=1), *task_of("x", [], "regression")) == [0]
     with pytest.raises(InputError, match="has 2 outputs; a regression needs one"):
         teacher.label_order(tiny_config(num_labels=2), *task_of("x", [], "regression"))
+
+
+def test_a_teacher_of_words_with_other_types_is_told_what_works():
+    config = tiny_config(id2label=dict(enumerate(["O", "PER", "LOC"])))
+    source, task = task_of("x", ["O", "B-PER", "I-PER"], "tokens")
+    with pytest.raises(InputError, match="rename the tags in the files: each must be") as caught:
+        teacher.label_order(config, source, task)
+    assert "O, B-... and I-... of each type" in str(caught.value)
+    assert "labels: {" not in str(caught.value)  # refused for labels of words

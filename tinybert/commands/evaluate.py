@@ -114,8 +114,10 @@ def _word_numbers(task: Task, table: Table) -> np.ndarray:
     number_of = {label: i for i, label in enumerate(task.labels)}
     # whatever the file's scheme: it is the model's that says whether there are entities
     scheme = "IOB2" if task.has_entities else schemes.WORDS
-    numbers = []
+    types, numbers = {label[2:] for label in task.labels}, []
     for row, tags in enumerate(table.columns["tags"]):
+        if task.has_entities:
+            tags = schemes.of_types(tags, types)
         for word, tag in enumerate(schemes.to_iob2(tags, scheme)):
             if tag not in number_of:
                 raise InputError(

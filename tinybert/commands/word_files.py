@@ -11,6 +11,7 @@ from tinybert.commands import texts
 from tinybert.commands.texts import Form
 from tinybert.data.raw import tagged
 from tinybert.data.raw.columns import Table, normal
+from tinybert.data.raw.conll import DOCUMENT, TEXTS
 from tinybert.data.raw.decoding import lines
 from tinybert.data.raw.records import WORD_SUFFIXES, Options, in_params, open_rows
 from tinybert.pipeline.errors import InputError
@@ -87,7 +88,7 @@ def _is_of_words(file: Path, encoding: str) -> bool:
         sample = [line.strip("\r\n") for line in islice(text, SAMPLE)]
     # A blank line between lines of equal columns, which a table of texts cannot have.
     sample = "\n".join(sample).strip().split("\n")
-    rows = [row for row in sample if row.strip() and not row.startswith(("#", tagged.DOCUMENT))]
+    rows = [row for row in sample if row.strip() and not row.startswith(("#", DOCUMENT))]
     separator = "\t" if rows and "\t" in rows[0] else None
     widths = {len(row.split(separator)) for row in rows}
     return "" in map(str.strip, sample) and len(widths) == 1 and min(widths) > 1
@@ -96,15 +97,18 @@ def _is_of_words(file: Path, encoding: str) -> bool:
 def _has_tags(row: dict) -> bool:
     """Whether a row of JSON Lines or Parquet has words and as many tags, or spans of characters."""
     values = {normal(name): value for name, value in row.items()}
-    named = [values.get(name) for name in tagged.TEXTS]
+    named = [values.get(name) for name in TEXTS]
     if any(isinstance(value, list) and value for value in named):
+        return True
+    spans = [values[name] for name in tagged.SPANS if name in values]
+    if any(isinstance(value, dict) and {"start", "end"} <= value.keys() for value in spans):
         return True
     return any(
         (isinstance(span, dict) and {"start", "end"} <= span.keys())
         or (isinstance(span, list) and [type(part) for part in span] == [int, int, str])
-        for name in tagged.SPANS
-        if isinstance(values.get(name), list)
-        for span in values[name]
+        for value in spans
+        if isinstance(value, list)
+        for span in value
     )
 
 

@@ -42,7 +42,7 @@ def fetch_teachers(
     for member, folder in zip(source.members, folders, strict=True):
         if len(folders) > 1 and source.teacher_labels and not source.has_list_for_each:
             config, _ = pretrained.read_config(member.teacher, source.teacher_revision, KEY)
-            if {*map(_normalise, _names(config))} == {*map(_normalise, task.labels)}:
+            if {*map(name_key, _names(config))} == {*map(name_key, task.labels)}:
                 member = member.model_copy(update={"teacher_labels": None})  # it names its own
             else:
                 nameless.append(member.teacher)
@@ -194,17 +194,21 @@ def label_order(config: PreTrainedConfig, source: TaskData, task: Task) -> list[
             )
         return [0]
     outputs = source.teacher_labels or _names(config)
-    for spelling in (str, _normalise):  # exact names first: they may differ in case alone
+    for spelling in (str, name_key):  # exact names first: they may differ in case alone
         index = {spelling(name): i for i, name in enumerate(outputs)}
         labels = [spelling(name) for name in task.labels]
         if sorted(index) == sorted(labels) and config.num_labels == len(labels):
             return [index[name] for name in labels]
+    remedy = "task's labels, labels: {name in the files: name of the teacher}"
+    if task.kind == "tokens":
+        remedy = "tags in the files: each must be one of the teacher's"
+        remedy += ", whose labels must be O, B-... and I-... of each type" * task.has_entities
     raise InputError(
         f"params.yaml: the labels of the teacher {source.teacher} are not those of the "
         f"task.\n  teacher ({config.num_labels} outputs): {', '.join(outputs)}\n  task: "
         f"{', '.join(task.labels)}\nSet teacher_labels: [...] under the task's data: its labels in "
         "the order of the teacher's outputs (with several teachers a list for each); or rename the "
-        "task's labels, labels: {name in the files: name of the teacher}"
+        f"{remedy}"
     )
 
 
@@ -232,5 +236,6 @@ def _names(config: PreTrainedConfig) -> list[str]:
     return [str(config.id2label.get(i, "(without a name)")) for i in range(config.num_labels)]
 
 
-def _normalise(name: str) -> str:
+def name_key(name: str) -> str:
+    """Equal for names of labels that differ in case, spaces, - and _ alone."""
     return "".join(c for c in str(name).casefold() if c not in " -_")

@@ -21,6 +21,7 @@ from transformers import (
 )
 
 from tinybert.data.augment import augment
+from tinybert.data.augment.replacements import print_unchanged
 from tinybert.models.encode import read_rows
 from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline.schema import Augment
@@ -235,6 +236,24 @@ def test_chinese_words_come_from_all_rows_whatever_the_shards(tmp_path, work, mo
     assert calls[:6] == calls[6:]
     for text, [(*_, candidates)] in calls:
         assert set(candidates) == set(words) - {text}
+
+
+@pytest.mark.parametrize("text", ["房 间 很 好", "good 房 间"])
+def test_a_train_without_replaceable_words_is_said(checkpoint, tmp_path, work, capsys, text):
+    """As of Chinese by characters."""
+    folder = checkpoint(BertModel(tiny_config()))
+    pq.write_table(table([text]), tmp_path / "train.parquet")
+    counts = augment.augment_task(
+        tmp_path, folder, tmp_path / "out", settings(language="zh"), 32, "fp32", 0, work
+    )
+    print_unchanged(counts)
+    shown = capsys.readouterr().out
+    assert ("note: no word of train can be replaced" in shown) == ("good" not in text)
+
+
+def test_without_copies_nothing_is_said(capsys):
+    print_unchanged({"rows_in": 3, "rows_out": 3})
+    assert capsys.readouterr().out == ""
 
 
 def test_multi_hot_labels_survive(checkpoint, tmp_path, work):

@@ -5,7 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from seqeval.metrics.sequence_labeling import get_entities
 
-from tinybert.data.raw.schemes import find_scheme, first_break, label_names, parse, to_iob2
+from tinybert.data.raw.schemes import (
+    find_scheme,
+    first_break,
+    is_respelled,
+    label_names,
+    of_types,
+    parse,
+    to_iob2,
+)
+from tinybert.pipeline.errors import InputError
 from tinybert.tasks.entities import find, iob2, of_iob2
 
 # Of a sentence: parts of one or more words, each an entity of a type or (None) no entity.
@@ -89,3 +98,45 @@ def test_the_labels_of_entities_are_complete():
     """A type that has a single word everywhere in train may have two elsewhere."""
     assert label_names([["B-X", "O"]], "IOB2") == ["O", "B-X", "I-X"]
     assert label_names([["b", "a"]], "none") == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("tags", "scheme", "respelled"),
+    [
+        (["B_X", "I_X", "O"], None, True),
+        (["b-x", "i-x", "o"], None, True),
+        (["b", "m", "e", "s"], None, True),
+        (["I_X", "I_Y", "O"], None, True),
+        (["B-X", "I-X", "o"], None, True),
+        (["B_X", "O"], "IOB2", True),
+        (["B_X", "I_X", "O"], "IO", False),
+        (["B_X", "I_X", "O"], "none", False),
+        (["B-X", "I-X", "O"], None, False),
+        (["n", "b", "m"], None, False),
+        (["B_X", "PER", "O"], None, False),
+    ],
+)
+def test_prefixes_in_another_writing_are_known_without_doubt(tags, scheme, respelled):
+    assert is_respelled("file", [tags], scheme) == respelled
+
+
+@pytest.mark.parametrize(
+    ("tags", "message"),
+    [
+        (["B_X", "O"], "tags B_X may begin with prefixes"),
+        (["B_X", "i_X", "O"], "tags B_X, i_X may begin with prefixes"),
+        (["B_X", "I:X", "O"], "tags B_X, I:X may begin with prefixes"),
+        (["X_B", "X_I", "O"], "the prefix of the tags X_B, X_I must come first"),
+        (["per", "o", "o"], "no tag is O, and most are o; write O"),
+        (["PER", "0", "0"], "no tag is O, and most are 0; write O"),
+    ],
+)
+def test_prefixes_in_doubt_are_named_with_what_to_do(tags, message):
+    with pytest.raises(InputError, match=f"file: .*{message}.*set scheme: ") as caught:
+        is_respelled("file", [tags])
+        find_scheme("file", [tags])
+    assert "scheme: none under the task's data" in str(caught.value)
+
+
+def test_only_unknown_tags_are_respelled():
+    assert of_types(["B_X", "B_Y", "o", "I-X"], {"X", "B_Y"}) == ["B-X", "B_Y", "O", "I-X"]

@@ -64,6 +64,35 @@ def test_documents_comments_and_headers_are_no_words(tmp_path):
     assert column(tmp_path, "dev", "words") == [SENTENCES[i][0] for i in (0, 1, 0)]
 
 
+@pytest.mark.parametrize("separator", [" ", "\t"])
+def test_a_comment_with_as_many_columns_as_words_is_no_word(tmp_path, separator):
+    """# is one only with a tag that other lines have."""
+    hash_first = (["#", "met"], ["O", "O"])
+    rows = [*SENTENCES, hash_first]
+    text = f"# doc1\n{conll(rows, separator)}\n# doc2\n# doc3\n{conll(SENTENCES[:1], separator)}"
+    lines = notices(tmp_path, TOKENS, train__conll=text, dev__conll=conll(SENTENCES))
+    assert column(tmp_path, "train", "words") == [words for words, _ in [*rows, SENTENCES[0]]]
+    if separator == " ":
+        assert "3 lines count as comments" in lines["comments"]
+        assert "train.conll, line 1, '# doc1'" in lines["comments"]
+    else:
+        assert "comments" not in lines
+
+
+def test_a_comment_of_ten_words_is_no_row_of_conll_u(tmp_path):
+    rows = [f"{i} {word} _ {tag} _ _ _ _ _ _" for i, word, tag in [(1, "de", "ADP"), (2, "a", "X")]]
+    text, columns = "\n".join(["# text = a b c d e f g", *rows, ""]), {"text": 2, "label": 4}
+    prepare(tmp_path, TOKENS | {"columns": columns}, train__conll=text, dev__conll=text)
+    assert column(tmp_path, "train", "words") == [["de", "a"]]
+
+
+def test_a_word_of_white_space_is_named(tmp_path):
+    text = "Ada\tB-PER\n\u3000\tO\n"
+    message = r"train\.conll, line 2: the word '\\u3000' is white space alone; remove"
+    refused(tmp_path, message, TOKENS, train__conll=text)
+    refused(tmp_path, message, TOKENS, train__conll=text.replace("\t", " "))
+
+
 def test_columns_can_be_named_by_position(tmp_path):
     text = "1\tAda\tB-PER\tx\n2\tmet\tO\tx\n\n1\tRome\tB-LOC\tx\n"
     section = {**TOKENS, "columns": {"text": 2, "label": 3}}
@@ -125,6 +154,24 @@ def test_spans_of_characters_become_tags(tmp_path, triples):
     assert column(tmp_path, "train", "text_a") == texts  # as a reader will ask the model
 
 
+def test_spans_may_be_lists_or_missing(tmp_path):
+    """As data sets of the hub have them: JSON Lines, and a struct of lists in Parquet."""
+    lists = {"start": [9, 0], "end": [11, 3], "label": ["PER", "LOC"]}
+    rows = [{"text": "Rom calls Bo", "entities": lists}, {"text": "met", "entities": None}]
+    rows[0]["entities"] = {**lists, "start": [10, 0], "end": [12, 3]}
+    files = {"train__jsonl": json_rows(rows), "dev__parquet": pa.Table.from_pylist(rows)}
+    prepare(tmp_path, TOKENS, **files)
+    for split in ("train", "dev"):
+        assert column(tmp_path, split, "tags") == [[1, 0, 3], [0]]
+
+
+@pytest.mark.parametrize("end", [[3], 3, None])
+def test_spans_of_unequal_lists_are_named(tmp_path, end):
+    spans = {"start": [0, 4], "end": end, "label": ["PER", "PER"]}
+    rows = json_rows([{"text": "Ada met Bo", "entities": spans}])
+    refused(tmp_path, r"train\.jsonl, line 1: .* lists of one length", TOKENS, train__jsonl=rows)
+
+
 def test_spans_inside_words_are_extended_and_named(tmp_path):
     rows = json_rows([{"text": "Romes walls", "spans": [{"start": 0, "end": 4, "label": "LOC"}]}])
     lines = notices(tmp_path, TOKENS, train__jsonl=rows, dev__jsonl=rows)
@@ -166,6 +213,29 @@ def test_schemes_are_found_out_printed_and_converted(tmp_path, scheme):
     assert "broken_sequences" not in statistics["train"]["notices"]
 
 
+@pytest.mark.parametrize("scheme", ["IOB2", "IOB1", "IOBES"])
+@pytest.mark.parametrize("split", ["train", "dev"])
+@pytest.mark.parametrize(
+    "spell",
+    [lambda tag: tag.replace("-", "_"), lambda tag: f"{tag[0].lower()}{tag[1:]}",
+     lambda tag: f"{tag[0].lower()}{tag[1:].replace('-', ':')}"],
+)  # fmt: skip
+def test_prefixes_in_another_writing_are_prefixes(tmp_path, scheme, spell, split):
+    """In one of the files, or in both."""
+    plain = list(zip([*(words for words, _ in SENTENCES), PAIR], TAGS[scheme], strict=True))
+    other = conll([(words, list(map(spell, tags))) for words, tags in plain])
+    files = {"train__conll": other, "dev__conll": other if split == "train" else conll(plain)}
+    if split == "dev":
+        files = {"train__conll": conll(plain), "dev__conll": other}
+    _, statistics = prepare(tmp_path, TOKENS, **files)
+    assert statistics["train"]["scheme"] == scheme
+    names = load_task(tmp_path / "out").labels
+    assert names == ["O", "B-LOC", "I-LOC", "B-PER", "I-PER"]
+    for part in ("train", "dev"):
+        tags = [[names[i] for i in row] for row in column(tmp_path, part, "tags")]
+        assert tags == TAGS["IOB2"]
+
+
 def test_broken_sequences_are_counted_with_their_line(tmp_path):
     text = f"{conll(SENTENCES)}\nin\tO\nRome\tI-LOC\n"
     lines = notices(tmp_path, TOKENS, train__conll=text, dev__conll=conll(SENTENCES))
@@ -174,6 +244,23 @@ def test_broken_sequences_are_counted_with_their_line(tmp_path):
         in lines["broken_sequences"]
     )
     assert column(tmp_path, "train", "tags")[2] == [0, 1]
+
+
+def test_broken_sequences_are_listed_up_to_five(tmp_path):
+    text = conll(SENTENCES) + "\nin\tO\nRome\tI-LOC\n" * 7
+    section = TOKENS | {"scheme": "IOB2"}
+    lines = notices(tmp_path, section, train__conll=text, dev__conll=conll(SENTENCES))
+    shown = "; ".join(f"line {n}, I-LOC after O" for n in range(12, 27, 3))
+    assert f"there: train.conll, {shown}; and 2 more. An entity" in lines["broken_sequences"]
+
+
+def test_lines_are_right_after_ranges_of_conll_u(tmp_path):
+    rows = [("1-2", "du", "_"), ("1", "de", "O"), ("2", "le", "B-X"), ("2.1", "_", "_")]
+    rows += [("3", "lac", "I-X"), ("4", "et", "I-Y"), ("5", "a", "O")]
+    text = "\n".join("\t".join([i, word, "_", tag, *["_"] * 6]) for i, word, tag in rows) + "\n"
+    section = TOKENS | {"columns": {"text": 2, "label": 4}}
+    lines = notices(tmp_path, section, train__conll=text, dev__conll=text)
+    assert "train.conll, line 6, I-Y after I-X" in lines["broken_sequences"]
 
 
 def test_parts_of_speech_have_a_label_a_word(tmp_path):

@@ -37,3 +37,14 @@ def changed_words(text: str, words: list[str], changes: dict[int, str]) -> list[
     """The words of a copy. text, words: of its original. changes: as Replacements.draw returns
     them."""
     return [changes.get(start, w) for (start, _), w in zip(locate(text, words), words, strict=True)]
+
+
+def print_unchanged(counts: dict) -> None:
+    """Prints a line if no word could be replaced. counts: what augment_task returns."""
+    replaceable = counts.get("words_replaceable")
+    if replaceable is not None and replaceable == counts["words_without_candidates"]:
+        print(
+            "note: no word of train can be replaced, so there are no copies. Of Chinese only words "
+            "of two or more characters are, so none where each character has a label. augment: "
+            "{copies: 0} under the task in params.yaml skips the search"
+        )

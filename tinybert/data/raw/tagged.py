@@ -5,14 +5,13 @@ has them; spans become tags of IOB2).
 """
 
 import json
-import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from tinybert.data.raw import records
+from tinybert.data.raw import conll, records
 from tinybert.data.raw.columns import GIVEN, Table, normal
+from tinybert.data.raw.conll import TAGS, TEXTS
 from tinybert.data.raw.decoding import lines
 from tinybert.data.raw.records import WORD_SUFFIXES, Options, Records, in_params
 from tinybert.data.raw.spans import SpanError, span_tags
@@ -22,28 +21,14 @@ from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.schema import TaskData
 
 SUFFIXES = (*WORD_SUFFIXES, ".txt", ".tsv", ".jsonl", ".parquet")
-# Known names of columns; the first of TEXTS that a file has is read.
-TEXTS = ("tokens", "words", "token", "word", "text", "sentence")
-TAGS = (
-    "tags",
-    "tag",
-    "ner_tags",
-    "ner",
-    "pos_tags",
-    "pos",
-    "upos",
-    "chunk_tags",
-    "label",
-    "labels",
-)
 SPANS = ("spans", "entities", "label", "labels")
-DOCUMENT = "-DOCSTART-"
 COLUMNS = "{text: ..., label: ...}"
 
 
 def read(file: Path, section: TaskData, labelled: bool) -> tuple[Table, dict[str, str]]:
     """A file's table, and a line for each thing that looks wrong. labelled: whether its words must
-    have tags; without them a .txt file is a text a line.
+    have tags; without them a .txt file is a text a line. Of CoNLL's columns the table has also
+    lines, the number of each word's line.
 
     section: params.yaml's task.<name>.data. Raises InputError that names file, line and remedy.
     """
@@ -55,14 +40,18 @@ def read(file: Path, section: TaskData, labelled: bool) -> tuple[Table, dict[str
         numbered = enumerate(lines(stream, str(file), encoding, in_params), 1)
         if file.suffix == ".txt" and not labelled:
             return _table(file, [(n, s.strip(), None) for n, s in numbered if s.strip()]), {}
-        return _table(file, list(_conll(file, list(numbered), section, labelled))), {}
+        notices: dict[str, str] = {}
+        rows = list(conll.sentences(file, list(numbered), section, labelled, notices))
+    table = _table(file, [(numbers[0], words, tags) for numbers, words, tags in rows])
+    table.columns["lines"] = [numbers for numbers, *_ in rows]
+    return table, notices
 
 
 def place(table: Table, row: int, word: int) -> str:
     """File and position of a sentence's word, for messages."""
-    if table.file.suffix in (".jsonl", ".parquet"):
-        return f"{table.where(row)}, word {word + 1}"
-    return f"{table.file}, line {table.numbers[row] + word}"
+    if "lines" in table.columns:
+        return f"{table.file}, line {table.columns['lines'][row][word]}"
+    return f"{table.where(row)}, word {word + 1}"
 
 
 def _table(file: Path, rows: list[tuple], unit: str = "line") -> Table:
@@ -81,81 +70,6 @@ def _table(file: Path, rows: list[tuple], unit: str = "line") -> Table:
     if rows[0][2] is not None:
         table.columns["tags"] = [tags for *_, tags in rows]
     return table
-
-
-def _conll(
-    file: Path, numbered: list[tuple[int, str]], section: TaskData, labelled: bool
-) -> Iterator[tuple[int, list[str], list[str] | None]]:
-    """Sentences of a file with a word in each line and blank lines between sentences: position of
-    the first word, words, tags. The word is the first column and its tag the last one."""
-    numbered = [(number, line.strip("\r\n")) for number, line in numbered]
-    content = [
-        line for _, line in numbered if line.strip() and not line.startswith(("#", DOCUMENT))
-    ]
-    if not content:
-        return
-    has_tabs = "\t" in content[0]
-
-    def split(line: str) -> list[str]:
-        return line.split("\t") if has_tabs else re.split(" +", line.strip(" "))
-
-    width, between = len(split(content[0])), "tabs" if has_tabs else "spaces"
-    word_at, tag_at = _positions(file, split(content[0]), section, labelled)
-    start, words, tags = 0, [], []
-    for number, line in numbered:
-        cells = split(line)
-        is_break = not line.strip() or cells[0].startswith(DOCUMENT)
-        if is_break and words:
-            yield start, words, tags if labelled else None
-            words, tags = [], []
-        if is_break or (line.startswith("#") and not words and len(cells) != width):
-            continue  # a comment, not the word #
-        if width == 10 and word_at > 0 and re.fullmatch(r"\d+[-.]\d+", cells[0]):
-            continue  # CoNLL-U: words as they are written together, or one that is not written
-        if line == content[0] and _is_header(cells, section):
-            continue
-        if len(cells) != width or not cells[word_at].strip() or not cells[tag_at].strip():
-            raise InputError(
-                f"{file}, line {number}: {line!r:.60} must be a word{' and its tag' * labelled} in "
-                f"{width} columns separated by {between}, as the first line {content[0]!r:.60}; "
-                "sentences are separated by blank lines"
-            )
-        start = start if words else number
-        words.append(cells[word_at].strip())
-        tags.append(cells[tag_at].strip())
-    if words:
-        yield start, words, tags if labelled else None
-
-
-def _positions(file: Path, first: list[str], section: TaskData, labelled: bool) -> tuple[int, int]:
-    """The columns of word and tag in a file of CoNLL's form, from 0. first: its first row."""
-    width = len(first)
-    if section.columns is None:
-        if width == 1 and labelled:
-            raise InputError(
-                f"{file}: {first[0]!r:.60} has one column; write a word, a tab and its tag in each "
-                "line"
-            )
-        if width == 10 and re.fullmatch(r"1(-\d+)?|0\.1", first[0]):
-            raise InputError(
-                f"{file} is CoNLL-U, whose first column is a number; set columns: "
-                "{text: 2, label: 4} under the task's data in params.yaml, for the words and their "
-                "parts of speech"
-            )
-        return 0, width - 1
-    given = section.columns.text, section.columns.label if labelled else section.columns.text
-    if not all(isinstance(column, int) and column <= width for column in given):
-        raise InputError(
-            f"{file} has {width} columns without names; give their positions: "
-            + in_params("columns", "{text: 1, label: 2}")
-        )
-    return given[0] - 1, given[1] - 1
-
-
-def _is_header(cells: list[str], section: TaskData) -> bool:
-    if section.header is not None:
-        return section.header
-    return len(cells) > 1 and normal(cells[0]) in TEXTS and normal(cells[-1]) in TAGS
 
 
 def _records(
