@@ -27,7 +27,7 @@ from benchmarks.machine import describe
 from tinybert.data.raw.prepare import prepare_task
 from tinybert.pipeline import paths
 from tinybert.pipeline.files import read_json, write_json
-from tinybert.pipeline.schema import TaskData
+from tinybert.pipeline.task_data import TaskData
 from tinybert.tasks.task import Task
 
 ROOT = Path(__file__).parent.parent

@@ -15,7 +15,7 @@ from tinybert.commands import cli, fetch
 from tinybert.data.raw.prepare import prepare_task
 from tinybert.pipeline import errors, params, paths
 from tinybert.pipeline.errors import InputError
-from tinybert.pipeline.schema import Columns, TaskData
+from tinybert.pipeline.task_data import Columns, TaskData
 
 NAMES = ["negative", "positive"]
 

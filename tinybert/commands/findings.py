@@ -14,7 +14,8 @@ from tinybert.data.raw import prepare, raw_tables, same, splits, tagged
 from tinybert.data.raw.columns import header_test
 from tinybert.data.raw.records import Options
 from tinybert.pipeline.errors import InputError
-from tinybert.pipeline.schema import Params, TaskData
+from tinybert.pipeline.schema import Params
+from tinybert.pipeline.task_data import TaskData
 from tinybert.pipeline.wording import plural
 from tinybert.tasks.task import TARGET, Task
 from tinybert.tasks.word_scores import shown_tags

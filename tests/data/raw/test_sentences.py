@@ -7,7 +7,7 @@ from raw_tasks import column, notices, prepare
 from tiny import tiny_config, tiny_tokenizer
 from transformers import BertForTokenClassification
 
-from tinybert.pipeline.schema import TaskData
+from tinybert.pipeline.task_data import TaskData
 from tinybert.tasks import teacher
 
 TOKENS = {"kind": "tokens"}

@@ -7,7 +7,7 @@ from pathlib import Path
 from tinybert.data.raw.columns import normal
 from tinybert.data.raw.records import in_params
 from tinybert.pipeline.errors import InputError
-from tinybert.pipeline.schema import TaskData
+from tinybert.pipeline.task_data import TaskData
 from tinybert.pipeline.wording import plural
 
 # Known names of columns; the first of TEXTS that a file has is read.

@@ -9,7 +9,7 @@ from tinybert.data.raw.columns import Table
 from tinybert.data.raw.notices.words import check_words
 from tinybert.data.raw.targets import preview
 from tinybert.pipeline.errors import InputError
-from tinybert.pipeline.schema import TaskData
+from tinybert.pipeline.task_data import TaskData
 from tinybert.pipeline.wording import plural
 from tinybert.tasks import teacher
 

@@ -14,7 +14,7 @@ from tinybert.models.chunks import MAX_CHARACTERS
 from tinybert.pipeline.errors import InputError
 
 if TYPE_CHECKING:  # pydantic, which tinybert predict does without
-    from tinybert.pipeline.schema import TaskData
+    from tinybert.pipeline.task_data import TaskData
 
 PREVIEW = 20  # labels in a message
 # How pandas writes a list or an array of names to a .csv.

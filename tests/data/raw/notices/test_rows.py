@@ -5,7 +5,8 @@ from raw_tasks import write
 
 from tinybert.data.raw.prepare import prepare_task
 from tinybert.data.raw.same import limit
-from tinybert.pipeline.schema import Encode, TaskData
+from tinybert.pipeline.schema import Encode
+from tinybert.pipeline.task_data import TaskData
 
 
 def train(folder, tokenizer, texts: list[str], max_length: int = 16) -> dict:
