@@ -111,6 +111,35 @@ def test_without_a_share_there_is_no_test(project):
     assert [file.name for file in Path("data/raw/mine").iterdir()] == ["train.csv"]
 
 
+@pytest.mark.parametrize(("each", "count"), [(2, 100), (3, 150)])
+def test_many_labels_leave_rows_to_train_and_dev(project, capsys, each, count):
+    rows = [(f"{WORDS[i % 30]} {WORDS[i // 30]} {i}", f"label {i}") for i in range(500)]
+    rows = [(f"{text} {WORDS[part]}", label) for text, label in rows for part in range(each)]
+    init.init(request(write_csv("tickets.csv", rows)))
+    shown = capsys.readouterr().out
+    lacking = f"{500 - count} of 500 have too few rows to be in it"
+    assert f"test: {count} rows of train (10.0 %), spread over the labels; {lacking}" in shown
+    assert len(rows_of("data/raw/mine/test.csv")) == count
+    train = rows_of("data/raw/mine/train.csv")
+    assert len({label for _, label in train}) == 500
+    dev = re.search(r"^dev \(from train\) +(\d+)", shown, re.MULTILINE)[1]
+    assert int(dev) == round(0.1 * len(train))
+
+
+def test_many_sets_of_labels_leave_rows_to_train(project, capsys):
+    sets = [f"a{i % 21},b{i // 21}" for i in range(430)]
+    rows = [(f"{WORDS[i % 30]} {WORDS[i // 30]} {i}", sets[i % 430]) for i in range(1000)]
+    init.init(request(write_csv("tickets.csv", rows, header="text,labels")))
+    assert "test: 100 rows of train (10.0 %)" in capsys.readouterr().out
+
+
+def test_where_no_rows_are_left_for_dev_the_way_out_is_named(project):
+    rows = [(f"{WORDS[i]} film", f"label {i // 2}") for i in range(10)]
+    with pytest.raises(InputError, match=r"too few rows to take dev .*--test-share 0 takes no"):
+        init.init(request(write_csv("tickets.csv", rows)))
+    init.init(request(Path("tickets.csv"), test_share=0))
+
+
 def test_columns_and_encoding_are_written_to_params(project):
     rows = [(i, label, f"{text} café") for i, (text, label) in enumerate(ROWS)]
     file = write_csv("tickets.csv", rows, header="id,kind,comment", encoding="cp1252")

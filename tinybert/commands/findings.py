@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerBase
 
 from tinybert.commands import languages, model_choice, raw_files, word_files
 from tinybert.data.raw import prepare, raw_tables, same, splits, tagged
-from tinybert.data.raw.columns import header_test
+from tinybert.data.raw.columns import Table, header_test
 from tinybert.data.raw.records import Options
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.schema import Params, TaskData
@@ -84,7 +84,8 @@ class Findings:
     def hold_out_test(self, share: float) -> dict[Path, list[int]]:
         """Moves a share of the rows of train to a file test, as splits.hold_out does. Rows that the
         model sees as the same stay together, and those that are in another split stay in train.
-        Returns which lines are where, as raw_files.divide does."""
+        Returns which lines are where, as raw_files.divide does. Raises InputError if there are too
+        few rows, or too few left to take dev from them, too."""
         tables, kind, *_ = prepare.read_tables(
             self.folder, self.section, self.tokenizer, self.max_length
         )
@@ -97,6 +98,8 @@ class Findings:
         starts = tables["train"].numbers
         try:
             tables, count = splits.hold_out(tables, TARGET[kind], "test", share, elsewhere)
+            if "dev" not in tables:
+                splits.hold_out(tables, TARGET[kind])  # what prepare_task does next
         except InputError as error:
             raise InputError(f"{error}. --test-share 0 takes no test") from None
         [file] = [file for file in self.folder.iterdir() if file.stem == "train"]
@@ -107,7 +110,8 @@ class Findings:
             lines = word_files.divide(file, encoding, starts, moved, test)
         else:
             lines = raw_files.divide(file, _options(self.section), moved, test)
-        self.notes.append(f"test: {plural(count, *noun)} of train, the same share of each label")
+        taken = f"test: {plural(count, *noun)} of train ({100 * count / len(starts):.1f} %)"
+        self.notes.append(f"{taken}, {_spread(tables, kind)}")
         return lines
 
     def prepare(self, out: Path) -> None:
@@ -157,6 +161,26 @@ def _options(section: TaskData) -> Options:
     columns = section.columns and dict(section.columns.model_dump(exclude_none=True))
     is_header = header_test(section.header, columns)
     return Options(is_header, section.encoding or "utf-8", section.quoted)
+
+
+def _spread(tables: dict[str, Table], kind: str) -> str:
+    """What is true of the labels of a test that was taken from train."""
+    if kind == "regression":
+        return "spread over the scores"
+    train, test = (
+        {
+            label
+            for value in values
+            for label in (value if isinstance(value, (list, tuple)) else [value])
+        }
+        for values in (tables[split].columns[TARGET[kind]] for split in ("train", "test"))
+    )
+    noun = "tags" if kind == "tokens" else "labels"
+    if lacking := len(train - test):
+        return (
+            f"spread over the {noun}; {lacking:,} of {len(train):,} have too few rows to be in it"
+        )
+    return f"spread over the {noun}"
 
 
 def _rows(task: Task, rows: list[dict]) -> list[str]:
