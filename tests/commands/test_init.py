@@ -247,7 +247,8 @@ def test_chinese_texts_need_a_model_that_reads_them(project, checkpoint, capsys)
     recipe = Path("recipes/own_task_chinese.yaml")
     recipe.write_text(recipe.read_text().replace("intfloat/multilingual-e5-small", other))
     file, before = write_csv("zh.csv", CHINESE), Path("params.yaml").read_bytes()
-    with pytest.raises(InputError, match=f"Chinese, and {MODEL} is no choice.*--model {other}"):
+    message = f"Chinese, and {MODEL} is no choice.*--model {other}, or --model {MODEL} to keep it"
+    with pytest.raises(InputError, match=message):
         init.init(request(file, model=None))
     assert Path("params.yaml").read_bytes() == before and not Path("data/raw").exists()
     init.init(request(file, model=None, yes=True))

@@ -51,7 +51,10 @@ class Findings:
         if problem := self._problem(texts, self.tokenizer):
             if model is None:
                 if not agrees(f"{problem}. Use {other}?"):
-                    raise InputError(f"{problem}; give another: --model {other}")
+                    raise InputError(
+                        f"{problem}; give another: --model {other}, or --model {self.model} to "
+                        "keep it"
+                    )
                 self.model, config, self.tokenizer = model_choice.load(settings, other)
             self.notes.append(f"{problem}; {other} is a model for them")
         elif model is None and self.language and self.language.code not in ("en", None):
@@ -67,13 +70,14 @@ class Findings:
             self.model_changes["pretrained"]["sha256"] = sha256
 
     def _problem(self, texts: list[str], tokenizer: PreTrainedTokenizerBase) -> str | None:
-        fit = model_choice.fit(texts, tokenizer)
+        fit = model_choice.fit(texts, tokenizer, self.language)
         if not model_choice.cannot_read(fit, self.language):
             return None
         reading = f"takes {fit.per_letter:.1f} tokens for each letter"
         if fit.unknown > model_choice.UNKNOWN:
-            reading = f"does not know {100 * fit.unknown:.0f} % of the tokens"
-        return f"the texts are {self.language.name}, and {self.model} is no choice: it {reading}"
+            reading = f"does not know {100 * fit.unknown:.0f} % of the words' tokens"
+        language = self.language.name if self.language else "in an unknown script"
+        return f"the texts are {language}, and {self.model} is no choice: it {reading}"
 
     @property
     def stop_words(self) -> str | None:
