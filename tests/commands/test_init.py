@@ -1,6 +1,5 @@
 """`tinybert init`: files of a user become a task, or nothing is written."""
 
-import csv
 import errno
 import hashlib
 import io
@@ -10,40 +9,16 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from ruamel.yaml import YAML
+from own_files import MODEL, ROWS, request, rows_of, settings, write_csv
 from tiny import WORDS, tiny_config
 from transformers import BertModel
 
 from tinybert.commands import cli, init, raw_files
-from tinybert.commands.init import Request
 from tinybert.data.raw.prepare import prepare_task
 from tinybert.pipeline import params
 from tinybert.pipeline.errors import InputError
 
 ROOT = Path(__file__).parents[2]
-MODEL = "data/models/tiny"
-ROWS = [
-    (f"the {WORDS[i % 30]} film is {WORDS[i // 30]}", ["pos", "neg"][i % 2]) for i in range(120)
-]
-
-
-def write_csv(name: str, rows: list[tuple], header: str = "text,label", **options) -> Path:
-    with open(name, "w", newline="", **options) as file:
-        csv.writer(file).writerows([header.split(","), *rows])
-    return Path(name)
-
-
-def request(*files: Path, **options) -> Request:
-    return Request(list(files), **{"name": "mine", "model": MODEL, **options})
-
-
-def settings() -> dict:
-    return YAML(typ="safe", pure=True).load(Path("params.yaml").read_text(encoding="utf-8"))
-
-
-def rows_of(file: str, **options) -> list[list[str]]:
-    with open(file, newline="", **options) as stream:
-        return list(csv.reader(stream))[1:]
 
 
 def test_a_file_becomes_a_task_that_the_pipeline_reads(project, capsys):
@@ -109,35 +84,6 @@ def test_a_test_file_stays_as_it_is(project):
 def test_without_a_share_there_is_no_test(project):
     init.init(request(write_csv("tickets.csv", ROWS), test_share=0))
     assert [file.name for file in Path("data/raw/mine").iterdir()] == ["train.csv"]
-
-
-@pytest.mark.parametrize(("each", "count"), [(2, 100), (3, 150)])
-def test_many_labels_leave_rows_to_train_and_dev(project, capsys, each, count):
-    rows = [(f"{WORDS[i % 30]} {WORDS[i // 30]} {i}", f"label {i}") for i in range(500)]
-    rows = [(f"{text} {WORDS[part]}", label) for text, label in rows for part in range(each)]
-    init.init(request(write_csv("tickets.csv", rows)))
-    shown = capsys.readouterr().out
-    lacking = f"{500 - count} of 500 have too few rows to be in it"
-    assert f"test: {count} rows of train (10.0 %), spread over the labels; {lacking}" in shown
-    assert len(rows_of("data/raw/mine/test.csv")) == count
-    train = rows_of("data/raw/mine/train.csv")
-    assert len({label for _, label in train}) == 500
-    dev = re.search(r"^dev \(from train\) +(\d+)", shown, re.MULTILINE)[1]
-    assert int(dev) == round(0.1 * len(train))
-
-
-def test_many_sets_of_labels_leave_rows_to_train(project, capsys):
-    sets = [f"a{i % 21},b{i // 21}" for i in range(430)]
-    rows = [(f"{WORDS[i % 30]} {WORDS[i // 30]} {i}", sets[i % 430]) for i in range(1000)]
-    init.init(request(write_csv("tickets.csv", rows, header="text,labels")))
-    assert "test: 100 rows of train (10.0 %)" in capsys.readouterr().out
-
-
-def test_where_no_rows_are_left_for_dev_the_way_out_is_named(project):
-    rows = [(f"{WORDS[i]} film", f"label {i // 2}") for i in range(10)]
-    with pytest.raises(InputError, match=r"too few rows to take dev .*--test-share 0 takes no"):
-        init.init(request(write_csv("tickets.csv", rows)))
-    init.init(request(Path("tickets.csv"), test_share=0))
 
 
 def test_columns_and_encoding_are_written_to_params(project):

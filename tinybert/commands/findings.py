@@ -142,6 +142,8 @@ class Findings:
         ]
         if self.task.labels:
             lines += ["", _labels(self.statistics)]
+        else:
+            lines += ["", _scores(self.statistics)]
         notices = [
             f"{split}: {line}"
             for split, counts in self.statistics.items()
@@ -231,3 +233,15 @@ def _labels(statistics: dict[str, dict]) -> str:
     if len(order) > LABELS:
         table.append([f"... {len(order) - LABELS:,} more", *[""] * len(counted)])
     return tabulate(table, ["label", *counted], disable_numparse=True)
+
+
+def _scores(statistics: dict[str, dict]) -> str:
+    """A row for each split: its lowest, median and highest score."""
+    parts = ("min", "median", "max")
+    table = [
+        [split, *(f"{counts['score'][part]:g}" for part in parts)]
+        for split, counts in statistics.items()
+        if "score" in counts
+    ]
+    header = ["score", "minimum", "median", "maximum"]
+    return tabulate(table, header, disable_numparse=True, colalign=("left", *["right"] * 3))
