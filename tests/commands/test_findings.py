@@ -86,3 +86,36 @@ def test_where_no_rows_are_left_for_dev_the_way_out_is_named(project):
     with pytest.raises(InputError, match=r"too few rows to take dev .*--test-share 0 takes no"):
         init.init(request(write_csv("tickets.csv", rows)))
     init.init(request(Path("tickets.csv"), test_share=0))
+
+
+@pytest.mark.parametrize(
+    ("split", "share", "way_out"),
+    [
+        ("test", 0.1, "leave it out: init takes a test from train, or name it unlabeled"),
+        ("test", 0, "leave it out: the scores are then those of dev, or name it unlabeled"),
+        ("dev", 0.1, "leave it out: dev is then taken from train, or name it unlabeled"),
+    ],
+)
+def test_a_file_without_labels_may_be_left_out(project, split, share, way_out):
+    train = write_csv("train.csv", ROWS)
+    texts = [(text,) for text, _ in ROWS[:20]]
+    other = write_csv(f"{split}.csv", texts, "text")
+    with pytest.raises(InputError, match=rf"^{split}\.csv has no column label.*{way_out}$"):
+        init.init(request(train, other, test_share=share))
+    columns = {"text": "text", "label": "kind"}
+    renamed = write_csv("train.csv", ROWS, "text,kind")
+    with pytest.raises(InputError, match=rf"^{split}\.csv has no column kind.*{way_out}$"):
+        init.init(request(renamed, other, test_share=share, columns=columns))
+    Path("train.tsv").write_text("".join(f"{text}\t{label}\n" for text, label in ROWS))
+    Path(f"{split}.tsv").write_text("".join(f"{text}\n" for (text,) in texts))
+    with pytest.raises(InputError, match=rf"^{split}\.tsv has 1 columns.*{way_out}$"):
+        init.init(request(Path("train.tsv"), Path(f"{split}.tsv"), test_share=share))
+    write_csv("train.csv", ROWS)
+    init.init(request(train, other.rename("unlabeled.csv"), test_share=share))
+
+
+def test_a_file_without_texts_is_not_taken_for_one_without_labels(project):
+    files = write_csv("train.csv", ROWS), write_csv("test.csv", [("good", "pos")], "words,label")
+    with pytest.raises(InputError, match="test.csv has no column text") as caught:
+        init.init(request(*files))
+    assert "leave it out" not in str(caught.value)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from tinybert.commands import raw_files, recipe, texts, word_files
 from tinybert.data.raw.columns import Columns
+from tinybert.data.raw.raw_tables import WITHOUT
 from tinybert.pipeline import params, paths
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.fields import NAME
@@ -79,7 +80,7 @@ def init(request: Request) -> None:
         origins, notes = raw_files.stage(files, folder)
         lines = [f"{origin} -> {raw / file.name}" for file, origin in origins.items()]
         print("\n".join([*lines, *notes]))
-        with _named(origins, folder, raw):
+        with _named(origins, folder, raw, request.test_share):
             data = request.data()
             if word_files.has_words(origins, request.encoding or "utf-8"):
                 data = {"kind": "tokens", **data}
@@ -90,7 +91,7 @@ def init(request: Request) -> None:
                 divided = found.hold_out_test(request.test_share)
                 whole = origins[train]
                 origins |= {file: whole.of_lines(lines) for file, lines in divided.items()}
-        with _named(origins, folder, raw):
+        with _named(origins, folder, raw, request.test_share):
             found.prepare(Path(temporary, "tables"))
         text, changes = _params(request, data, found, settings)
         sheets = {file: origin for file, origin in origins.items() if origin.sheet}
@@ -155,12 +156,16 @@ def _users(text: str, origins: dict[Path, raw_files.Origin], staged: Path, raw: 
 
 
 @contextmanager
-def _named(origins: dict[Path, raw_files.Origin], staged: Path, raw: Path) -> Iterator[None]:
-    """Errors name the user's files instead of the staged ones, and the options of this command."""
+def _named(
+    origins: dict[Path, raw_files.Origin], staged: Path, raw: Path, test_share: float
+) -> Iterator[None]:
+    """Errors name the user's files instead of the staged ones, and what this command does."""
     try:
         yield
     except InputError as error:
         message = texts.as_options(_users(str(error), origins, staged, raw))
+        if test_share:
+            message = message.replace(WITHOUT["test"], ": init takes a test from train")
         if "params.yaml" in message or "kind: regression there" in message:
             message += f". {BY_HAND}"
         raise InputError(message) from error
