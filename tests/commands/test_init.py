@@ -111,11 +111,33 @@ def test_a_general_text_replaces_the_recipe(project):
     file = write_csv("tickets.csv", ROWS)
     with pytest.raises(InputError, match="--corpus texts has no text"):
         init.init(request(file, corpus=Path("texts")))
-    with pytest.raises(InputError, match="copy it to data/raw/NAME"):
-        init.init(request(file, corpus=Path.cwd() / "texts"))
     Path("texts/a.txt").write_text("good film\n")
     init.init(request(file, corpus=Path("texts")))
     assert settings()["corpus"]["path"] == "texts" and settings()["general"]["epochs"] == 1
+
+
+def test_a_general_text_is_a_folder_of_the_project_however_it_is_written(project, tmp_path_factory):
+    file = write_csv("tickets.csv", ROWS)
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    for folder in (Path("texts"), Path("deep"), elsewhere):
+        folder.mkdir(exist_ok=True)
+        (folder / "a.txt").write_text("good film\n")
+    Path("link").symlink_to(elsewhere)
+    (elsewhere / "project").symlink_to(project)
+    before = Path("params.yaml").read_bytes()
+    for folder, path in {
+        project / "texts": "texts",
+        Path("deep/../texts"): "texts",
+        project / "link": "link",
+        elsewhere / "project/texts": "texts",
+    }.items():
+        init.init(request(file, corpus=folder))
+        assert settings()["corpus"]["path"] == path
+        Path("params.yaml").write_bytes(before)
+        shutil.rmtree("data/raw/mine")
+    for folder in (elsewhere, project, Path("."), Path("..") / elsewhere.name):
+        with pytest.raises(InputError, match="(copy it to data/raw/NAME|is no folder)"):
+            init.init(request(file, corpus=folder))
 
 
 def test_nothing_is_overwritten(project):

@@ -6,13 +6,14 @@ Everything is read and checked in a temporary folder, as `prepare_task` will rea
 data/raw/NAME and params.yaml are written, or neither.
 """
 
+import os
 import re
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,7 +73,7 @@ def init(request: Request) -> None:
     _check_name(request.name, settings)
     files = raw_files.splits_of(request.files)
     if request.corpus is not None:
-        _check_corpus(request.corpus)
+        request = replace(request, corpus=_corpus(request.corpus))
     word_files.section(**request.data())  # mistakes in options show first
     raw = paths.raw(request.name)
     with tempfile.TemporaryDirectory() as temporary:
@@ -134,18 +135,24 @@ def _check_name(name: str, settings: Params) -> None:
         raise InputError(f"{paths.raw(name)} exists already; choose another --name, or remove it")
 
 
-def _check_corpus(folder: Path) -> None:
+def _corpus(folder: Path) -> Path:
+    """The folder, relative to the project's. Raises InputError if it cannot be the general text."""
     from tinybert.data.corpus import sources
 
     if not folder.is_dir():
         raise InputError(f"--corpus {folder} is no folder; give one with .txt or .md files")
-    if folder.is_absolute() or ".." in folder.parts:
+    project = Path.cwd()
+    # As it is written, since it may be a link to elsewhere; the project's own path may have links.
+    written = (Path(os.path.abspath(folder)), folder.resolve())
+    inside = [path.relative_to(project) for path in written if project in path.parents]
+    if not inside:
         raise InputError(
             f"--corpus {folder}: DVC sees the project's folders only; copy it to data/raw/NAME and "
             "give that"
         )
     if not any(piece.size for piece in sources.pieces(folder)):
         raise InputError(f"--corpus {folder} has no text; add .txt, .md, .jsonl or .parquet files")
+    return inside[0]
 
 
 def _users(text: str, origins: dict[Path, raw_files.Origin], staged: Path, raw: Path) -> str:
