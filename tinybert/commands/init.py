@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from tinybert.commands import raw_files, recipe, texts, word_files
 from tinybert.data.raw.columns import Columns
 from tinybert.data.raw.raw_tables import WITHOUT
+from tinybert.data.raw.records import WORDS
 from tinybert.pipeline import params, paths
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.fields import NAME
@@ -34,6 +35,8 @@ BY_HAND = (
     "tinybert init has no option for that: put the files into data/raw/NAME, and the task into "
     "params.yaml, as docs/data.md shows"
 )
+# What messages tell users of params.yaml to set.
+KIND = re.compile(r"(?:set )?kind: (\w+)(?: under the task's data in params\.yaml| there)")
 DEFAULT_CORPUS = "docs_corpus"  # of data/raw, which data/dvc.yaml writes
 
 
@@ -41,13 +44,15 @@ DEFAULT_CORPUS = "docs_corpus"  # of data/raw, which data/dvc.yaml writes
 class Request:
     """files: the user's. name: of the task. model: as pretrained.model, or None. corpus: a folder
     of general text, or None. test_share: of train, which becomes test where there is none; 0: none.
-    columns, header, quoted, encoding: as in params.yaml's task.<name>.data. yes: ask nothing."""
+    kind, columns, header, quoted, encoding: as in params.yaml's task.<name>.data. yes: ask
+    nothing."""
 
     files: list[Path]
     name: str
     model: str | None = None
     corpus: Path | None = None
     test_share: float = 0.1
+    kind: str | None = None
     columns: Columns | None = None
     header: bool | None = None
     quoted: bool | None = None
@@ -56,7 +61,8 @@ class Request:
 
     def data(self) -> dict:
         """What the task's section `data` in params.yaml has of the options."""
-        values = {name: getattr(self, name) for name in ("columns", "header", "quoted", "encoding")}
+        names = ("kind", "columns", "header", "quoted", "encoding")
+        values = {name: getattr(self, name) for name in names}
         return {name: value for name, value in values.items() if value is not None}
 
 
@@ -83,7 +89,7 @@ def init(request: Request) -> None:
         print("\n".join([*lines, *notes]))
         with _named(origins, folder, raw, request.test_share):
             data = request.data()
-            if word_files.has_words(origins, request.encoding or "utf-8"):
+            if word_files.has_words(origins, request.encoding or "utf-8", request.kind):
                 data = {"kind": "tokens", **data}
             section = word_files.section(**data)
             found = Findings(folder, section, settings, request.model, partial(_agrees, request))
@@ -96,7 +102,7 @@ def init(request: Request) -> None:
             found.prepare(Path(temporary, "tables"))
         text, changes = _params(request, data, found, settings)
         sheets = {file: origin for file, origin in origins.items() if origin.sheet}
-        lines = [_users(line, sheets, folder, raw) for line in found.report()]
+        lines = [_as_options(_users(line, sheets, folder, raw)) for line in found.report()]
         print("\n".join([*lines, "", "params.yaml:", *(f"  {line}" for line in changes)]))
         if _agrees(request, "\nwrite this?") is False:
             raise InputError("nothing is written, as you say")
@@ -162,6 +168,12 @@ def _users(text: str, origins: dict[Path, raw_files.Origin], staged: Path, raw: 
     return text.replace(str(staged), str(raw))
 
 
+def _as_options(text: str) -> str:
+    """A text with the options of this command for what users of params.yaml set."""
+    text = text.replace(WORDS, "For labels of words give --kind tokens (docs/words.md)")
+    return KIND.sub(r"give --kind \1", texts.as_options(text))
+
+
 @contextmanager
 def _named(
     origins: dict[Path, raw_files.Origin], staged: Path, raw: Path, test_share: float
@@ -170,10 +182,10 @@ def _named(
     try:
         yield
     except InputError as error:
-        message = texts.as_options(_users(str(error), origins, staged, raw))
+        message = _as_options(_users(str(error), origins, staged, raw))
         if test_share:
             message = message.replace(WITHOUT["test"], ": init takes a test from train")
-        if "params.yaml" in message or "kind: regression there" in message:
+        if "params.yaml" in message:
             message += f". {BY_HAND}"
         raise InputError(message) from error
 
