@@ -1,6 +1,5 @@
 """`tinybert init`: files of a user become a task, or nothing is written."""
 
-import csv
 import errno
 import hashlib
 import io
@@ -10,40 +9,16 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from ruamel.yaml import YAML
+from own_files import MODEL, ROWS, request, rows_of, settings, write_csv
 from tiny import WORDS, tiny_config
 from transformers import BertModel
 
 from tinybert.commands import cli, init, raw_files
-from tinybert.commands.init import Request
 from tinybert.data.raw.prepare import prepare_task
 from tinybert.pipeline import params
 from tinybert.pipeline.errors import InputError
 
 ROOT = Path(__file__).parents[2]
-MODEL = "data/models/tiny"
-ROWS = [
-    (f"the {WORDS[i % 30]} film is {WORDS[i // 30]}", ["pos", "neg"][i % 2]) for i in range(120)
-]
-
-
-def write_csv(name: str, rows: list[tuple], header: str = "text,label", **options) -> Path:
-    with open(name, "w", newline="", **options) as file:
-        csv.writer(file).writerows([header.split(","), *rows])
-    return Path(name)
-
-
-def request(*files: Path, **options) -> Request:
-    return Request(list(files), **{"name": "mine", "model": MODEL, **options})
-
-
-def settings() -> dict:
-    return YAML(typ="safe", pure=True).load(Path("params.yaml").read_text(encoding="utf-8"))
-
-
-def rows_of(file: str, **options) -> list[list[str]]:
-    with open(file, newline="", **options) as stream:
-        return list(csv.reader(stream))[1:]
 
 
 def test_a_file_becomes_a_task_that_the_pipeline_reads(project, capsys):
@@ -136,11 +111,33 @@ def test_a_general_text_replaces_the_recipe(project):
     file = write_csv("tickets.csv", ROWS)
     with pytest.raises(InputError, match="--corpus texts has no text"):
         init.init(request(file, corpus=Path("texts")))
-    with pytest.raises(InputError, match="copy it to data/raw/NAME"):
-        init.init(request(file, corpus=Path.cwd() / "texts"))
     Path("texts/a.txt").write_text("good film\n")
     init.init(request(file, corpus=Path("texts")))
     assert settings()["corpus"]["path"] == "texts" and settings()["general"]["epochs"] == 1
+
+
+def test_a_general_text_is_a_folder_of_the_project_however_it_is_written(project, tmp_path_factory):
+    file = write_csv("tickets.csv", ROWS)
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    for folder in (Path("texts"), Path("deep"), elsewhere):
+        folder.mkdir(exist_ok=True)
+        (folder / "a.txt").write_text("good film\n")
+    Path("link").symlink_to(elsewhere)
+    (elsewhere / "project").symlink_to(project)
+    before = Path("params.yaml").read_bytes()
+    for folder, path in {
+        project / "texts": "texts",
+        Path("deep/../texts"): "texts",
+        project / "link": "link",
+        elsewhere / "project/texts": "texts",
+    }.items():
+        init.init(request(file, corpus=folder))
+        assert settings()["corpus"]["path"] == path
+        Path("params.yaml").write_bytes(before)
+        shutil.rmtree("data/raw/mine")
+    for folder in (elsewhere, project, Path("."), Path("..") / elsewhere.name):
+        with pytest.raises(InputError, match="(copy it to data/raw/NAME|is no folder)"):
+            init.init(request(file, corpus=folder))
 
 
 def test_nothing_is_overwritten(project):
@@ -218,7 +215,8 @@ def test_chinese_texts_need_a_model_that_reads_them(project, checkpoint, capsys)
     recipe = Path("recipes/own_task_chinese.yaml")
     recipe.write_text(recipe.read_text().replace("intfloat/multilingual-e5-small", other))
     file, before = write_csv("zh.csv", CHINESE), Path("params.yaml").read_bytes()
-    with pytest.raises(InputError, match=f"Chinese, and {MODEL} is no choice.*--model {other}"):
+    message = f"Chinese, and {MODEL} is no choice.*--model {other}, or --model {MODEL} to keep it"
+    with pytest.raises(InputError, match=message):
         init.init(request(file, model=None))
     assert Path("params.yaml").read_bytes() == before and not Path("data/raw").exists()
     init.init(request(file, model=None, yes=True))

@@ -30,7 +30,24 @@ def test_the_language_of_a_sentence(code):
     assert detect([SENTENCES[code]]).code == code
 
 
-@pytest.mark.parametrize("text", ["", "1 2 3", "!?"])
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("iPhone手机很好用", "zh"),
+        ("Windows 10 更新后 WiFi 连不上", "zh"),
+        ("MacBook Pro 散热很差", "zh"),
+        ("真的很好用https://item.shop.example/products/12345.html?from=search", "zh"),
+        ("MacBook Proの発熱がひどい", "ja"),
+        ("Galaxy S24 최고예요", "ko"),
+        ("Где купить? HTTPS://WWW.shop.example/products/cheap/lamps/", "ru"),
+        ("The word 你好 means hello, and it is the first that I learnt.", "en"),
+    ],
+)
+def test_brands_and_addresses_do_not_decide(text, code):
+    assert detect([text]).code == code
+
+
+@pytest.mark.parametrize("text", ["", "1 2 3", "!?", "👍", "https://shop.example/a"])
 def test_texts_without_letters_have_no_language(text):
     assert detect([text]) is None
 
@@ -48,17 +65,41 @@ def tokenizer_of(tmp_path, characters: str) -> BertTokenizer:
     return BertTokenizer(vocab=str(file))
 
 
+def can_read(texts: list[str], tokenizer) -> bool:
+    language = detect(texts)
+    return not model_choice.cannot_read(model_choice.fit(texts, tokenizer, language), language)
+
+
+BRANDS = ["iPhone手机很好用", "Windows 10 更新后 WiFi 连不上", "MacBook Pro 散热很差"]
+LATIN = "".join(map(chr, range(ord("a"), ord("z") + 1)))
+
+
+@pytest.mark.parametrize("text", [*BRANDS, "Der Stuhl ist schön, aber 椅子坏了"])
+def test_an_english_model_cannot_read_what_stands_among_brands(tmp_path, text):
+    assert not can_read([text] * 20, tokenizer_of(tmp_path, LATIN))
+    assert can_read([text] * 20, tokenizer_of(tmp_path, LATIN + "".join(sorted(set(text.lower())))))
+
+
+def test_a_model_of_bytes_cannot_read_what_stands_among_brands(byte_tokenizer):
+    assert not can_read(BRANDS, byte_tokenizer)
+
+
+def test_a_script_without_a_name_is_no_choice_either(tokenizer):
+    assert detect(["ሰላም ለዓለም"]) is None and not can_read(["ሰላም ለዓለም"], tokenizer)
+
+
+def test_emoji_and_addresses_do_not_rule_a_model_out(tokenizer):
+    assert can_read(["good film 👍👍👍 https://shop.example/a", "👎"], tokenizer)
+
+
 def test_a_model_that_lacks_the_characters_cannot_read_them(tmp_path, tokenizer):
     chinese, russian = [SENTENCES["zh"]], [SENTENCES["ru"]]
     knows = tokenizer_of(tmp_path, "".join(sorted(set(SENTENCES["zh"].lower()))))
     spells = tokenizer_of(tmp_path, "".join(sorted(set(SENTENCES["ru"].lower()))))
 
-    def reads(texts: list[str], tokenizer) -> bool:
-        return not model_choice.cannot_read(model_choice.fit(texts, tokenizer), detect(texts))
-
-    assert not reads(chinese, tokenizer)
-    assert reads(chinese, knows)
-    assert not reads(russian, spells)  # a token for each letter
+    assert not can_read(chinese, tokenizer)
+    assert can_read(chinese, knows)
+    assert not can_read(russian, spells)  # a token for each letter
 
 
 def settings():

@@ -55,7 +55,7 @@ def _init(options: argparse.Namespace) -> None:
     encoding = texts.parse_encoding(options.encoding)
     request = Request(
         options.files, options.name, options.model, options.corpus, options.test_share,
-        texts.parse_columns(options.columns), options.header, options.quoted,
+        options.kind, texts.parse_columns(options.columns), options.header, options.quoted,
         None if encoding == "utf-8" else encoding, options.yes,
     )  # fmt: skip
     init(request)

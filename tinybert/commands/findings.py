@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerBase
 
 from tinybert.commands import languages, model_choice, raw_files, word_files
 from tinybert.data.raw import prepare, raw_tables, same, splits, tagged
-from tinybert.data.raw.columns import header_test
+from tinybert.data.raw.columns import Table, header_test
 from tinybert.data.raw.records import Options
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.schema import Params
@@ -52,7 +52,10 @@ class Findings:
         if problem := self._problem(texts, self.tokenizer):
             if model is None:
                 if not agrees(f"{problem}. Use {other}?"):
-                    raise InputError(f"{problem}; give another: --model {other}")
+                    raise InputError(
+                        f"{problem}; give another: --model {other}, or --model {self.model} to "
+                        "keep it"
+                    )
                 self.model, config, self.tokenizer = model_choice.load(settings, other)
             self.notes.append(f"{problem}; {other} is a model for them")
         elif model is None and self.language and self.language.code not in ("en", None):
@@ -68,13 +71,14 @@ class Findings:
             self.model_changes["pretrained"]["sha256"] = sha256
 
     def _problem(self, texts: list[str], tokenizer: PreTrainedTokenizerBase) -> str | None:
-        fit = model_choice.fit(texts, tokenizer)
+        fit = model_choice.fit(texts, tokenizer, self.language)
         if not model_choice.cannot_read(fit, self.language):
             return None
         reading = f"takes {fit.per_letter:.1f} tokens for each letter"
         if fit.unknown > model_choice.UNKNOWN:
-            reading = f"does not know {100 * fit.unknown:.0f} % of the tokens"
-        return f"the texts are {self.language.name}, and {self.model} is no choice: it {reading}"
+            reading = f"does not know {100 * fit.unknown:.0f} % of the words' tokens"
+        language = self.language.name if self.language else "in an unknown script"
+        return f"the texts are {language}, and {self.model} is no choice: it {reading}"
 
     @property
     def stop_words(self) -> str | None:
@@ -85,7 +89,8 @@ class Findings:
     def hold_out_test(self, share: float) -> dict[Path, list[int]]:
         """Moves a share of the rows of train to a file test, as splits.hold_out does. Rows that the
         model sees as the same stay together, and those that are in another split stay in train.
-        Returns which lines are where, as raw_files.divide does."""
+        Returns which lines are where, as raw_files.divide does. Raises InputError if there are too
+        few rows, or too few left to take dev from them, too."""
         tables, kind, *_ = prepare.read_tables(
             self.folder, self.section, self.tokenizer, self.max_length
         )
@@ -98,6 +103,8 @@ class Findings:
         starts = tables["train"].numbers
         try:
             tables, count = splits.hold_out(tables, TARGET[kind], "test", share, elsewhere)
+            if "dev" not in tables:
+                splits.hold_out(tables, TARGET[kind])  # what prepare_task does next
         except InputError as error:
             raise InputError(f"{error}. --test-share 0 takes no test") from None
         [file] = [file for file in self.folder.iterdir() if file.stem == "train"]
@@ -108,7 +115,8 @@ class Findings:
             lines = word_files.divide(file, encoding, starts, moved, test)
         else:
             lines = raw_files.divide(file, _options(self.section), moved, test)
-        self.notes.append(f"test: {plural(count, *noun)} of train, the same share of each label")
+        taken = f"test: {plural(count, *noun)} of train ({100 * count / len(starts):.1f} %)"
+        self.notes.append(f"{taken}, {_spread(tables, kind)}")
         return lines
 
     def prepare(self, out: Path) -> None:
@@ -135,6 +143,8 @@ class Findings:
         ]
         if self.task.labels:
             lines += ["", _labels(self.statistics)]
+        else:
+            lines += ["", _scores(self.statistics)]
         notices = [
             f"{split}: {line}"
             for split, counts in self.statistics.items()
@@ -158,6 +168,26 @@ def _options(section: TaskData) -> Options:
     columns = section.columns and dict(section.columns.model_dump(exclude_none=True))
     is_header = header_test(section.header, columns)
     return Options(is_header, section.encoding or "utf-8", section.quoted)
+
+
+def _spread(tables: dict[str, Table], kind: str) -> str:
+    """What is true of the labels of a test that was taken from train."""
+    if kind == "regression":
+        return "spread over the scores"
+    train, test = (
+        {
+            label
+            for value in values
+            for label in (value if isinstance(value, (list, tuple)) else [value])
+        }
+        for values in (tables[split].columns[TARGET[kind]] for split in ("train", "test"))
+    )
+    noun = "tags" if kind == "tokens" else "labels"
+    if lacking := len(train - test):
+        return (
+            f"spread over the {noun}; {lacking:,} of {len(train):,} have too few rows to be in it"
+        )
+    return f"spread over the {noun}"
 
 
 def _rows(task: Task, rows: list[dict]) -> list[str]:
@@ -204,3 +234,15 @@ def _labels(statistics: dict[str, dict]) -> str:
     if len(order) > LABELS:
         table.append([f"... {len(order) - LABELS:,} more", *[""] * len(counted)])
     return tabulate(table, ["label", *counted], disable_numparse=True)
+
+
+def _scores(statistics: dict[str, dict]) -> str:
+    """A row for each split: its lowest, median and highest score."""
+    parts = ("min", "median", "max")
+    table = [
+        [split, *(f"{counts['score'][part]:g}" for part in parts)]
+        for split, counts in statistics.items()
+        if "score" in counts
+    ]
+    header = ["score", "minimum", "median", "maximum"]
+    return tabulate(table, header, disable_numparse=True, colalign=("left", *["right"] * 3))

@@ -6,19 +6,22 @@ Everything is read and checked in a temporary folder, as `prepare_task` will rea
 data/raw/NAME and params.yaml are written, or neither.
 """
 
+import os
 import re
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tinybert.commands import raw_files, recipe, spreadsheet, texts, word_files
 from tinybert.data.raw.columns import Columns
+from tinybert.data.raw.raw_tables import WITHOUT
+from tinybert.data.raw.records import WORDS
 from tinybert.pipeline import params, paths
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.fields import NAME
@@ -32,6 +35,8 @@ BY_HAND = (
     "tinybert init has no option for that: put the files into data/raw/NAME, and the task into "
     "params.yaml, as docs/data.md shows"
 )
+# What messages tell users of params.yaml to set.
+KIND = re.compile(r"(?:set )?kind: (\w+)(?: under the task's data in params\.yaml| there)")
 DEFAULT_CORPUS = "docs_corpus"  # of data/raw, which data/dvc.yaml writes
 
 
@@ -39,13 +44,15 @@ DEFAULT_CORPUS = "docs_corpus"  # of data/raw, which data/dvc.yaml writes
 class Request:
     """files: the user's. name: of the task. model: as pretrained.model, or None. corpus: a folder
     of general text, or None. test_share: of train, which becomes test where there is none; 0: none.
-    columns, header, quoted, encoding: as in params.yaml's task.<name>.data. yes: ask nothing."""
+    kind, columns, header, quoted, encoding: as in params.yaml's task.<name>.data. yes: ask
+    nothing."""
 
     files: list[Path]
     name: str
     model: str | None = None
     corpus: Path | None = None
     test_share: float = 0.1
+    kind: str | None = None
     columns: Columns | None = None
     header: bool | None = None
     quoted: bool | None = None
@@ -54,7 +61,8 @@ class Request:
 
     def data(self) -> dict:
         """What the task's section `data` in params.yaml has of the options."""
-        values = {name: getattr(self, name) for name in ("columns", "header", "quoted", "encoding")}
+        names = ("kind", "columns", "header", "quoted", "encoding")
+        values = {name: getattr(self, name) for name in names}
         return {name: value for name, value in values.items() if value is not None}
 
 
@@ -74,7 +82,7 @@ def init(request: Request) -> None:
     for file in files.values():
         spreadsheet.check_options(str(file), form.not_of_spreadsheets())
     if request.corpus is not None:
-        _check_corpus(request.corpus)
+        request = replace(request, corpus=_corpus(request.corpus))
     word_files.section(**request.data())  # mistakes in options show first
     raw = paths.raw(request.name)
     with tempfile.TemporaryDirectory() as temporary:
@@ -82,9 +90,9 @@ def init(request: Request) -> None:
         origins, notes = raw_files.stage(files, folder)
         lines = [f"{origin} -> {raw / file.name}" for file, origin in origins.items()]
         print("\n".join([*lines, *notes]))
-        with _named(origins, folder, raw):
+        with _named(origins, folder, raw, request.test_share):
             data = request.data()
-            if word_files.has_words(origins, request.encoding or "utf-8"):
+            if word_files.has_words(origins, request.encoding or "utf-8", request.kind):
                 data = {"kind": "tokens", **data}
             section = word_files.section(**data)
             found = Findings(folder, section, settings, request.model, partial(_agrees, request))
@@ -93,11 +101,11 @@ def init(request: Request) -> None:
                 divided = found.hold_out_test(request.test_share)
                 whole = origins[train]
                 origins |= {file: whole.of_lines(lines) for file, lines in divided.items()}
-        with _named(origins, folder, raw):
+        with _named(origins, folder, raw, request.test_share):
             found.prepare(Path(temporary, "tables"))
         text, changes = _params(request, data, found, settings)
         sheets = {file: origin for file, origin in origins.items() if origin.sheet}
-        lines = [_users(line, sheets, folder, raw) for line in found.report()]
+        lines = [_as_options(_users(line, sheets, folder, raw)) for line in found.report()]
         print("\n".join([*lines, "", "params.yaml:", *(f"  {line}" for line in changes)]))
         if _agrees(request, "\nwrite this?") is False:
             raise InputError("nothing is written, as you say")
@@ -136,18 +144,24 @@ def _check_name(name: str, settings: Params) -> None:
         raise InputError(f"{paths.raw(name)} exists already; choose another --name, or remove it")
 
 
-def _check_corpus(folder: Path) -> None:
+def _corpus(folder: Path) -> Path:
+    """The folder, relative to the project's. Raises InputError if it cannot be the general text."""
     from tinybert.data.corpus import sources
 
     if not folder.is_dir():
         raise InputError(f"--corpus {folder} is no folder; give one with .txt or .md files")
-    if folder.is_absolute() or ".." in folder.parts:
+    project = Path.cwd()
+    # As it is written, since it may be a link to elsewhere; the project's own path may have links.
+    written = (Path(os.path.abspath(folder)), folder.resolve())
+    inside = [path.relative_to(project) for path in written if project in path.parents]
+    if not inside:
         raise InputError(
             f"--corpus {folder}: DVC sees the project's folders only; copy it to data/raw/NAME and "
             "give that"
         )
     if not any(piece.size for piece in sources.pieces(folder)):
         raise InputError(f"--corpus {folder} has no text; add .txt, .md, .jsonl or .parquet files")
+    return inside[0]
 
 
 def _users(text: str, origins: dict[Path, raw_files.Origin], staged: Path, raw: Path) -> str:
@@ -157,14 +171,24 @@ def _users(text: str, origins: dict[Path, raw_files.Origin], staged: Path, raw: 
     return text.replace(str(staged), str(raw))
 
 
+def _as_options(text: str) -> str:
+    """A text with the options of this command for what users of params.yaml set."""
+    text = text.replace(WORDS, "For labels of words give --kind tokens (docs/words.md)")
+    return KIND.sub(r"give --kind \1", texts.as_options(text))
+
+
 @contextmanager
-def _named(origins: dict[Path, raw_files.Origin], staged: Path, raw: Path) -> Iterator[None]:
-    """Errors name the user's files instead of the staged ones, and the options of this command."""
+def _named(
+    origins: dict[Path, raw_files.Origin], staged: Path, raw: Path, test_share: float
+) -> Iterator[None]:
+    """Errors name the user's files instead of the staged ones, and what this command does."""
     try:
         yield
     except InputError as error:
-        message = texts.as_options(_users(str(error), origins, staged, raw))
-        if "params.yaml" in message or "kind: regression there" in message:
+        message = _as_options(_users(str(error), origins, staged, raw))
+        if test_share:
+            message = message.replace(WITHOUT["test"], ": init takes a test from train")
+        if "params.yaml" in message:
             message += f". {BY_HAND}"
         raise InputError(message) from error
 

@@ -20,14 +20,16 @@ NAMES = {
     "ka": "Georgian", "hy": "Armenian",
 }  # fmt: skip
 LETTERS = {script: regex.compile(rf"\p{{{script}}}") for script in SCRIPTS}
+PER_WORD = {"Han": 1, "Hiragana": 2, "Katakana": 2, "Hangul": 2}  # letters, about; others: 5
 WORD = regex.compile(r"\p{L}[\p{L}\p{M}]*")
+URL = regex.compile(r"(?:https?://|www\.)[!-~]+", regex.IGNORECASE)
 KANA = 0.05  # share of the letters: Japanese has more, a Chinese text may quote some
 STOP = 0.1  # share of the words: running text of a language has 0.3 to 0.6
 CLEAR = 1.2  # how many times English's share another language must have
 
 
 class Language(NamedTuple):
-    """code: ISO 639-1, or None. name: of the language, or of the script. script: most letters'."""
+    """code: ISO 639-1, or None. name: of the language, or of the script. script: most words'."""
 
     code: str | None
     name: str
@@ -35,11 +37,15 @@ class Language(NamedTuple):
 
 
 def detect(texts: Iterable[str]) -> Language | None:
-    """The language of most letters; None without letters of a known script."""
-    joined = "\n".join(texts)
-    counts = Counter({script: len(letter.findall(joined)) for script, letter in LETTERS.items()})
-    kana = counts.pop("Hiragana") + counts.pop("Katakana")
-    if kana > KANA * (kana + counts["Han"]) and kana + counts["Han"] > counts["Latin"]:
+    """The language of most words, by the usual number of letters in one: a brand among Chinese
+    words is one word. URLs do not count. None without letters of a known script."""
+    joined = URL.sub(" ", "\n".join(texts))
+    letters = {script: len(letter.findall(joined)) for script, letter in LETTERS.items()}
+    counts = Counter({script: n / PER_WORD.get(script, 5) for script, n in letters.items()})
+    kana = letters["Hiragana"] + letters["Katakana"]
+    is_japanese = kana > KANA * (kana + letters["Han"])
+    words = counts.pop("Hiragana") + counts.pop("Katakana") + counts["Han"]
+    if is_japanese and words > counts["Latin"]:
         return Language("ja", "Japanese", "Han")
     [(script, most)] = counts.most_common(1)
     if not most:

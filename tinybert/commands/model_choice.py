@@ -7,7 +7,7 @@ import regex
 from transformers import PreTrainedConfig, PreTrainedTokenizerBase
 
 from tinybert.commands import recipe
-from tinybert.commands.languages import Language
+from tinybert.commands.languages import URL, WORD, Language
 from tinybert.distillation.layers import layer_map, parts
 from tinybert.models import checks, pretrained
 from tinybert.models.source import locate, weight_files
@@ -18,12 +18,13 @@ from tinybert.pipeline.schema import Params
 
 # Its vocabulary is that of 100 languages; 12 layers of the default's width (docs/recipes.md).
 MULTILINGUAL = "intfloat/multilingual-e5-small"
-UNKNOWN = 0.05  # share of the tokens; published data has less
+UNKNOWN = 0.05  # share of the tokens of words; published data has less
 # Tokens for each letter: a model that knows the script has 0.2 to 0.4, and 0.6 to 1 where a letter
 # is a syllable or a word; one that does not has a token for each letter, or for each byte.
 SPELT, SPELT_SYLLABLES = 0.7, 1.3
 SYLLABIC = ("Han", "Hangul")
 LETTER = regex.compile(r"\p{L}")
+LATIN = regex.compile(r"\p{Latin}+")
 RECIPE = "own_task"
 RECIPES = {"zh": "own_task_chinese"}  # by language: recipes with a model of their own
 WIDE = 512  # from this width on, the teacher's learning rate is BERT's
@@ -31,29 +32,35 @@ LR, NARROW_LR = "3e-5", "2e-4"  # BERT, appendix A.3; the default's, measured fo
 
 
 class Fit(NamedTuple):
-    """How a tokenizer reads texts: the share of unknown tokens, and tokens for each letter."""
+    """How a tokenizer reads words: the share of unknown tokens, and tokens for each letter."""
 
     unknown: float
     per_letter: float
 
 
-def fit(texts: list[str], tokenizer: PreTrainedTokenizerBase) -> Fit:
-    if not texts:
+def fit(texts: list[str], tokenizer: PreTrainedTokenizerBase, language: Language | None) -> Fit:
+    """How the words of texts are read. URLs do not count, nor do Latin words where most words are
+    of another script: each model knows the names of brands, and they would hide the others."""
+    texts = [URL.sub(" ", text) for text in texts]
+    if language and language.script != "Latin":
+        texts = [LATIN.sub(" ", text) for text in texts]
+    texts = [" ".join(WORD.findall(text)) for text in texts]
+    if not any(texts):
         return Fit(0.0, 0.0)
     encoded = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
     tokens = np.concatenate([np.asarray(row, np.int64) for row in encoded])
     count = sum(len(LETTER.findall(text)) for text in texts)
     unknown = int((tokens == tokenizer.unk_token_id).sum())
-    return Fit(unknown / max(1, len(tokens)), len(tokens) / max(1, count))
+    return Fit(unknown / max(1, len(tokens)), len(tokens) / count)
 
 
 def cannot_read(found: Fit, language: Language | None) -> bool:
-    """Whether most of what the texts say does not reach the model. Of Latin letters all models know
-    most; prepare_task tells what they do not."""
-    if language is None or language.script == "Latin":
-        return False
+    """Whether much of what the texts say does not reach the model. What is no letter, such as
+    emoji, does not decide: prepare_task tells which of it the model does not know."""
     if found.unknown > UNKNOWN:
         return True
+    if language is None or language.script == "Latin":  # all models spell Latin letters well
+        return False
     limit = SPELT_SYLLABLES if language.script in SYLLABIC else SPELT
     return found.per_letter > limit
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tinybert.commands import texts
+from tinybert.tasks.task import TARGET
 
 
 def parser() -> argparse.ArgumentParser:
@@ -41,6 +42,9 @@ def parser() -> argparse.ArgumentParser:
         "of words; named after its split if several",
     )  # fmt: skip
     sub.add_argument("--name", required=True, help="of the task")
+    sub.add_argument(
+        "--kind", choices=tuple(TARGET), help="of the labels; default: by columns and values"
+    )
     sub.add_argument("--model", help="hub id, folder in data/models; default: that of params.yaml")
     sub.add_argument("--corpus", type=Path, metavar="DIR", help="general text; default: none")
     sub.add_argument(

@@ -13,7 +13,7 @@ from tinybert.data.raw import tagged
 from tinybert.data.raw.columns import Table, normal
 from tinybert.data.raw.conll import DOCUMENT, TEXTS
 from tinybert.data.raw.decoding import lines
-from tinybert.data.raw.records import WORD_SUFFIXES, Options, in_params, open_rows
+from tinybert.data.raw.records import SUFFIXES, WORD_SUFFIXES, Options, in_params, open_rows
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.task_data import TaskData
 
@@ -56,11 +56,17 @@ def labelled(name: str, form: Form) -> Table:
     return table
 
 
-def has_words(files: Iterable[Path], encoding: str) -> bool:
-    """Whether the files of a task, of which one is train, label words. Raises InputError if some of
-    them have a form that such a task cannot have."""
+def has_words(files: Iterable[Path], encoding: str, kind: str | None) -> bool:
+    """Whether the files of a task, of which one is train, label words. kind: the user's, or None.
+    Raises InputError if some of the files have a form that such a task cannot have."""
     files = list(files)
-    if not any(file.stem == "train" and _is_of_words(file, encoding) for file in files):
+    [train] = (file for file in files if file.stem == "train")
+    if kind != "tokens" and (kind or not _is_of_words(train, encoding)):
+        if others := [file for file in files if file.suffix in WORD_SUFFIXES]:
+            raise InputError(
+                f"{others[0]} has words with tags, and the task labels texts; save it as one of "
+                f"{', '.join(SUFFIXES)}, with columns text and label"
+            )
         return False
     if others := [file for file in files if file.suffix not in tagged.SUFFIXES]:
         raise InputError(

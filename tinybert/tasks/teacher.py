@@ -130,7 +130,8 @@ def _answers(logits: np.ndarray, kind: str) -> pa.Array:
 
 def _count(logits: np.ndarray, task: Task) -> dict:
     if task.kind == "regression":
-        return {"score": {"min": float(logits.min()), "max": float(logits.max())}}
+        bounds = {"min": logits.min(), "median": np.median(logits), "max": logits.max()}
+        return {"score": {name: float(value) for name, value in bounds.items()}}
     if task.kind == "multi_label":
         counts = (logits > 0).sum(axis=0)
     else:

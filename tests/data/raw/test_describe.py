@@ -21,9 +21,9 @@ def test_description_counts_several_labels_and_the_range_of_scores(tmp_path):
     several = "text\tlabels\na\tx,y\nb\ty\nc\t\n"
     _, statistics = prepare(tmp_path, train__tsv=several, dev__tsv=several)
     assert statistics["train"]["labels"] == {"x": 1, "y": 2}
-    scores = "text\tscore\na\t-1.5\nb\t4\n"
+    scores = "text\tscore\na\t-1.5\nb\t4\nc\t0.5\nd\t1\n"
     _, statistics = prepare(tmp_path, train__tsv=scores, dev__tsv=scores)
-    assert statistics["dev"]["score"] == {"min": -1.5, "max": 4.0}
+    assert statistics["dev"]["score"] == {"min": -1.5, "median": 0.75, "max": 4.0}
 
 
 def test_few_rows_and_absent_labels_are_named(tmp_path):

@@ -1,11 +1,16 @@
 """Splitting dev off train; repeated rows."""
 
+import random
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from raw_tasks import column, labels, prepare, refused
+
+from tinybert.data.raw import splits
+from tinybert.data.raw.columns import Table
 
 
 def tsv(rows: list[tuple], header: str = "text label") -> str:
@@ -46,7 +51,7 @@ def test_a_tenth_of_each_range_of_scores_becomes_dev(tmp_path):
     assert sorted(int(score) for score in column(tmp_path, "dev", "score")) == list(range(10))
 
 
-def test_a_tenth_of_each_set_of_labels_becomes_dev(tmp_path):
+def test_a_tenth_of_each_set_of_classesbecomes_dev(tmp_path):
     sets = ["a", "b", "a,b", ""]
     rows = [(f"text {i}", sets[i % 4]) for i in range(80)]
     prepare(tmp_path, train__tsv=tsv(rows, "text labels"))
@@ -59,6 +64,71 @@ def test_pairs_are_the_same_only_if_both_texts_are(tmp_path):
     _, notices = prepare(tmp_path, train__tsv=tsv(rows, "text_a text_b label"))
     assert notices["dev"]["taken_from_train"] == 4
     assert notices["train"]["duplicates"] == 0
+
+
+@pytest.mark.parametrize(
+    ("target", "values", "taken"),
+    [
+        ("label", [i % 3 for i in range(90)], [19, 21, 35, 41, 48, 63, 68, 76, 82]),
+        (
+            "labels",
+            [[(0,), (1,), (0, 1), ()][i % 4] for i in range(80)],
+            [0, 7, 21, 30, 43, 44, 45, 78],
+        ),
+        ("score", [i * 7 % 100 / 10 for i in range(100)], [2, 5, 21, 32, 52, 55, 68, 70, 79, 86]),
+        ("tags", [[0] * (1 + i % 3) + [1] * (i % 2) for i in range(60)], [13, 14, 32, 42, 51, 55]),
+    ],
+)
+def test_rows_of_few_classesare_taken_as_published_results_had_them(target, values, taken):
+    assert moved(target, values) == taken
+
+
+def moved(target: str, values: list, share: float = 0.1) -> list[int]:
+    """The rows that become dev."""
+    rows = list(range(len(values)))
+    columns = {"text_a": [""] * len(rows), target: values, "same": rows}
+    tables, count = splits.hold_out({"train": Table(Path(), columns, rows)}, target, "dev", share)
+    assert count == len(tables["dev"]) == len(rows) - len(tables["train"])
+    return tables["dev"].numbers
+
+
+@pytest.mark.parametrize(("classes", "each"), [(500, 2), (500, 3), (150, 5), (20, 2)])
+def test_many_classesgive_no_more_than_the_share(classes, each):
+    values = [i % classes for i in range(classes * each)]
+    rows = moved("label", values)
+    assert len(rows) == round(0.1 * len(values)) and moved("label", values) == rows
+    counts = Counter(values[row] for row in rows)
+    assert max(counts.values()) == 1  # spread: no label has two before another has one
+
+
+def test_frequent_classesamong_many_have_their_share():
+    sizes = {"often": 400, **{f"rare {i}": 2 for i in range(300)}}
+    values = [label for label, size in sizes.items() for _ in range(size)]
+    rows = moved("label", values)
+    counts = Counter(values[row] for row in rows)
+    assert len(rows) == 100 and 39 <= counts.pop("often") <= 41
+    assert set(counts.values()) == {1}
+
+
+def test_many_sets_of_classesgive_the_share_and_rare_ones_are_among_them():
+    numbers = random.Random(0)
+    values = [
+        tuple(sorted(numbers.sample(range(12), numbers.choice([1, 2, 3, 4])))) for _ in range(1000)
+    ]
+    counts = Counter(values)
+    assert len(counts) == 414
+    rows = moved("labels", values)
+    assert len(rows) == 100
+    once = sum(count == 1 for count in counts.values()) / len(values)
+    assert sum(counts[values[row]] == 1 for row in rows) / 100 == pytest.approx(once, abs=0.1)
+    kept = {label for row in set(range(1000)) - set(rows) for label in values[row]}
+    assert kept == set(range(12))
+
+
+def test_a_label_of_one_row_stays_where_there_are_many():
+    values = [*range(300), *(i // 2 for i in range(600, 1200))]
+    rows = moved("label", values)
+    assert len(rows) == 90 and all(values[row] >= 300 for row in rows)
 
 
 @settings(max_examples=100, deadline=None)

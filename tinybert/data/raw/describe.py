@@ -2,6 +2,8 @@
 
 from collections import Counter
 
+import numpy as np
+
 from tinybert.data.raw.columns import Table
 from tinybert.data.raw.repeats import TRAINED_ON
 from tinybert.data.raw.targets import preview
@@ -12,13 +14,14 @@ SMALL = 50  # rows: one of them is two points of a score
 
 
 def describe(split: str, table: Table, task: Task) -> dict:
-    """A split's number of rows, and the rows of each label or the range of the scores."""
+    """A split's number of rows, and the rows of each label or the scores' range and median."""
     counts: dict = {"rows": len(table)}
     if task.target not in table.columns:
         return counts
     values = table.columns[task.target]
     if task.kind == "regression":
-        return {**counts, "score": {"min": min(values), "max": max(values)}}
+        middle = float(np.median(values))
+        return {**counts, "score": {"min": min(values), "median": middle, "max": max(values)}}
     several = task.kind in ("multi_label", "tokens")
     rows = Counter(label for row in values for label in (set(row) if several else [row]))
     names = dict(enumerate(task.labels))

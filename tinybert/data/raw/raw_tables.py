@@ -23,6 +23,8 @@ STEMS = {
     "test": ("test",),
     "unlabeled": ("unlabeled", "unlabelled"),
 }
+# What follows if a split is left out.
+WITHOUT = {"dev": ": dev is then taken from train", "test": ": the scores are then those of dev"}
 
 
 def read(raw: Path, section: TaskData) -> dict[str, Table]:
@@ -47,6 +49,8 @@ def read(raw: Path, section: TaskData) -> dict[str, Table]:
         if split == "unlabeled" or (split == "train" and gives_label):
             roles = roles_of.text_roles(contents[split], columns) if roles is None else roles
             roles = [role for role in roles if role not in TARGETS]
+        if roles and split != "unlabeled":
+            _check_roles(file, split, contents[split], columns, roles)
         table = tables[split] = roles_of.table(file, contents[split], columns, roles)
         if values is not None:
             found[split] = [(values[0], value) for value in values[1]]
@@ -86,6 +90,24 @@ def _options(section: TaskData) -> tuple[bool | None, Columns | None, Options]:
         label_colon=section.benchmark == "trec",
     )
     return header, columns, options
+
+
+def _check_roles(
+    file: Path, split: str, content: Records, columns: Columns | None, roles: list[str]
+) -> None:
+    """Raises InputError if a column is missing; of a file of texts alone, such as those for which a
+    competition asks labels, it says how to go on without them."""
+    try:
+        roles_of.find(str(file), content, columns, roles)
+    except InputError as error:
+        try:
+            roles_of.find(str(file), content, columns, [r for r in roles if r not in TARGETS])
+        except InputError:
+            raise error from None
+        raise InputError(
+            f"{error}. If it has no labels, leave it out{WITHOUT.get(split, '')}, or name it "
+            "unlabeled"
+        ) from None
 
 
 def _without_labels(raw: Path, section: TaskData, unlabeled: Path | None) -> str:

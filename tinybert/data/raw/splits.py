@@ -11,6 +11,8 @@ from tinybert.pipeline.errors import InputError
 DEV_SHARE = 0.1  # if there is no dev file
 SEED = 1  # not params.yaml's: all seeds are scored on the same rows
 BINS = 10  # of scores
+# A row of each label may be more than the share: up to so many rows, or times the share.
+FEW, MANY = 5, 1.5
 
 
 def hold_out(
@@ -21,7 +23,9 @@ def hold_out(
     stay: Container[int] = (),
     source: str = "train",
 ) -> tuple[dict[str, Table], int]:
-    """Moves a share of a split to a new one, stratified by label (or by decile of the scores).
+    """Moves a share of a split to a new one, stratified by label (or by decile of the scores): at
+    least a row of each label that has two, if those are not many times the share; else rows spread
+    over the labels.
 
     target: the column of labels, tags or scores; None: there are none. Rows that are the same to
     the model (same.mark) stay together; stay: their numbers of which none is moved. source: train
@@ -44,17 +48,31 @@ def hold_out(
     for rows in rows_of.values():
         strata[str(values[rows[0]])].append(rows)
     random = np.random.default_rng(SEED)
+    shuffled = [
+        [groups[i] for i in random.permutation(len(groups))] for _, groups in sorted(strata.items())
+    ]
+    # At least one row of each label that has two, or the split would lack the label.
+    quotas = [max(round(len(groups) * share), int(len(groups) > 1)) for groups in shuffled]
+    size = share * sum(map(len, shuffled))
+    is_spread = target != "score" and sum(quotas) > max(FEW, MANY * size)
+    if is_spread:  # too many labels, or sets of labels, for a row of each
+        quotas = [max(1, round(size))]
+        shuffled = [_every_nth(shuffled, quotas[0], random)]
+
+    def labels(row: int) -> list[str]:  # of which a row must stay
+        value = values[row]
+        # Most sets of labels are rare; if none of their rows moved, the split would have no such.
+        return list(map(str, value)) if is_spread and target == "labels" else [str(value)]
+
     moved: set[int] = set()
-    remaining = Counter(map(str, values))
-    for _, groups in sorted(strata.items()):
-        # At least one row of each label that has two, or the split would lack the label.
-        quota = max(round(len(groups) * share), int(len(groups) > 1))
-        for i in random.permutation(len(groups)):
-            counts = Counter(str(values[row]) for row in groups[i])
+    remaining = Counter(label for row in range(len(values)) for label in labels(row))
+    for quota, groups in zip(quotas, shuffled, strict=True):
+        for rows in groups:
+            counts = Counter(label for row in rows for label in labels(row))
             # A label's last row stays; scores have no such limit.
             if quota and (target == "score" or all(remaining[v] > n for v, n in counts.items())):
                 remaining.subtract(counts)
-                moved.update(groups[i])
+                moved.update(rows)
                 quota -= 1
     if not moved and not target:
         raise InputError(f"{table.file} has too few texts to take {split} from it; add some")
@@ -69,3 +87,11 @@ def hold_out(
     taken = table.take(sorted(moved))
     taken.skipped = 0  # `source` counts them
     return {**tables, source: table.take(others), split: taken}, len(moved)
+
+
+def _every_nth(strata: list[list], number: int, random: np.random.Generator) -> list:
+    """The members of all strata, of which the first `number` are at equal distances in the order of
+    the strata: each stratum has its share among them, rounded up or down."""
+    members = [member for stratum in strata for member in stratum]
+    positions = np.arange(len(members)) * number / len(members) + random.random()
+    return [members[i] for i in np.argsort(positions % 1, kind="stable")]
