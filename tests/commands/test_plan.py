@@ -14,6 +14,7 @@ from transformers import BertConfig, BertModel
 from tinybert.commands import cost, plan, stage_costs
 from tinybert.commands.cost import Sizes, forward
 from tinybert.commands.stage_costs import Rows, Work
+from tinybert.models.attention import capture
 from tinybert.pipeline import params
 
 ROOT = Path(__file__).parents[2]
@@ -84,6 +85,29 @@ def test_a_given_teacher_is_not_trained_and_labels_with_its_own_sizes():
     assert given.cost("distill_general") == plain.cost("distill_general")
     layers = given.cost("distill_intermediate").operations
     assert layers > plain.cost("distill_intermediate").operations + once / 2
+
+
+@pytest.mark.parametrize(("precision", "bytes_each"), [("bf16", 2), ("fp32", 4)])
+def test_a_frozen_teacher_has_weights_and_states_in_the_precision_that_it_computes_in(
+    precision, bytes_each
+):
+    """Against a model's own parameters, and the sizes of what `capture` returns."""
+    plain = work(SPLITS, intermediate={"batch_size": 64, "epochs": 2})
+    plain = replace(plain, settings=plain.settings.model_copy(update={"precision": precision}))
+    large = {"num_hidden_layers": 8, "hidden_size": 576, "intermediate_size": 2304}
+    teacher = BertConfig(**large, num_attention_heads=plain.settings.student.num_attention_heads)
+    weights = sum(p.numel() for p in BertModel(teacher).parameters())
+    ids = torch.zeros(64, 40, dtype=torch.long)  # 40 tokens a row in SPLITS
+    inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    kept = range(1, plain.student.layers + 1)
+    with torch.no_grad():
+        captured = capture(BertModel(teacher).eval(), inputs, kept)
+    states = sum(h.numel() for h in captured.hidden_states)
+    for qk in filter(None, captured.attention):
+        states += qk.query.numel() + qk.key.numel() + qk.scores().numel()
+    given = replace(plain, given=(teacher,)).cost("distill_intermediate").memory
+    without = plain._memory(plain.student, plain.settings.intermediate, 40)
+    assert given - without == pytest.approx(bytes_each * (weights + states), rel=0.02)
 
 
 def test_labels_that_there_are_not_have_no_weight(clone):

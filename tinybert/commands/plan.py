@@ -144,11 +144,10 @@ def rate_here(settings: Params) -> float:
     """Operations per second of this machine, in the precision of training."""
     import torch
 
-    from tinybert.models.device import has_bf16
+    from tinybert.models.device import uses_bf16
 
-    is_bf16 = settings.precision == "bf16" or (settings.precision == "auto" and has_bf16())
     kind = "cuda" if torch.cuda.is_available() else "cpu"
-    return matmul_rate(torch.bfloat16 if is_bf16 else torch.float32, kind)
+    return matmul_rate(torch.bfloat16 if uses_bf16(settings.precision) else torch.float32, kind)
 
 
 def _model(

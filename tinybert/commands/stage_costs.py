@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from transformers import PreTrainedConfig
 
 from tinybert.commands.cost import SHARES, Sizes, forward, layer_maps
+from tinybert.models.device import uses_bf16
 from tinybert.models.pretrained import has_masked_head
 from tinybert.pipeline.schema import Params, Training
 
@@ -24,6 +25,7 @@ WORDS_PER_SECOND, BERT_BASE, AT_RATE = 251, Sizes(12, 768, 3072), 420e9
 WORDS = 12.6 / 34.8  # that may be replaced, for each token; the same paragraphs
 PROCESS = 0.6e9  # bytes of a process that has loaded torch
 SCRATCH = 20e9  # bytes of the teacher's states: TINYBERT_SCRATCH_GB's default
+TEACHER_BATCH = 64  # rows that the teacher reads at once to fill its cache (teacher_store.BATCH)
 STATES = 34  # numbers that a layer keeps for each token and unit of width, for its gradients
 
 
@@ -137,9 +139,18 @@ class Work:
     def _memory(
         self, trained: Sizes, settings: Training, length: float, frozen: float = 0
     ) -> float:
-        """Weights, gradients and two moments; what a batch keeps; the teacher."""
+        """Weights, gradients and two moments; what a batch keeps; frozen: the teacher's bytes."""
         batch = settings.batch_size * length * trained.width * trained.layers * STATES * 2
         return PROCESS + 4 * self._bytes(trained) + batch + frozen
+
+    def _frozen(self, teacher: Sizes, settings: Training, length: float) -> float:
+        """The teacher's weights, in the precision that it computes in, and what it keeps of a
+        batch: all hidden states; and queries, keys and scores, for each of the student's layers."""
+        number = 2 if uses_bf16(self.settings.precision) else 4  # bytes
+        rows = max(settings.batch_size, TEACHER_BATCH if settings.epochs > 1 else 0)
+        states = teacher.width * (teacher.layers + 1 + 2 * self.student.layers)
+        scores = length * self.student.layers * self.settings.student.num_attention_heads
+        return number * (self._bytes(teacher) / 4 + rows * length * (states + scores))
 
     def _reading(self, stage: str, rows: Rows) -> Cost:
         return Cost(rows.tokens, 0, FIXED[stage] + rows.tokens / TOKENIZER, 4 * rows.tokens)
@@ -194,7 +205,9 @@ class Work:
         return Cost(
             settings.epochs * rows.tokens, operations, self._seconds(operations, SHARES[stage]),
             self._bytes(self.student) + states,
-            self._memory(self.student, settings, mean(rows), self._bytes(teacher) / 2),
+            self._memory(
+                self.student, settings, mean(rows), self._frozen(teacher, settings, mean(rows))
+            ),
         )  # fmt: skip
 
     def _label(self, splits: dict[str, Rows]) -> Cost:

@@ -19,7 +19,7 @@ from tinybert.pipeline.resume import LIBRARIES
 
 def accelerator(precision: str) -> Accelerator:
     """precision: "fp32", "bf16", or "auto": bf16 where the hardware multiplies in it."""
-    bf16 = precision == "bf16" or (precision == "auto" and has_bf16())
+    bf16 = uses_bf16(precision)
     # The layer losses do not use a pooler, which then has no gradient.
     unused = DistributedDataParallelKwargs(find_unused_parameters=True)
     patient = InitProcessGroupKwargs(timeout=TIMEOUT)
@@ -74,6 +74,11 @@ def machine_kind(precision: str) -> str:
     resumed: its sums are rounded differently."""
     content = json.dumps(environment(precision), sort_keys=True)
     return distributed.gather(hashlib.sha256(content.encode()).hexdigest()[:16])[0]
+
+
+def uses_bf16(precision: str) -> bool:
+    """Whether models compute in bf16. precision: as of `accelerator`."""
+    return precision == "bf16" or (precision == "auto" and has_bf16())
 
 
 def has_bf16() -> bool:
