@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tinybert.data.raw.prepare import prepare_task
 from tinybert.pipeline.errors import InputError
-from tinybert.pipeline.schema import TaskData
+from tinybert.pipeline.task_data import TaskData
 from tinybert.tasks.task import Task, load_task
 
 HEAD = [("text", "label")]

@@ -7,7 +7,7 @@ from tiny import VOCABULARY, config_of
 from torch import Tensor
 from transformers import AutoModelForSequenceClassification
 
-from tinybert.pipeline.schema import TaskData
+from tinybert.pipeline.task_data import TaskData
 from tinybert.tasks.task import Task
 
 NLI = ["entailment", "neutral", "not_entailment"]

@@ -10,7 +10,7 @@ from tinybert.commands import init
 from tinybert.commands.init import Request
 from tinybert.data.raw.prepare import prepare_task
 from tinybert.pipeline.errors import InputError
-from tinybert.pipeline.schema import TaskData
+from tinybert.pipeline.task_data import TaskData
 
 ROWS = [[f"the {WORDS[i % 30]} film {WORDS[i // 30]}", ["pos", "neg"][i % 2]] for i in range(60)]
 

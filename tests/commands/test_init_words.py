@@ -12,7 +12,7 @@ from tinybert.commands import init
 from tinybert.commands.init import Request
 from tinybert.data.raw import sentences
 from tinybert.pipeline.errors import InputError
-from tinybert.pipeline.schema import TaskData
+from tinybert.pipeline.task_data import TaskData
 
 DATA = TaskData(kind="tokens")
 NAMES = ["Ada", "Bo Lee", "Cy", "Di"]

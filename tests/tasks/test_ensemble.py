@@ -20,7 +20,7 @@ from tinybert.models.encode import encode
 from tinybert.models.folder import load_classifier
 from tinybert.pipeline import paths
 from tinybert.pipeline.errors import InputError
-from tinybert.pipeline.schema import TaskData
+from tinybert.pipeline.task_data import TaskData
 from tinybert.tasks import teacher
 from tinybert.tasks.task import Task
 

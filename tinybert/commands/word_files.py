@@ -14,7 +14,7 @@ from tinybert.data.raw.columns import Table, normal
 from tinybert.data.raw.decoding import lines
 from tinybert.data.raw.records import WORD_SUFFIXES, Options, in_params, open_rows
 from tinybert.pipeline.errors import InputError
-from tinybert.pipeline.schema import TaskData
+from tinybert.pipeline.task_data import TaskData
 
 SAMPLE = 1000  # lines or rows that show what a file is
 NUMBERS = in_params("labels", "[O, B-..., ...]") + ", the names in the order of the numbers"

@@ -14,7 +14,7 @@ from tinybert.models.encode import read_rows
 from tinybert.models.folder import classifier_class, load_classifier, save_model
 from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline.errors import InputError
-from tinybert.pipeline.schema import TaskData
+from tinybert.pipeline.task_data import TaskData
 from tinybert.tasks.task import Task
 
 KEY = "task.<name>.data.teacher"  # of params.yaml, for errors

@@ -4,7 +4,7 @@ from raw_tasks import TRAIN, prepare, write
 
 from tinybert.data.raw.describe import summary
 from tinybert.data.raw.prepare import prepare_task
-from tinybert.pipeline.schema import TaskData
+from tinybert.pipeline.task_data import TaskData
 
 
 def test_description_counts_rows_labels_lengths_and_cuts(tmp_path, tokenizer):

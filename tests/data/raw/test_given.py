@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from raw_tasks import column, labels, prepare, refused
 
 from tinybert.models.encode import TEACHER_LOGITS
-from tinybert.pipeline.schema import TaskData
+from tinybert.pipeline.task_data import TaskData
 from tinybert.tasks.task import load_task
 
 DEV = "text\tlabel\ngood\tpos\nbad\tneg\n"

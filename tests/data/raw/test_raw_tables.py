@@ -4,7 +4,7 @@ import pytest
 from raw_tasks import TRAIN, column, labels, prepare, refused
 
 from tinybert.data.raw.prepare import prepare_task
-from tinybert.pipeline.schema import TaskData
+from tinybert.pipeline.task_data import TaskData
 
 
 def test_a_missing_folder_is_refused_with_a_remedy(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from raw_tasks import column
 
 from tinybert.data.raw.prepare import prepare_task
-from tinybert.pipeline.schema import TaskData
+from tinybert.pipeline.task_data import TaskData
 
 DATA = Path(__file__).parents[4] / "shared/data"  # not part of the project
 

@@ -4,7 +4,7 @@ import pytest
 from raw_tasks import column, notices, prepare, refused, write
 
 from tinybert.data.raw.prepare import prepare_task
-from tinybert.pipeline.schema import TaskData
+from tinybert.pipeline.task_data import TaskData
 
 
 def tsv(rows: list[tuple], header: str = "text label") -> str:

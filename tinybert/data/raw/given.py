@@ -15,7 +15,7 @@ from tinybert.data.raw.records import Records, in_params
 from tinybert.data.raw.targets import as_number
 from tinybert.models.encode import TEACHER_LOGITS
 from tinybert.pipeline.errors import InputError
-from tinybert.pipeline.schema import TaskData
+from tinybert.pipeline.task_data import TaskData
 from tinybert.pipeline.wording import plural
 
 SPLITS = ("train", "unlabeled")

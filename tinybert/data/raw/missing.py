@@ -5,7 +5,7 @@ from collections import Counter
 from tinybert.data.raw.columns import TARGETS, Table
 from tinybert.data.raw.targets import are_lists, as_number
 from tinybert.pipeline.errors import InputError
-from tinybert.pipeline.schema import TaskData
+from tinybert.pipeline.task_data import TaskData
 from tinybert.pipeline.wording import plural
 
 # How pandas, spreadsheets, MySQL and SNLI write that there is no value; `none` is often a class.

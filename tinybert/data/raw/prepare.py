@@ -17,7 +17,7 @@ from tinybert.data.raw.notices.rows import count_tokens
 from tinybert.data.raw.spelling import visible
 from tinybert.models.encode import TEACHER_LOGITS
 from tinybert.pipeline.errors import InputError
-from tinybert.pipeline.schema import TaskData
+from tinybert.pipeline.task_data import TaskData
 from tinybert.pipeline.wording import plural
 from tinybert.tasks import teacher
 from tinybert.tasks.task import REPORTED, TARGET, WORD_METRICS, Task, is_iob2

@@ -14,7 +14,7 @@ from tinybert.data.raw.columns import TARGETS, Columns, Table
 from tinybert.data.raw.records import REMEDY, SUFFIXES, WORD_SUFFIXES, WORDS, Options, Records
 from tinybert.models.encode import TEACHER_LOGITS
 from tinybert.pipeline.errors import InputError
-from tinybert.pipeline.schema import TaskData
+from tinybert.pipeline.task_data import TaskData
 
 STEMS = {
     "train": ("train",),

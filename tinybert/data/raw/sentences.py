@@ -8,7 +8,7 @@ from tinybert.data.raw import raw_tables, schemes, tagged
 from tinybert.data.raw.columns import Table
 from tinybert.data.raw.targets import preview
 from tinybert.pipeline.errors import InputError
-from tinybert.pipeline.schema import TaskData
+from tinybert.pipeline.task_data import TaskData
 from tinybert.pipeline.wording import plural
 from tinybert.tasks.entities import OUTSIDE
 

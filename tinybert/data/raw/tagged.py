@@ -19,7 +19,7 @@ from tinybert.data.raw.spans import SpanError, span_tags
 from tinybert.data.raw.targets import check_text
 from tinybert.models import words as words_of
 from tinybert.pipeline.errors import InputError
-from tinybert.pipeline.schema import TaskData
+from tinybert.pipeline.task_data import TaskData
 
 SUFFIXES = (*WORD_SUFFIXES, ".txt", ".tsv", ".jsonl", ".parquet")
 # Known names of columns; the first of TEXTS that a file has is read.

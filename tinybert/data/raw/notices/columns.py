@@ -8,7 +8,7 @@ from tinybert.data.raw.columns import TARGETS, Table
 from tinybert.data.raw.spelling import normalised
 from tinybert.data.raw.targets import as_number
 from tinybert.pipeline.errors import InputError
-from tinybert.pipeline.schema import TaskData
+from tinybert.pipeline.task_data import TaskData
 from tinybert.pipeline.wording import plural
 
 REMEDY = "under the task's data in params.yaml"

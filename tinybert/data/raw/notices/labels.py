@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tinybert.data.raw.columns import Table
 from tinybert.data.raw.targets import as_number, label_key
-from tinybert.pipeline.schema import TaskData
+from tinybert.pipeline.task_data import TaskData
 from tinybert.pipeline.wording import plural
 from tinybert.tasks.task import TARGET
 
