@@ -1,7 +1,7 @@
 """Reading params.yaml: the one place where its mistakes are detected and named.
 
 The file is YAML 1.2, as DVC reads it, so `3e-5` and `1e4` are numbers and `off` is a string.
-pipeline/schema.py has the sections, types and bounds.
+pipeline/schema.py and task_data.py have the sections, types and bounds.
 """
 
 import hashlib
