@@ -4,6 +4,9 @@ SHARES are those of the bound that benchmarks.distillation found, in bf16 and fl
 of a stage run at this share of the rate of one large product.
 """
 
+import argparse
+import ast
+import inspect
 import time
 from statistics import median
 from typing import NamedTuple
@@ -13,6 +16,7 @@ import torch
 SIZE = 1536  # of the square matrices
 GPU_SIZE = 16384
 ROUNDS = 15
+PARSE = 0.0115  # seconds, where the fixed seconds of stages were measured
 SHARES = {
     "distill_general": 0.74,  # full_128
     "distill_intermediate": 0.65,  # sst2_64
@@ -42,6 +46,17 @@ def matmul_rate(dtype: torch.dtype, device: str = "cpu") -> float:
         c[0, 0].item()  # waits for a GPU
         seconds.append(time.perf_counter() - start)
     return 2 * size**3 / median(seconds[1:])  # the first call builds the kernel
+
+
+def slowness() -> float:
+    """How many times slower this machine runs Python than the one of the fixed seconds: the time to
+    parse a module of the standard library."""
+    source, seconds = inspect.getsource(argparse), []
+    for _ in range(ROUNDS):
+        start = time.perf_counter()
+        ast.parse(source)
+        seconds.append(time.perf_counter() - start)
+    return median(seconds) / PARSE
 
 
 def forward(model: Sizes, tokens: float, pairs: float) -> float:

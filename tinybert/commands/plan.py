@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
-from tinybert.commands.cost import matmul_rate
+from tinybert.commands.cost import matmul_rate, slowness
 from tinybert.commands.stage_costs import Cost, Rows, Work
 from tinybert.pipeline import params, paths
 from tinybert.pipeline.errors import InputError
@@ -89,10 +89,16 @@ def work_of(settings: Params, pending: set[str], rate: float, notes: list[str]) 
     is read. rate: operations per second. notes: assumptions are added to them."""
     config, words = _model(settings, pending, notes)
     splits = {task: _splits(settings, task, words, pending) for task in settings.tasks}
-    corpus = _corpus(settings, splits, pending)
+    corpus, slower = _corpus(settings, splits, pending), slowness()
     return {
         task: Work(
-            params.load(task), rate, config, corpus, splits[task], _given(settings, task, notes)
+            params.load(task),
+            rate,
+            config,
+            corpus,
+            splits[task],
+            _given(settings, task, notes),
+            slower,
         )
         for task in settings.tasks
     }

@@ -13,12 +13,12 @@ from tinybert.models.device import uses_bf16
 from tinybert.models.pretrained import has_masked_head
 from tinybert.pipeline.schema import Params, Training
 
-START = 8  # seconds: imports, and reading and writing models
+START = 4  # seconds: imports, and reading and writing models
 FIXED = {
-    "fetch_pretrained": 10, "harvest_docs": 54, "prepare_corpus": 10, "prepare_task": 11,
-    "augment": 12, "prune_vocabulary": 8, "evaluate": 33, "export": 38, "report": 6,
+    "fetch_pretrained": 4, "harvest_docs": 22, "prepare_corpus": 5, "prepare_task": 5,
+    "augment": 7, "prune_vocabulary": 5, "evaluate": 25, "export": 17, "report": 7,
 }  # fmt: skip
-CLOSED_FORM = 15  # seconds of the student's start
+CLOSED_FORM = 8  # seconds of the student's start
 TOKENIZER = 1e6  # tokens per second: "Corpus preparation"
 # "Candidates by a masked-language model": BERT-base, at 420 GFLOP/s, on short paragraphs.
 WORDS_PER_SECOND, BERT_BASE, AT_RATE = 251, Sizes(12, 768, 3072), 420e9
@@ -65,7 +65,7 @@ class Work:
 
     settings: with the task's own values. rate: operations per second. config: the pretrained
     model's. corpus: the segments. splits: rows of the task's splits; None: not known. given: the
-    configs of the fine-tuned teachers that the task has.
+    configs of the fine-tuned teachers that the task has. slower: of cost.slowness.
     """
 
     settings: Params
@@ -74,6 +74,7 @@ class Work:
     corpus: Rows
     splits: dict[str, Rows] | None = None
     given: tuple[PreTrainedConfig, ...] = ()
+    slower: float = 1.0
 
     @property
     def pretrained(self) -> Sizes:
@@ -110,21 +111,25 @@ class Work:
             if self.splits is None:
                 return None
             if "train" not in self.splits and stage in ("finetune_general", "finetune_baseline"):
-                return Cost(seconds=START)  # skipped: there are no labels
+                return Cost(seconds=self._fixed())  # skipped: there are no labels
             return of_task[stage]({"train": Rows(), **self.splits})
         if stage == "prepare_corpus":
             return self._reading(stage, self.corpus)
         if stage == "distill_general":
             general = self._layers(stage, self.settings.general, self.corpus, self.pretrained)
             return Cost(
-                general.tokens, general.operations, general.seconds + CLOSED_FORM,
+                general.tokens, general.operations, general.seconds + CLOSED_FORM * self.slower,
                 general.disk, general.memory,
             )  # fmt: skip
         disk = {
             "fetch_pretrained": self._bytes(self.pretrained),
             "export": self._bytes(self.student),
         }
-        return Cost(seconds=FIXED.get(stage, START), disk=disk.get(stage, 0))
+        return Cost(seconds=self._fixed(stage), disk=disk.get(stage, 0))
+
+    def _fixed(self, stage: str = "") -> float:
+        """Seconds that do not grow with the model."""
+        return FIXED.get(stage, START) * self.slower
 
     def _bytes(self, model: Sizes) -> float:
         """Of its weights in float32, with all tokens of the vocabulary."""
@@ -134,7 +139,7 @@ class Work:
         )
 
     def _seconds(self, operations: float, share: float) -> float:
-        return START + operations / (self.rate * share)
+        return self._fixed() + operations / (self.rate * share)
 
     def _memory(
         self, trained: Sizes, settings: Training, length: float, frozen: float = 0
@@ -153,7 +158,7 @@ class Work:
         return number * (self._bytes(teacher) / 4 + rows * length * (states + scores))
 
     def _reading(self, stage: str, rows: Rows) -> Cost:
-        return Cost(rows.tokens, 0, FIXED[stage] + rows.tokens / TOKENIZER, 4 * rows.tokens)
+        return Cost(rows.tokens, 0, self._fixed(stage) + rows.tokens / TOKENIZER, 4 * rows.tokens)
 
     def _labels(self, model: Sizes, section: str, splits: dict[str, Rows]) -> Cost:
         """Fine-tuning on train; dev is scored after each epoch."""
@@ -175,14 +180,14 @@ class Work:
         if not self.given:
             return self._labels(self.pretrained, "teacher", splits)
         disk = sum(map(self._bytes, self.teachers))
-        return Cost(seconds=START, disk=disk, memory=PROCESS + disk)
+        return Cost(seconds=self._fixed(), disk=disk, memory=PROCESS + disk)
 
     def _augmented(self, splits: dict[str, Rows]) -> Rows:
         copies = self.settings.augment.copies
         return splits["train"] * (1 + copies) + splits.get("unlabeled", Rows())
 
     def _augment(self, splits: dict[str, Rows]) -> Cost:
-        train, seconds = splits["train"], FIXED["augment"]
+        train, seconds = splits["train"], self._fixed("augment")
         if has_masked_head(self.config) and self.settings.augment.copies:
             slower = forward(self.pretrained, 1, 1) / forward(BERT_BASE, 1, 1) * AT_RATE / self.rate
             seconds += train.tokens * WORDS / WORDS_PER_SECOND * slower
@@ -236,7 +241,7 @@ class Work:
         rows = splits.get("test", splits.get("dev", Rows()))
         models = (*self.teachers, *[self.student] * 3)
         operations = sum(forward(model, rows.tokens, rows.pairs) for model in models)
-        seconds = FIXED["evaluate"] + operations / (self.rate * SHARES["label"])
+        seconds = self._fixed("evaluate") + operations / (self.rate * SHARES["label"])
         memory = PROCESS + sum(map(self._bytes, models))
         return Cost(len(models) * rows.tokens, operations, seconds, 0, memory)
 
