@@ -18,7 +18,9 @@ FIXED = {
     "fetch_pretrained": 4, "harvest_docs": 22, "prepare_corpus": 5, "prepare_task": 5,
     "augment": 7, "prune_vocabulary": 5, "evaluate": 25, "export": 17, "report": 7,
 }  # fmt: skip
-CLOSED_FORM = 8  # seconds of the student's start
+# Seconds of the student's start from a teacher of these sizes; it goes by the teacher's operations:
+# from 24 layers, 1,024 wide, it took 305 (benchmarks.large_teacher).
+CLOSED_FORM, FROM = 8, Sizes(6, 384, 1536)
 TOKENIZER = 1e6  # tokens per second: "Corpus preparation"
 # "Candidates by a masked-language model": BERT-base, at 420 GFLOP/s, on short paragraphs.
 WORDS_PER_SECOND, BERT_BASE, AT_RATE = 251, Sizes(12, 768, 3072), 420e9
@@ -118,7 +120,7 @@ class Work:
         if stage == "distill_general":
             general = self._layers(stage, self.settings.general, self.corpus, self.pretrained)
             return Cost(
-                general.tokens, general.operations, general.seconds + CLOSED_FORM * self.slower,
+                general.tokens, general.operations, general.seconds + self._start(),
                 general.disk, general.memory,
             )  # fmt: skip
         disk = {
@@ -130,6 +132,12 @@ class Work:
     def _fixed(self, stage: str = "") -> float:
         """Seconds that do not grow with the model."""
         return FIXED.get(stage, START) * self.slower
+
+    def _start(self) -> float:
+        """Seconds of the student's start, if it is in closed form."""
+        if self.settings.student.init != "projection":
+            return 0.0
+        return CLOSED_FORM * self.slower * forward(self.pretrained, 1, 1) / forward(FROM, 1, 1)
 
     def _bytes(self, model: Sizes) -> float:
         """Of its weights in float32, with all tokens of the vocabulary."""
