@@ -75,6 +75,12 @@ ROWS = {
     "1x192": sizes(1, 192, 768, **NO_TEXT),
     "2x192": sizes(2, 192, 768, **NO_TEXT),
     "2x192, 10 epochs": sizes(2, 192, 768, prediction={"epochs": 10}, **NO_TEXT),
+    "2x192, step 2 of 10 epochs": sizes(
+        2, 192, 768, intermediate={"epochs": 0}, prediction={"epochs": 10}, **NO_TEXT
+    ),
+    "2x192, step 1 of 5 epochs": sizes(
+        2, 192, 768, intermediate={"epochs": 5}, prediction={"epochs": 10}, **NO_TEXT
+    ),
     "4x312": sizes(4, 312, 1200, layer_loss={"layer_map": [1, 3, 4, 6]}, **NO_TEXT),
     "6x384": sizes(6, 384, 1536, **NO_TEXT),
 }
