@@ -171,20 +171,28 @@ def layers(
     return measure
 
 
-def prediction() -> dict:
+def step_2() -> PredictionLoss:
     torch.manual_seed(0)
     student = BertForSequenceClassification(STUDENT)
     prune_embeddings(student, list(range(TOKENS)))
-    lengths = sst2_lengths(100 * BATCH)
+    return prediction_loss(student)
+
+
+def labelled_rows(count: int) -> Rows:
+    """As long as those of SST-2, with the logits of a teacher."""
     columns = {
-        "label": np.zeros(len(lengths), np.int64),
-        "teacher_logits": np.zeros((len(lengths), 2), np.float32),
+        "label": np.zeros(count, np.int64),
+        "teacher_logits": np.zeros((count, 2), np.float32),
     }
-    objective = prediction_loss(student)
-    rows = rows_of(lengths, **columns)
+    return rows_of(sst2_lengths(count), **columns)
+
+
+def prediction() -> dict:
+    objective, rows = step_2(), labelled_rows(100 * BATCH)
     fit(objective, rows)
     bound = bound_rate()
-    return result(lengths.sum() / fit(objective, rows), lengths, bound, False, False)
+    rate = rows.lengths.sum() / fit(objective, rows)
+    return result(rate, rows.lengths, bound, False, False)
 
 
 def five_epochs(lengths: np.ndarray) -> Callable[[], dict]:

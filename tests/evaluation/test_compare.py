@@ -117,7 +117,11 @@ def test_multi_label_predictions_are_the_names_of_the_labels(evaluated):
     assert result["split"] == "dev" and "dev_mismatched" not in result
     assert result["chosen_on_it"] is True
     predictions = pd.read_csv(metrics / "predictions/mine.csv", keep_default_na=False)
-    assert list(predictions) == ["actual", *MODELS]  # several labels have no one confidence
+    confidences = ["teacher_least_confidence", "student_least_confidence"]
+    assert list(predictions) == ["actual", *MODELS, *confidences]
+    for name, model in zip(confidences, ("teacher", "student"), strict=True):
+        expected = 1 / (1 + np.exp(-np.abs(logits[model]).min(axis=1)))
+        np.testing.assert_allclose(predictions[name], expected, atol=1e-4)
     assert predictions["actual"].tolist() == ["fun, sad", "", "long", "fun, long, sad", "sad"]
     for model in MODELS:
         positive = logits[model] > 0

@@ -76,6 +76,19 @@ def test_each_label_of_a_text_is_an_answer():
     np.testing.assert_array_equal(correct, [right for _, right in by_hand])
 
 
+def test_a_rows_confidence_is_that_of_its_least_sure_answer():
+    logits, _ = random_logits(3, 7)
+    sure = softmax(logits.astype(float), axis=1).max(axis=1)
+    one = trust.least_confidence(logits, np.arange(8), several_labels=False)
+    np.testing.assert_allclose(one, sure, atol=6e-5)
+    words = trust.least_confidence(logits, np.array([0, 2, 3, 7]), several_labels=False)
+    by_hand = [min(sure[:2]), sure[2], min(sure[3:])]
+    np.testing.assert_allclose(words, by_hand, atol=6e-5)
+    several = trust.least_confidence(logits, np.arange(8), several_labels=True)
+    by_hand = [min(max(p, 1 - p) for p in row) for row in expit(logits.astype(float))]
+    np.testing.assert_allclose(several, by_hand, atol=6e-5)
+
+
 def test_the_errors_before_are_those_of_the_logits_times_the_temperature():
     logits, random = random_logits(4)
     target = random.integers(0, 4, len(logits))

@@ -6,13 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sentences import LABELS, task
 from seqeval.metrics import classification_report, f1_score, precision_score, recall_score
-from sklearn.metrics import precision_recall_fscore_support
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from tinybert.models.rows import Rows, Words
 from tinybert.tasks.intervals import interval
 from tinybert.tasks.scores import METRICS, compared
 from tinybert.tasks.task import Task
-from tinybert.tasks.word_scores import type_scores
+from tinybert.tasks.word_scores import confusion, type_scores
 
 LETTERS = ["A", "B", "C", "D", "E"]
 ROW = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=7)
@@ -63,6 +63,23 @@ def test_scores_of_parts_of_speech_are_those_of_scikit_learn(rows):
     expected = precision_recall_fscore_support(target, predicted, labels=LETTERS, zero_division=0)
     found = [[*values.values()] for values in types(logits, table, words).values()]
     np.testing.assert_allclose(found, np.transpose(expected), atol=1e-4)
+
+
+@given(rows=st.lists(ROW, min_size=1, max_size=6))
+def test_confusion_counts_words_by_type_as_scikit_learn(rows):
+    for of in (task(), Task("tokens", LETTERS, False, ["word_accuracy"], [])):
+        table, logits, target, predicted = scored(rows, of)
+        names = [
+            [name.split("-")[-1] for row in sentences for name in row]
+            for sentences in (target, predicted)
+        ]
+        pairs = confusion(table.columns["tags"], logits.argmax(axis=1), of)
+        labels = sorted({label.split("-")[-1] for label in of.labels})
+        found = np.zeros((len(labels), len(labels)), int)
+        for actual, guess, count in pairs:
+            found[labels.index(actual), labels.index(guess)] = count
+        np.testing.assert_array_equal(found, confusion_matrix(*names, labels=labels))
+        assert [count for *_, count in pairs] == sorted((c for *_, c in pairs), reverse=True)
 
 
 def test_intervals_resample_sentences():

@@ -4,10 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
-from scipy.special import softmax
 
 from tinybert.evaluation.linear import fit_linear
-from tinybert.evaluation.reliability import calibration
+from tinybert.evaluation.reliability import calibration, least_confidence
 from tinybert.evaluation.tagging import fit_tagger, shown
 from tinybert.models import predict
 from tinybert.models.encode import read_rows
@@ -19,7 +18,7 @@ from tinybert.pipeline.files import atomic_write, reading, write_json
 from tinybert.tasks.intervals import interval
 from tinybert.tasks.scores import METRICS, compared, is_near_chance, prediction
 from tinybert.tasks.task import AGREEMENT, CHOOSES, load_task
-from tinybert.tasks.word_scores import type_scores
+from tinybert.tasks.word_scores import confusion, type_scores
 
 JUDGED = ("teacher", "student")
 
@@ -68,6 +67,9 @@ def compare_models(name: str, max_length: int, stride: int = 0) -> dict:
                 m: type_scores(target, prediction(logits[m], target), rows.words.starts, task)
                 for m in JUDGED
             }
+            part["confusion"] = {
+                m: confusion(target, prediction(logits[m], target), task) for m in JUDGED
+            }
         return rows, logits, part
 
     split = task.test_split
@@ -93,18 +95,15 @@ def compare_models(name: str, max_length: int, stride: int = 0) -> dict:
     file = paths.METRICS / "predictions" / f"{name}.csv"
     file.parent.mkdir(parents=True, exist_ok=True)
     table = pd.DataFrame(names)
-    if task.kind == "classification":
+    if task.kind != "regression":
+        column = "confidence" if task.kind == "classification" else "least_confidence"
+        starts = rows.words.starts if task.kind == "tokens" else np.arange(rows.texts + 1)
         for role in JUDGED:
-            table[f"{role}_confidence"] = confidence(logits[role])
+            several = task.kind == "multi_label"
+            table[f"{role}_{column}"] = least_confidence(logits[role], starts, several)
     with atomic_write(file) as temporary:
         table.to_csv(temporary, index=False)
     return result
-
-
-def confidence(logits: np.ndarray) -> np.ndarray:
-    """The probability of each row's predicted class. logits: (rows, classes). Returns (rows,), in
-    steps of 0.0001."""
-    return softmax(logits.astype(float), axis=1).max(axis=1).round(4)
 
 
 def _table(name: str, split: str) -> pd.DataFrame:

@@ -52,6 +52,21 @@ def answers(logits: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndar
     return probabilities.max(axis=1), logits.argmax(axis=1) == target
 
 
+def least_confidence(logits: np.ndarray, starts: np.ndarray, several_labels: bool) -> np.ndarray:
+    """The confidence of each row's least sure answer, in steps of 0.0001; a class is the only one
+    of its row. Returns (rows,).
+
+    logits: (texts or words, classes); with several_labels, (texts, labels). starts: (rows + 1,),
+    where each row begins in them.
+    """
+    logits = logits.astype(float)
+    if several_labels:
+        confidence = expit(np.abs(logits)).min(axis=1)
+    else:
+        confidence = softmax(logits, axis=1).max(axis=1)
+    return np.minimum.reduceat(confidence, starts[:-1]).round(4)
+
+
 def reliability(confidence: np.ndarray, correct: np.ndarray) -> list[tuple[float, float, int]]:
     """(mean confidence, accuracy, answers) of each of BINS that has answers.
 

@@ -53,6 +53,12 @@ def heads(model: PreTrainedModel) -> list[nn.Module]:
     return head if pooler is None else [pooler, *head]
 
 
+def output_layer(model: PreTrainedModel) -> nn.Linear:
+    """The last layer of a classifier's head, whose outputs are the logits."""
+    layers = [module for head in heads(model) for module in head.modules()]
+    return [module for module in layers if isinstance(module, nn.Linear)][-1]
+
+
 def environment(precision: str) -> dict[str, str | int]:
     """Hardware, libraries and precision, which may change the last digits of a result."""
     machine = accelerator(precision)

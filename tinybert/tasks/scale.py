@@ -9,9 +9,9 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
-from torch import nn
 from transformers import PreTrainedModel
 
+from tinybert.models.device import output_layer
 from tinybert.models.rows import Rows
 
 
@@ -33,7 +33,7 @@ def standard_scores(model: PreTrainedModel, rows: Rows) -> Iterator[None]:
     )
     yield
     columns.update(kept)
-    last = [module for module in model.modules() if isinstance(module, nn.Linear)][-1]
+    last = output_layer(model)
     with torch.no_grad():
         last.weight.mul_(spread)
         last.bias.mul_(spread).add_(mean)

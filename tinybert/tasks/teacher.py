@@ -6,10 +6,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
-from torch import nn
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from tinybert.models import checks, predict, pretrained
+from tinybert.models.device import output_layer
 from tinybert.models.encode import read_rows
 from tinybert.models.folder import classifier_class, load_classifier, save_model
 from tinybert.models.tokenizer import load_tokenizer
@@ -218,12 +218,7 @@ def load(source: TaskData, task: Task) -> PreTrainedModel:
     folder, options = pretrained.locate(source.teacher, source.teacher_revision, KEY)
     model = pretrained.load(classifier_class(task.head()), folder, allow_missing=(), **options)
     order = label_order(model.config, source, task)
-    encoder = {name for name, _ in model.base_model.named_modules(prefix=model.base_model_prefix)}
-    last = [
-        module
-        for name, module in model.named_modules()
-        if isinstance(module, nn.Linear) and name not in encoder
-    ][-1]
+    last = output_layer(model)
     with torch.no_grad():
         last.weight.copy_(last.weight[order].clone())
         if last.bias is not None:

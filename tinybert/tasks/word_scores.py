@@ -1,11 +1,12 @@
 """What is counted of labels of words, and the scores of each type. Without torch."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 import numpy as np
 
-from tinybert.tasks.entities import Entity, of_iob2
+from tinybert.tasks.entities import OUTSIDE, Entity, of_iob2
 from tinybert.tasks.task import Task
 
 
@@ -55,6 +56,22 @@ def type_scores(
         }
         for kind, (actual, found, right) in totals.items()
     }
+
+
+def confusion(target: np.ndarray, predicted: np.ndarray, task: Task) -> list[list]:
+    """[type, predicted type, words] of all pairs of types that some word has, the most words first.
+    A word's type is that of its entity, or O; its label, if labels mark no entities.
+
+    target, predicted: (words,), numbers of labels.
+    """
+    names = task.labels
+    if task.has_entities:
+        names = [label.partition("-")[2] or OUTSIDE for label in task.labels]
+    pairs = Counter(zip(target.tolist(), predicted.tolist(), strict=True))
+    counts = Counter()
+    for (actual, found), count in pairs.items():
+        counts[names[actual], names[found]] += count
+    return [[*pair, count] for pair, count in counts.most_common()]
 
 
 def shown_tags(words: Sequence[str], tags: Iterable[int], task: Task) -> str:

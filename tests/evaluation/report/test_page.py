@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from runs import Page, write_few_timings, write_predictions
+from runs import Page, write_few_timings, write_predictions, write_run
 from tiny import HOSTILE
 
 from tinybert.evaluation.report import logs, page
@@ -118,12 +118,36 @@ def test_of_several_labels_the_page_has_thresholds_and_no_charts_of_confidence(w
         paths.tables("mine")
     )
     predictions = paths.METRICS / "predictions/mine.csv"
-    columns = ["actual", "teacher", "student"]  # such a text has no one confidence
-    pd.read_csv(predictions, dtype=str)[columns].to_csv(predictions, index=False)
+    table = pd.read_csv(predictions, dtype=str)
+    table.columns = [name.replace("_conf", "_least_conf") for name in table]
+    table.to_csv(predictions, index=False)
     page.write(["mine"])
     shown = Page(file)
+    assert "the probability of the least sure answer, that a label applies" in shown.text
     assert "that it does not, is an answer of its own" in shown.text
     assert len(shown.rows("threshold")) == 7 and shown.tags.count("svg") == 2 + 6
+
+
+def test_of_words_the_page_has_their_confusion_and_confidence(words):
+    write_run()
+    page.write(["mine"])
+    shown = Page(words / paths.PAGE)
+    assert "Counts are of words; O is a word of no entity" in shown.text
+    assert "the label of each word is an answer" in shown.text
+    assert "withhold the answers" not in shown.text and len(shown.rows("threshold")) == 7
+    result = read_json(paths.metrics("eval", "mine"))
+    matrices = [table for table in shown.tables if table[0][0] == "" and table[0][1:2] == ["O"]]
+    for role, (header, *rows) in zip(("teacher", "student"), matrices, strict=True):
+        counts = {
+            (row[0], predicted): int(count)
+            for row in rows
+            for predicted, count in zip(header[1:], row[1:], strict=True)
+        }
+        pairs = {(a, b): count for a, b, count in result["confusion"][role]}
+        assert {pair: count for pair, count in counts.items() if count} == pairs
+    texts = next(t for t in shown.tables if t[0] == ["text", "actual", "teacher", "student"])
+    sure = [float(row[-1].split()[-2]) for row in texts[1:]]
+    assert sure == sorted(sure, reverse=True) and len(sure) > 1
 
 
 def test_of_a_regression_the_page_has_the_spread(written):

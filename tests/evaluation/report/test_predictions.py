@@ -54,18 +54,20 @@ def test_each_of_several_labels_has_its_scores():
 
 def test_confusion_counts_are_those_of_scikit_learn(random):
     for role in ("teacher", "student"):
-        matrix = predictions.confusion(random, role, LABELS, len(LABELS))
+        pairs = predictions.counted(random, role)
+        matrix = predictions.confusion(pairs, role, LABELS, len(LABELS))
         expected = confusion_matrix(random["actual"], random[role], labels=LABELS)
         assert matrix["counts"] == expected.tolist() and matrix["max"] == expected.max()
 
 
 def test_of_many_labels_those_with_the_most_errors_are_counted(random):
-    shown = predictions.worst(random, LABELS)
+    pairs = predictions.counted(random, "student")
+    shown = predictions.worst(pairs, LABELS)
     wrong = random[random["actual"] != random["student"]]
     errors = {x: ((wrong["actual"] == x) | (wrong["student"] == x)).sum() for x in LABELS}
     assert len(shown) == 20 and shown == sorted(shown, key=LABELS.index)
     assert min(errors[x] for x in shown) >= max(errors[x] for x in LABELS if x not in shown)
-    matrix = predictions.confusion(random, "student", shown, len(LABELS))
+    matrix = predictions.confusion(pairs, "student", shown, len(LABELS))
     assert matrix["columns"] == [*shown, "other"]
     for label, counts in zip(shown, matrix["counts"], strict=True):
         assert sum(counts) == (random["actual"] == label).sum()

@@ -4,11 +4,10 @@ import numpy as np
 import torch
 from scipy.optimize import minimize_scalar
 from scipy.special import log_expit, log_softmax
-from torch import nn
 from transformers import PreTrainedModel
 
 from tinybert.models import predict
-from tinybert.models.device import heads
+from tinybert.models.device import output_layer
 from tinybert.models.rows import Rows
 from tinybert.tasks.task import CHOOSES, Task
 
@@ -36,10 +35,8 @@ def calibrate(student: PreTrainedModel, dev: Rows, task: Task, precision: str) -
         student.config.calibration = {"spread": _short(spread)}
         return
     temperature = _short(fit_temperature(logits, target))
-    layers = [module for head in heads(student) for module in head.modules()]
-    last = [module for module in layers if isinstance(module, nn.Linear)][-1]
     with torch.no_grad():
-        for parameter in last.parameters():
+        for parameter in output_layer(student).parameters():
             parameter /= temperature
     student.config.calibration = {"temperature": temperature}
 

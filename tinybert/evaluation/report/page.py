@@ -18,6 +18,7 @@ from tinybert.evaluation.report import calibration, logs, models, predictions, s
 from tinybert.evaluation.score_warnings import percent, score_warnings
 from tinybert.pipeline import paths
 from tinybert.pipeline.files import atomic_write, reading
+from tinybert.tasks.entities import OUTSIDE
 from tinybert.tasks.task import Task, load_task, scored_on
 
 
@@ -85,24 +86,40 @@ def _task(name: str, result: dict) -> dict:
         "label_count": len(result["types"]["student"] if words else task.labels),
         "counted": ("entities" if task.has_entities else "words") if words else "rows",
         "classes": _classes(name, task, result, predicted),
-        "confusions": [],
-        "trust": {} if words else _trust(name, result),
+        "trust": _trust(name, result),
         "calibration": None,
+        "confusions": _confusions(name, task, result, predicted),
         "notices": logs.notices(name),
         "curves": {stage: logs.curves(stage, name) for stage in logs.trainings(name)[1:]},
         "stages": stages,
         "seconds": seconds,
     }
-    if task.kind == "classification":
-        labels = predictions.worst(predicted, task.labels)
-        if not answered:
-            values["calibration"] = calibration.calibration(predicted, name)
-        values["confusions"] = [
-            predictions.confusion(predicted, role, labels, len(task.labels))
-            for role in predictions.ROLES
-            if role == "student" or not answered
-        ]
+    if task.kind == "classification" and not answered:
+        values["calibration"] = calibration.calibration(predicted, name)
     return values
+
+
+def _confusions(name: str, task: Task, result: dict, predicted: pd.DataFrame) -> list[dict]:
+    """Which label is taken for which; of the words of entities, which type."""
+    roles = [
+        role for role in predictions.ROLES
+        if role == "student" or task.test_split not in task.answered
+    ]  # fmt: skip
+    labels = task.labels
+    if task.kind == "classification":
+        pairs = {role: predictions.counted(predicted, role) for role in roles}
+    elif task.kind == "tokens":
+        with reading(paths.metrics("eval", name)):
+            pairs = {
+                role: pd.DataFrame(result["confusion"][role], columns=predictions.PAIRS)
+                for role in roles
+            }
+            labels = list(result["types"]["student"])
+        labels = [OUTSIDE, *labels] if task.has_entities else labels
+    else:
+        return []
+    shown = predictions.worst(pairs["student"], labels)
+    return [predictions.confusion(pairs[role], role, shown, len(labels)) for role in roles]
 
 
 def _trust(name: str, result: dict) -> dict:

@@ -10,6 +10,7 @@ from tinybert.pipeline.files import reading
 from tinybert.tasks.task import Task
 
 ROLES = ("teacher", "student")
+PAIRS = ["actual", "predicted", "count"]
 SHOWN = 20  # labels
 TEXTS = 300  # on which student and teacher disagree
 MOST_CHARACTERS = 500  # of a shown text
@@ -25,11 +26,17 @@ def read(name: str, task: Task, rows: int) -> pd.DataFrame:
         if len(table) != rows:
             raise ValueError(f"it has {len(table)} rows, not {rows}")
         numbers = ["actual", *ROLES] if task.kind == "regression" else []
-        if task.kind == "classification":
-            numbers = [f"{role}_confidence" for role in ROLES]
+        if task.kind != "regression":
+            numbers = [f"{role}_{confidence_column(task)}" for role in ROLES]
             if numbers[0] not in table:
                 raise InputError(f"{file} was written by an earlier version; run dvc repro")
         return table.astype(dict.fromkeys(numbers, float))
+
+
+def confidence_column(task: Task) -> str:
+    """Ends the name of a role's column: of several answers to a text, the confidence is that of the
+    least sure one."""
+    return "confidence" if task.kind == "classification" else "least_confidence"
 
 
 def per_class(predictions: pd.DataFrame, task: Task) -> list[dict]:
@@ -73,28 +80,35 @@ def _targets(names: pd.Series, task: Task) -> np.ndarray:
     return np.array([[f", {label}, " in row for label in task.labels] for row in padded], int)
 
 
-def worst(predictions: pd.DataFrame, labels: list[str]) -> list[str]:
+def counted(predictions: pd.DataFrame, role: str) -> pd.DataFrame:
+    """How many rows have each pair of actual and predicted label: columns as PAIRS."""
+    pairs = predictions[["actual", role]].value_counts().reset_index()
+    return pairs.set_axis(PAIRS, axis=1)
+
+
+def worst(pairs: pd.DataFrame, labels: list[str]) -> list[str]:
     """The SHOWN labels with the most rows that the student takes for another label, or another for
-    them; all in their order if there are no more."""
-    wrong = predictions[predictions["student"] != predictions["actual"]]
-    errors = pd.concat([wrong["actual"], wrong["student"]]).value_counts()
+    them; all in their order if there are no more. pairs: the student's, as `counted`."""
+    wrong = pairs[pairs["predicted"] != pairs["actual"]]
+    errors = wrong.groupby("actual")["count"].sum()
+    errors = errors.add(wrong.groupby("predicted")["count"].sum(), fill_value=0)
     chosen = set(sorted(labels, key=lambda label: -errors.get(label, 0))[:SHOWN])
     return [label for label in labels if label in chosen]
 
 
-def confusion(predictions: pd.DataFrame, role: str, labels: list[str], label_count: int) -> dict:
+def confusion(pairs: pd.DataFrame, role: str, labels: list[str], label_count: int) -> dict:
     """Counts of actual (rows) and predicted (columns) labels; if there are more labels than those
-    shown, a last column counts the predictions of the others."""
+    shown, a last column counts the predictions of the others. pairs: the role's, as `counted`."""
     index = {label: i for i, label in enumerate(labels)}
-    rows = predictions[predictions["actual"].isin(index)]
+    rows = pairs[pairs["actual"].isin(index)]
     counts = np.zeros((len(labels), len(labels) + 1), int)
-    predicted = rows[role].map(index).fillna(len(labels)).astype(int)
-    np.add.at(counts, (rows["actual"].map(index), predicted), 1)
+    predicted = rows["predicted"].map(index).fillna(len(labels)).astype(int)
+    np.add.at(counts, (rows["actual"].map(index), predicted), rows["count"])
     columns = [*labels, "other"] if len(labels) < label_count else labels
     shown = counts[:, : len(columns)]
     return {
         "role": role, "labels": labels, "columns": columns, "counts": shown.tolist(),
-        "max": max(1, int(shown.max())),
+        "max": max(1, int(shown.max())), "label_count": label_count,
     }  # fmt: skip
 
 
@@ -103,12 +117,11 @@ def disagreements(name: str, task: Task, predictions: pd.DataFrame) -> tuple[int
     texts, cut at MOST_CHARACTERS: those of which the student is most sure first; for scores, those
     that differ most."""
     differ = predictions[predictions["teacher"] != predictions["student"]]
-    if task.kind == "classification":
-        order = differ["student_confidence"]
-    elif task.kind == "regression":
+    column = confidence_column(task)
+    if task.kind == "regression":
         order = (differ["student"] - differ["teacher"]).abs()
     else:
-        order = pd.Series(0, differ.index)
+        order = differ[f"student_{column}"]
     differ = differ.loc[order.sort_values(ascending=False, kind="stable").index]
     shown = differ[:TEXTS]
     file = paths.tables(name) / f"{task.test_split}.parquet"
@@ -120,7 +133,7 @@ def disagreements(name: str, task: Task, predictions: pd.DataFrame) -> tuple[int
     nothing = "no entity" if task.kind == "tokens" else "no label"
     rows = [
         {"text": text, "actual": _named(row["actual"], nothing), **{
-            role: (_named(row[role], nothing), row.get(f"{role}_confidence")) for role in ROLES
+            role: (_named(row[role], nothing), row.get(f"{role}_{column}")) for role in ROLES
         }}
         for text, row in zip(cut, shown.to_dict("records"), strict=True)
     ]  # fmt: skip
