@@ -49,6 +49,14 @@ def test_entity_scores_are_those_of_seqeval(rows):
         assert [*values.values()] == pytest.approx([*expected.values()], abs=1e-4)
 
 
+@given(rows=st.lists(ROW, min_size=1, max_size=6))
+def test_agreement_is_the_share_of_words_with_the_same_label(rows):
+    table, logits, *_ = scored(rows, task())
+    equal = [target == predicted for row in rows for target, predicted in row]
+    pair = compared(logits, table, task())
+    assert METRICS["agreement"](*pair) == pytest.approx(sum(equal) / len(equal))
+
+
 def test_parts_of_speech_have_an_accuracy_alone():
     words = Task("tokens", LABELS[1:], False, ["word_accuracy"], [])
     table, logits, *_ = scored([[(0, 0), (1, 2)], [(3, 3)]], words)

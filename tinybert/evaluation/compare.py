@@ -38,7 +38,7 @@ def compare_models(name: str, max_length: int, stride: int = 0) -> dict:
     linear = None
     if task.kind == "classification" and task.has_labels:
         linear = fit_linear(_table(name, "train"), _table(name, "dev"), task)
-    elif task.kind == "tokens":
+    elif task.kind == "tokens" and task.has_labels:
         linear = fit_tagger(_table(name, "train"), task)
 
     def score(split: str) -> tuple[Rows, dict[str, np.ndarray], dict]:
@@ -61,7 +61,9 @@ def compare_models(name: str, max_length: int, stride: int = 0) -> dict:
             if fit:
                 part["calibration"]["fitted_on_it"] = split == CHOOSES
         if not task.has_labels and split not in task.answered:
-            _add_agreement(part, pairs)
+            answers = prediction(logits["teacher"], target)
+            agreements = {m: compared(values, rows, task, answers) for m, values in logits.items()}
+            _add_agreement(part, agreements)
         if task.kind == "tokens":
             part["types"] = {
                 m: type_scores(target, prediction(logits[m], target), rows.words.starts, task)
@@ -131,10 +133,9 @@ def _scores(
     }
 
 
-def _add_agreement(part: dict, pairs: dict[str, tuple[np.ndarray, np.ndarray]]) -> None:
-    """Adds each model's agreement with the teacher to a split's scores on gold labels."""
-    _, answers = pairs["teacher"]
-    agreements = {model: (answers, predicted) for model, (_, predicted) in pairs.items()}
+def _add_agreement(part: dict, agreements: dict[str, tuple[np.ndarray, np.ndarray]]) -> None:
+    """Adds each model's agreement with the teacher to a split's scores on gold labels. agreements:
+    the teacher's answers and each model's, as METRICS take them."""
     for model, values in _scores(agreements, [AGREEMENT]).items():
         part[model] |= values
     part["intervals"]["student"][AGREEMENT] = _interval(*agreements["student"], METRICS[AGREEMENT])

@@ -36,16 +36,23 @@ def prediction(logits: np.ndarray, target: np.ndarray) -> np.ndarray:
     return logits[:, 0].astype(float) if logits.shape[1] == 1 else logits.argmax(axis=1)
 
 
-def compared(logits: np.ndarray, rows: "Rows", task: Task) -> tuple[np.ndarray, np.ndarray]:
+def compared(
+    logits: np.ndarray, rows: "Rows", task: Task, answers: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Targets and predictions as METRICS take them, with an entry for each row.
 
-    For labels of words an entry is word_scores.counts.
+    For labels of words an entry is word_scores.counts. answers: the teacher's predictions, which
+    are the targets then; words that no model reads, as after max_length, do not count.
     """
     target = rows.columns[task.target]
     predicted = prediction(logits, target)
+    target = target if answers is None else answers
     if task.kind != "tokens":
         return target, predicted
-    return word_scores.counts(target, predicted, rows.words.starts, task)
+    words = rows.words
+    if answers is None:
+        return word_scores.counts(target, predicted, words.starts, task)
+    return word_scores.counts(target[words.index], predicted[words.index], words.begins, task)
 
 
 def is_near_chance(logits: np.ndarray, target: np.ndarray) -> bool:
@@ -96,7 +103,9 @@ def _accuracy(target: np.ndarray, predicted: np.ndarray) -> float:
 
 
 def _agreement(target: np.ndarray, predicted: np.ndarray) -> float:
-    """See task.AGREEMENT_IS; scores are floating-point numbers."""
+    """See task.AGREEMENT_IS; scores are floating-point numbers, and of words there are counts."""
+    if predicted.shape != target.shape:
+        return METRICS["word_accuracy"](target, predicted)
     if np.issubdtype(predicted.dtype, np.floating):
         return METRICS["pearson"](target, predicted)
     return (target == predicted).mean()

@@ -22,7 +22,7 @@ CHOOSES = "dev"  # the split that chooses the epoch
 AGREEMENT = "agreement"  # the metric of answered splits
 AGREEMENT_IS = (
     "Agreement is the share of equal answers of a model and of the teacher, label by label where a "
-    "text may have several; for scores, their correlation."
+    "text may have several, word by word where words have labels; for scores, their correlation."
 )
 # That are trained and scored, and what people read.
 MODELS = {
@@ -39,8 +39,8 @@ class Task:
     """kind: "classification", "multi_label", "regression" or "tokens". labels: class names in the
     order of their numbers, empty for regression. pair: whether a row has two texts. metrics:
     reported; the first chooses the best epoch. splits: those that have a table. answered: those of
-    them whose targets are the teacher's answers, since they have no labels; for tokens none.
-    probable: those whose targets are the most probable labels that the files give."""
+    them whose targets are the teacher's answers, since they have no labels. probable: those whose
+    targets are the most probable labels that the files give."""
 
     kind: str
     labels: list[str]

@@ -1,5 +1,6 @@
 """A fine-tuned teacher that the user brings: checked, its outputs in the order of the labels."""
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,11 @@ from tinybert.models import checks, predict, pretrained
 from tinybert.models.device import output_layer
 from tinybert.models.encode import read_rows
 from tinybert.models.folder import classifier_class, load_classifier, save_model
+from tinybert.models.rows import Words
 from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.task_data import TaskData
+from tinybert.tasks import word_scores
 from tinybert.tasks.task import Task
 
 KEY = "task.<name>.data.teacher"  # of params.yaml, for errors
@@ -88,7 +91,7 @@ def outputs(source: TaskData) -> tuple[str, list[str]]:
     """
     first = source.members[0]
     config, _ = pretrained.read_config(first.teacher, source.teacher_revision, KEY)
-    kind = source.kind
+    kind = source.kind or ("tokens" if labels_words(config) else None)
     if kind is None:
         is_multi_label = config.problem_type == "multi_label_classification"
         kind = "multi_label" if is_multi_label else "classification"
@@ -96,14 +99,21 @@ def outputs(source: TaskData) -> tuple[str, list[str]]:
     return kind, [] if kind == "regression" else first.teacher_labels or _names(config)
 
 
+def labels_words(config: PreTrainedConfig) -> bool:
+    """Whether a fine-tuned model labels words, by its config."""
+    return any("TokenClassification" in head for head in config.architectures or ())
+
+
 def answer(
     tables: Path, task: Task, folders: list[Path], max_length: int, stride: int = 0
 ) -> dict[str, dict]:
-    """Writes the teacher's answers into the tables that have no labels, as their targets.
+    """Writes the teacher's answers into the tables that have no labels, as their targets. Words
+    that it does not read, as after max_length, have no answer, and leave their table.
 
     folders: of the teacher, or of the members of an ensemble. max_length, stride: as of read_rows.
-    Returns, for each of these splits, how often each label was given, or the range of the scores,
-    as prepare_task counts gold ones.
+    Returns, for each of these splits, its rows, and how often each label was given, or the range of
+    the scores, as prepare_task counts gold ones; of words how many rows have each label or type, O
+    among them.
     """
     models, tokenizer = [load_classifier(f) for f in folders], load_tokenizer(folders[0])
     counts = {}
@@ -112,10 +122,33 @@ def answer(
         rows = read_rows(file, tokenizer, max_length, stride)
         # In the precision in which models are evaluated.
         logits = predict.mean_logits(models, rows, "fp32", f"the teacher's answers on {split}")
-        table = pq.read_table(file).append_column(task.target, _answers(logits, task.kind))
+        table = pq.read_table(file)
+        if task.kind == "tokens":
+            table = _with_tags(table, logits, rows.words)
+            counts[split] = {"rows": len(table), **_count_tags(table, task)}
+        else:
+            table = table.append_column(task.target, _answers(logits, task.kind))
+            counts[split] = {"rows": len(table), **_count(logits, task)}
         pq.write_table(table, file)
-        counts[split] = _count(logits, task)
     return counts
+
+
+def _with_tags(table: pa.Table, logits: np.ndarray, words: Words) -> pa.Table:
+    """The sentences that have a word with a token, these words alone, and their labels as tags.
+    logits: (words, classes)."""
+    begins = pa.array(words.begins, pa.int32())
+    read = table["words"].combine_chunks().flatten().take(pa.array(words.index))
+    tags = pa.array(logits[words.index].argmax(axis=1))
+    place = table.column_names.index("words")
+    table = table.set_column(place, "words", pa.ListArray.from_arrays(begins, read))
+    table = table.append_column("tags", pa.ListArray.from_arrays(begins, tags))
+    return table.filter(pa.array(np.diff(words.begins) > 0))
+
+
+def _count_tags(table: pa.Table, task: Task) -> dict:
+    names = word_scores.type_names(task)
+    rows = Counter(name for tags in table["tags"].to_pylist() for name in {names[i] for i in tags})
+    return {"labels": {name: rows[name] for name in dict.fromkeys(names)}}
 
 
 def _answers(logits: np.ndarray, kind: str) -> pa.Array:
@@ -165,7 +198,7 @@ def check(source: TaskData, task: Task, base: Path, shape: tuple[str, ...] = SHA
             f"pretrained.model. {MEND if shape == SHAPE else 'Remove it'}. {ANSWERS}"
         )
     heads, wanted = config.architectures or [], task.kind == "tokens"
-    if heads and any("TokenClassification" in head for head in heads) != wanted:
+    if heads and labels_words(config) != wanted:
         raise InputError(
             f"params.yaml: the teacher {name} is a {heads[0]}, and the task labels "
             f"{'words' if wanted else 'texts'}: use another teacher, or "
