@@ -228,11 +228,6 @@ def test_answers_from_elsewhere_are_refused(tmp_path):
     refused(tmp_path, r"train\.jsonl has the column logits", TOKENS, train__jsonl=rows)
 
 
-def test_texts_without_tags_are_not_enough_with_a_teacher(tmp_path):
-    section = TOKENS | {"teacher": "somewhere"}
-    refused(tmp_path, "needs words with tags there", section, unlabeled__txt="Ada met Bo")
-
-
 @pytest.mark.parametrize(
     ("name", "text"),
     [

@@ -63,7 +63,7 @@ def summary(task: Task, statistics: dict[str, dict]) -> str:
     statistics: of each split, those of `prepare_task`.
     """
     labels = f", labels: {preview(task.labels)}" if task.labels else ""
-    scheme = statistics.get("train", {}).get("scheme")
+    scheme = next((counts["scheme"] for counts in statistics.values() if "scheme" in counts), None)
     scheme = f", scheme of the files: {scheme}" if scheme else ""
     lines = [f"{task.kind}{' of pairs' if task.pair else ''}{labels}{scheme}"]
     if not task.has_labels:

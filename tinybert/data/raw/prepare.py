@@ -98,8 +98,11 @@ def read_tables(
     Arguments and errors: as of prepare_task.
     """
     notices: dict[str, dict] = {}
-    if section.kind == "tokens":
-        kind, (names, tables) = "tokens", sentences.read(raw, section, notices, tokenizer)
+    kind = section.kind
+    if kind is None and section.teacher and raw_tables.has_texts_alone(raw):
+        kind = teacher.outputs(section)[0]
+    if kind == "tokens":
+        names, tables = sentences.read(raw, section, notices, tokenizer)
     else:
         kind, names, tables = _read(raw, section, notices)
     same.mark(tables, tokenizer, max_length)

@@ -114,11 +114,9 @@ def _without_labels(raw: Path, section: TaskData, unlabeled: Path | None) -> str
     """What a task without a train file lacks, for a message."""
     if any(file.suffix in WORD_SUFFIXES for file in raw.iterdir()) and section.kind is None:
         return WORDS
-    if section.kind == "tokens":
-        return "kind: tokens needs words with tags there, also with a fine-tuned teacher"
     if section.teacher:
         return "Without labels, name the file with the texts unlabeled instead of train"
-    if unlabeled is not None and unlabeled.suffix in SUFFIXES:
+    if unlabeled is not None and unlabeled.suffix in SUFFIXES and section.kind != "tokens":
         _, columns, options = _options(section)
         content = records.read(unlabeled, options)
         if values := given.read(str(unlabeled), content, columns):
@@ -130,6 +128,12 @@ def _without_labels(raw: Path, section: TaskData, unlabeled: Path | None) -> str
         "Without labels, set teacher: MODEL, one that is fine-tuned, under the task's data in "
         "params.yaml, and name the file with the texts unlabeled instead of train"
     )
+
+
+def has_texts_alone(raw: Path) -> bool:
+    """Whether a raw folder has texts without labels, and no train file of any format."""
+    stems = {file.stem for file in raw.iterdir()} if raw.is_dir() else set()
+    return "train" not in stems and not stems.isdisjoint(STEMS["unlabeled"])
 
 
 def drop_broken(section: TaskData) -> bool:
@@ -158,8 +162,7 @@ def find_files(raw: Path, section: TaskData, suffixes: tuple[str, ...]) -> dict[
             raise InputError(f"{raw} has {both}: keep one of them")
         if matches:
             files[split] = matches[0]
-    is_answered = section.teacher and section.kind != "tokens" and "unlabeled" in files
-    if "train" not in files and not is_answered:
+    if "train" not in files and not (section.teacher and "unlabeled" in files):
         expected = " or ".join(names["train"])
         present = ", ".join(sorted(file.name for file in raw.iterdir())) or "nothing"
         raise InputError(
