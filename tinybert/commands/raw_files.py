@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from tinybert.commands import other_files
 from tinybert.commands.spreadsheet import SPREADSHEET, Origin, is_spreadsheet, write_csv
 from tinybert.data.raw import records
 from tinybert.data.raw.decoding import lines
@@ -30,7 +31,8 @@ def splits_of(files: list[Path]) -> dict[str, Path]:
             raise InputError(f"{file} {problem}")
         if file.suffix.lower() not in (*SUFFIXES, *WORD_SUFFIXES, SPREADSHEET):
             kinds = ", ".join((*SUFFIXES, *WORD_SUFFIXES, SPREADSHEET))
-            raise InputError(f"{file} ends in none of {kinds}; rename it, or save it as one")
+            unknown = f"ends in none of {kinds}; rename it, or save it as one"
+            raise InputError(f"{file} {other_files.remedy(file) or unknown}")
         split = split_of(file.stem)
         if split is None:
             others.append(file)

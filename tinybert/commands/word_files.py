@@ -109,7 +109,7 @@ def _is_of_words(file: Path, encoding: str) -> bool:
 
 def _has_texts(rows: list[list[str]]) -> bool:
     """Whether rows are those of a table of texts, in which a blank line is a mistake: most cells of
-    a column are texts, or the first row names a text and its label, and no word is outside."""
+    a column are texts, or the first row names a text and its label, and no tag is O."""
     if any(sum(map(_is_text, column)) > len(rows) / 2 for column in zip(*rows, strict=True)):
         return True
     names = set(map(normal, rows[0]))
