@@ -175,9 +175,9 @@ def test_broken_files_are_named_and_nothing_is_written(project):
     Path("tickets.tsv").write_text("text\tlabel\ngood film\tpos\nbad film\n")
     with pytest.raises(InputError, match=r"^tickets.tsv, line 3: 1 field, the first line has 2"):
         init.init(request(Path("tickets.tsv")))
-    with pytest.raises(InputError, match=r"notes.doc ends in none of"):
-        Path("notes.doc").touch()
-        init.init(request(Path("notes.doc")))
+    with pytest.raises(InputError, match=r"notes.md ends in none of"):
+        Path("notes.md").touch()
+        init.init(request(Path("notes.md")))
     with pytest.raises(InputError, match=r"none.csv is missing"):
         init.init(request(Path("none.csv")))
     assert not Path("data/raw").exists()

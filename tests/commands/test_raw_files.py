@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tinybert.commands import raw_files
+from tinybert.commands.sources import Source
 from tinybert.data.raw import records
 from tinybert.data.raw.columns import header_test
 from tinybert.data.raw.records import Options
@@ -34,7 +35,7 @@ def files(folder: Path, *names: str) -> list[Path]:
 )
 def test_names_say_which_split_a_file_is(tmp_path, names, splits):
     found = raw_files.splits_of(files(tmp_path, *names))
-    assert {split: file.name for split, file in found.items()} == splits
+    assert {split: source.files[0].name for split, source in found.items()} == splits
 
 
 @pytest.mark.parametrize(
@@ -81,7 +82,7 @@ def test_other_rows_stay_byte_for_byte(tmp_path, text):
 def test_a_divided_link_leaves_the_users_file_alone(tmp_path):
     users = tmp_path / "mine.csv"
     users.write_text("text,label\na,x\nb,y\n")
-    staged, _ = raw_files.stage({"train": users}, tmp_path / "staged")
+    staged, _ = raw_files.stage({"train": Source((users,))}, tmp_path / "staged")
     [train] = staged
     raw_files.divide(train, options(), [3], train.with_stem("test"))
     assert users.read_text() == "text,label\na,x\nb,y\n"

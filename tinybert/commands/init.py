@@ -79,8 +79,8 @@ def init(request: Request) -> None:
     _check_name(request.name, settings)
     files = raw_files.splits_of(request.files)
     form = texts.Form(encoding=request.encoding or "utf-8", quoted=request.quoted)
-    for file in files.values():
-        spreadsheet.check_options(str(file), form.not_of_spreadsheets())
+    for source in files.values():
+        spreadsheet.check_options(str(source.files[0]), form.not_of_spreadsheets())
     if request.corpus is not None:
         request = replace(request, corpus=_corpus(request.corpus))
     word_files.section(**request.data())  # mistakes in options show first

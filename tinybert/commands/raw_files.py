@@ -1,28 +1,28 @@
 """The files that `tinybert init` is given: which split each is, and what goes into data/raw."""
 
-import re
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from tinybert.commands import other_files, sources
+from tinybert.commands.sources import Source
 from tinybert.commands.spreadsheet import SPREADSHEET, Origin, is_spreadsheet, write_csv
-from tinybert.data.raw import records
+from tinybert.data.raw import parquet, records
 from tinybert.data.raw.decoding import lines
 from tinybert.data.raw.raw_tables import STEMS
 from tinybert.data.raw.records import SUFFIXES, WORD_SUFFIXES, Options
 from tinybert.pipeline.errors import InputError
 
-SPLITS = {stem: split for split, stems in STEMS.items() for stem in stems}
 NAMES = ", ".join(stems[0] for stems in STEMS.values())
 
 
-def splits_of(files: list[Path]) -> dict[str, Path]:
-    """Each split's file, by a name such as test.csv or reviews-test.csv; a single file of another
-    name is train. Raises InputError if a file cannot be read or is of no known kind, or if it is
-    not clear which split it is."""
-    found: dict[str, Path] = {}
+def splits_of(files: list[Path]) -> dict[str, Source]:
+    """What each split's rows are, by the names of files, such as test.csv or reviews-test.csv, and
+    of sheets; a single file of another name is train. Raises InputError if a file cannot be read or
+    is of no known kind, or if it is not clear which split it is."""
+    found: dict[str, Source] = {}
     others = []
     for file in files:
         if not file.is_file():
@@ -30,14 +30,15 @@ def splits_of(files: list[Path]) -> dict[str, Path]:
             raise InputError(f"{file} {problem}")
         if file.suffix.lower() not in (*SUFFIXES, *WORD_SUFFIXES, SPREADSHEET):
             kinds = ", ".join((*SUFFIXES, *WORD_SUFFIXES, SPREADSHEET))
-            raise InputError(f"{file} ends in none of {kinds}; rename it, or save it as one")
-        split = split_of(file.stem)
+            unknown = f"ends in none of {kinds}; rename it, or save it as one"
+            raise InputError(f"{file} {other_files.remedy(file) or unknown}")
+    for split, source in sources.find(files):
         if split is None:
-            others.append(file)
+            others.append(source)
         elif split in found:
-            raise InputError(f"{found[split]} and {file} are both {split}; give one of them")
+            raise InputError(f"{found[split]} and {source} are both {split}; give one of them")
         else:
-            found[split] = file
+            found[split] = source
     if len(others) > 1 or (others and "train" in found):
         names = " and ".join(map(str, others))
         raise InputError(f"{names}: name each file after its split: {NAMES} (or reviews-test.csv)")
@@ -48,30 +49,38 @@ def splits_of(files: list[Path]) -> dict[str, Path]:
     return {split: found[split] for split in STEMS if split in found}
 
 
-def split_of(stem: str) -> str | None:
-    """The split that a file's name says, as a whole or as its only such part."""
-    if stem.lower() in SPLITS:
-        return SPLITS[stem.lower()]
-    parts = {SPLITS[part] for part in re.split(r"[-_. ]+", stem.lower()) if part in SPLITS}
-    return parts.pop() if len(parts) == 1 else None
-
-
-def stage(files: dict[str, Path], folder: Path) -> tuple[dict[Path, Origin], list[str]]:
+def stage(given: dict[str, Source], folder: Path) -> tuple[dict[Path, Origin], list[str]]:
     """Fills a new folder as data/raw/TASK: links to the files, under the names of their splits;
-    spreadsheets become .csv. Returns each new file's origin, and lines on what was left out."""
+    spreadsheets become .csv, and shards one file. Returns each new file's origin, and lines on what
+    was left out."""
     folder.mkdir()
-    origins, notes = {}, []
-    for split, file in files.items():
+    origins, notes = {}, sources.unread_sheets(given.values())
+    for split, source in given.items():
+        file, *others = source.files
         if is_spreadsheet(file.name):
             staged = folder / f"{split}.csv"
-            written = write_csv(file, staged)
+            written = write_csv(file, staged, source.sheet)
             origins[staged] = Origin(file, written.sheet, written.rows)
             notes += written.notes
-        else:
-            staged = folder / f"{split}{file.suffix.lower()}"
+            continue
+        staged = folder / f"{split}{file.suffix.lower()}"
+        origins[staged] = Origin(str(source))
+        if not others:
             staged.symlink_to(file.resolve())
-            origins[staged] = Origin(file)
+        elif staged.suffix == ".parquet":
+            parquet.join(source.files, staged)
+        else:
+            _join(source.files, staged)
     return origins, notes
+
+
+def _join(files: Iterable[Path], out: Path) -> None:
+    """Writes the lines of all files of UTF-8."""
+    with out.open("wb") as stream:
+        for file in files:
+            with file.open("rb") as shard:
+                for line in shard:
+                    stream.write(line if line.endswith(b"\n") else line + b"\n")
 
 
 def divide(

@@ -24,10 +24,11 @@ LINE_END = re.compile(r"\r\n|\r|\n")
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a staged file comes from. sheet: of a spreadsheet. rows: the sheet's row, or the line,
-    in which each of its lines was; empty if each was there."""
+    """Where a staged file comes from. file: its path, or what names its shards. sheet: of a
+    spreadsheet. rows: the sheet's row, or the line, in which each of its lines was; empty if each
+    was there."""
 
-    file: Path
+    file: Path | str
     sheet: str = ""
     rows: list[int] = field(default_factory=list)
 
@@ -97,12 +98,10 @@ class Written:
     notes: list[str]
 
 
-def write_csv(file: Path, out: Path) -> Written:
-    """Writes the first visible sheet.
-
-    Formulas become the values that Excel saved; cells that are merged over rows all have the value.
-    Raises InputError that names the file if it cannot be read or has no rows.
-    """
+@contextmanager
+def _opened(file: Path, **options: bool) -> Iterator[list["Worksheet"]]:
+    """The visible sheets; all, if none is. options: of openpyxl. Raises InputError that names the
+    file if it cannot be read."""
     from openpyxl import load_workbook
 
     try:
@@ -110,11 +109,9 @@ def write_csv(file: Path, out: Path) -> Written:
             size = sum(part.file_size for part in archive.infolist())
         if size > LIMIT:
             raise InputError(f"{file} holds {size:,} bytes; save the sheet as .csv in UTF-8")
-        book = load_workbook(file, data_only=True)  # read_only would know no merged cells
+        book = load_workbook(file, data_only=True, **options)
         visible = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
-        sheet, *others = visible or book.worksheets
-        _fill_merged(sheet)
-        rows = [[_text(value) for value in row] for row in sheet.iter_rows(values_only=True)]
+        yield visible or book.worksheets
         book.close()
     except InputError:
         raise
@@ -124,8 +121,29 @@ def write_csv(file: Path, out: Path) -> Written:
         raise InputError(
             f"{file} cannot be read as a spreadsheet ({error}); save the sheet as .csv in UTF-8"
         ) from error
+
+
+def visible_sheets(file: Path) -> list[str]:
+    """The names of the visible sheets, in order. Raises InputError as write_csv does."""
+    with _opened(file, read_only=True) as sheets:
+        return [sheet.title for sheet in sheets]
+
+
+def write_csv(file: Path, out: Path, name: str = "") -> Written:
+    """Writes the visible sheet of that name, or the first one.
+
+    Formulas become the values that Excel saved; cells that are merged over rows all have the value.
+    Raises InputError that names the file if it cannot be read or has no rows.
+    """
+    with _opened(file) as sheets:  # read_only would know no merged cells
+        sheet = next(sheet for sheet in sheets if name in ("", sheet.title))
+        others = [] if name else sheets[1:]
+        _fill_merged(sheet)
+        rows = [[_text(value) for value in row] for row in sheet.iter_rows(values_only=True)]
     filled = {number: row for number, row in enumerate(rows, start=1) if any(row)}
     names = ", ".join(other.title for other in others)
+    if not filled and name:
+        raise InputError(f"{file}: the sheet {name} is empty; fill it, or remove it")
     if not filled:
         raise InputError(
             f"{file}: the first sheet, {sheet.title}, is empty; move the data there"
@@ -142,7 +160,8 @@ def write_csv(file: Path, out: Path) -> Written:
         written.notes.append(f"{file}: the first sheet, {sheet.title}, is read; not {names}")
     if empty := max(filled) - len(filled):
         rows_are = plural(empty, "empty row is", "empty rows are")
-        written.notes.append(f"{file}: {rows_are} left out")
+        where = f"{file} (sheet {name})" if name else file
+        written.notes.append(f"{where}: {rows_are} left out")
     return written
 
 

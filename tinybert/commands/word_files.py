@@ -1,6 +1,8 @@
 """Files of words with tags, as `tinybert evaluate` and `tinybert init` read them."""
 
+import re
 import sys
+from collections import Counter
 from collections.abc import Collection, Iterable
 from itertools import islice
 from pathlib import Path
@@ -10,14 +12,17 @@ from pydantic import ValidationError
 from tinybert.commands import texts
 from tinybert.commands.texts import Form
 from tinybert.data.raw import tagged
-from tinybert.data.raw.columns import Table, normal
-from tinybert.data.raw.conll import DOCUMENT, TEXTS
+from tinybert.data.raw.columns import SINGLES, TARGETS, Table, normal
+from tinybert.data.raw.conll import DOCUMENT, TAGS, TEXTS
 from tinybert.data.raw.decoding import lines
 from tinybert.data.raw.records import SUFFIXES, WORD_SUFFIXES, Options, in_params, open_rows
+from tinybert.models.words import ALONE
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.task_data import TaskData
 
 SAMPLE = 1000  # lines or rows that show what a file is
+UNSPACED = re.compile(f"[{ALONE}]")
+LONGEST = 8  # characters of a word without spaces
 NUMBERS = in_params("labels", "[O, B-..., ...]") + ", the names in the order of the numbers"
 
 
@@ -86,26 +91,51 @@ def _is_of_words(file: Path, encoding: str) -> bool:
         if file.suffix in (".jsonl", ".parquet"):
             options = Options(lambda cells: True, encoding, remedy=texts.as_option)
             opened = open_rows(stream, str(file), file.suffix, options)
-            return any(
-                _has_tags(dict(zip(opened.names, row, strict=False)))
-                for _, row in islice(opened.rows, SAMPLE)
-            )
+            first = islice(opened.rows, SAMPLE)
+            found = [dict(zip(opened.names, row, strict=False)) for _, row in first]
+            tagged_rows = Counter(map(_tagged, found))  # sets of labels may be as many by chance
+            return tagged_rows[True] > tagged_rows[False] or any(map(_has_spans, found))
         text = lines(stream, str(file), encoding, texts.as_option)
         sample = [line.strip("\r\n") for line in islice(text, SAMPLE)]
     # A blank line between lines of equal columns, which a table of texts cannot have.
     sample = "\n".join(sample).strip().split("\n")
-    rows = [row for row in sample if row.strip() and not row.startswith(("#", DOCUMENT))]
-    separator = "\t" if rows and "\t" in rows[0] else None
-    widths = {len(row.split(separator)) for row in rows}
-    return "" in map(str.strip, sample) and len(widths) == 1 and min(widths) > 1
+    content = [s for s in sample if s.strip() and not s.startswith(("#", DOCUMENT))]
+    separator = "\t" if content and "\t" in content[0] else None
+    rows = [line.split(separator) for line in content]
+    widths = set(map(len, rows))
+    is_in_blocks = "" in map(str.strip, sample) and len(widths) == 1 and min(widths) > 1
+    return is_in_blocks and not (separator and _has_texts(rows))
 
 
-def _has_tags(row: dict) -> bool:
-    """Whether a row of JSON Lines or Parquet has words and as many tags, or spans of characters."""
-    values = {normal(name): value for name, value in row.items()}
-    named = [values.get(name) for name in TEXTS]
-    if any(isinstance(value, list) and value for value in named):
+def _has_texts(rows: list[list[str]]) -> bool:
+    """Whether rows are those of a table of texts, in which a blank line is a mistake: most cells of
+    a column are texts, or the first row names a text and its label, and no tag is O."""
+    if any(sum(map(_is_text, column)) > len(rows) / 2 for column in zip(*rows, strict=True)):
         return True
+    names = set(map(normal, rows[0]))
+    is_header = not names.isdisjoint(SINGLES) and not names.isdisjoint(TARGETS)
+    return is_header and all(row[-1].strip() != "O" for row in rows)
+
+
+def _is_text(cell: str) -> bool:
+    return len(cell.split()) > 1 or len(UNSPACED.findall(cell)) > LONGEST
+
+
+def _tagged(row: dict) -> bool | None:
+    """Whether a row of JSON Lines or Parquet has as many tags as words; None without words."""
+    values = {normal(name): value for name, value in row.items()}
+    words = next((values[name] for name in TEXTS if isinstance(values.get(name), list)), None)
+    if not words:
+        return None
+    has_text = any(isinstance(value, str) and _is_text(value) for value in values.values())
+    names = TAGS if has_text else values.keys() - TEXTS  # beside a text, a list may be of lemmas
+    lists = [values[name] for name in names if isinstance(values.get(name), list)]
+    return any(len(value) == len(words) for value in lists)
+
+
+def _has_spans(row: dict) -> bool:
+    """Whether a row of JSON Lines or Parquet has spans of characters."""
+    values = {normal(name): value for name, value in row.items()}
     spans = [values[name] for name in tagged.SPANS if name in values]
     if any(isinstance(value, dict) and {"start", "end"} <= value.keys() for value in spans):
         return True
