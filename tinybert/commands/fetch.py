@@ -100,16 +100,15 @@ def _with_label_names(rows: Dataset) -> tuple[Dataset, int]:
     return rows, missing
 
 
-def _parts(feature: object) -> dict[str, object] | None:
-    """What a struct, or a list's item, consists of; a list's item has the name \"\"."""
+def _parts(feature: object) -> dict[str, object]:
+    """What a struct consists of, or a list, whose item has an empty name."""
     if isinstance(feature, dict):
         return feature
-    return {"": feature.feature} if hasattr(feature, "feature") else None
+    return {"": feature.feature} if hasattr(feature, "feature") else {}
 
 
 def _has_names(feature: object) -> bool:
-    parts = _parts(feature)
-    return isinstance(feature, ClassLabel) or any(map(_has_names, (parts or {}).values()))
+    return isinstance(feature, ClassLabel) or any(map(_has_names, _parts(feature).values()))
 
 
 def _named(value: object, feature: object) -> object:
@@ -118,12 +117,11 @@ def _named(value: object, feature: object) -> object:
         return None if value in (None, -1) else feature.int2str(value)
     if value is None or not _has_names(feature):
         return value
-    parts = _parts(feature)
     if isinstance(feature, dict):
-        named = {key: _named(value[key], part) for key, part in parts.items()}
-        hidden = [key for key, part in parts.items() if named[key] is None and _has_names(part)]
+        named = {key: _named(value[key], part) for key, part in feature.items()}
+        hidden = [key for key, part in feature.items() if named[key] is None and _has_names(part)]
         return None if hidden else named
-    named = [_named(item, parts[""]) for item in value]
+    named = [_named(item, feature.feature) for item in value]
     return None if None in named else named
 
 
