@@ -133,6 +133,40 @@ def test_tags_of_words_keep_their_names(tmp_path, initialised):
     assert statistics["dev"]["labels"].keys() == {"PER"}
 
 
+@pytest.mark.parametrize("hidden", [[-1, -1], None])
+def test_hidden_tags_leave_their_split_out(tmp_path, hidden):
+    source = source_of(
+        tmp_path,
+        Sequence(ClassLabel(names=NAMES)),
+        train=[[0, 1]] * 3 + [hidden],
+        test=[hidden] * 2,
+    )
+    report = fetch.fetch(source, "mine", tmp_path, None, None, False)
+    assert "test: 2 rows skipped, without a label" in report
+    assert "train: 4 rows, 1 of them without a label -> " in report
+    labels = pq.read_table(tmp_path / "fetched/mine/train.parquet")["label"].to_pylist()
+    assert labels == [NAMES, NAMES, NAMES, None]
+
+
+@pytest.mark.parametrize("as_lists", [False, True])
+def test_spans_keep_their_names(tmp_path, as_lists):
+    """A list of structs, and a struct of lists."""
+    span = {"start": Value("int32"), "end": Value("int32"), "label": ClassLabel(names=NAMES)}
+    rows = [[{"start": 0, "end": 5, "label": 1}], [], [{"start": 0, "end": 5, "label": -1}]]
+    named = [[{"start": 0, "end": 5, "label": "positive"}], [], None]
+    if as_lists:
+        rows, named = (
+            [row and {k: [one[k] for one in row] for k in span} for row in some]
+            for some in ([*rows[:1], *rows[2:]], [*named[:1], *named[2:]])
+        )
+    feature = Sequence(span) if as_lists else [span]
+    source = source_of(tmp_path, feature, train=rows, test=rows[-1:])
+    report = fetch.fetch(source, "mine", tmp_path, None, None, False)
+    assert "test: 1 row skipped, without a label" in report
+    labels = pq.read_table(tmp_path / "fetched/mine/train.parquet")["label"].to_pylist()
+    assert labels == named
+
+
 def test_files_of_a_task_that_params_yaml_has_are_its_raw_files(project, capsys, monkeypatch):
     """Such as that of a recipe, whose section init would not replace."""
     source = source_of(project, ClassLabel(names=NAMES), train=[0, 1], validation=[1, 0])

@@ -11,11 +11,11 @@ has the task already, as that of a recipe.
 import re
 from pathlib import Path
 
-from datasets import ClassLabel, Dataset, DatasetDict, Sequence, load_dataset
+from datasets import ClassLabel, Dataset, DatasetDict, load_dataset
 from datasets.exceptions import DatasetsError
 
 from tinybert.data.raw.columns import PAIRS, SINGLES, TARGETS
-from tinybert.data.raw.tagged import TAGS
+from tinybert.data.raw.conll import TAGS
 from tinybert.pipeline import errors
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.fields import NAME
@@ -88,22 +88,41 @@ def fetch(
 
 
 def _with_label_names(rows: Dataset) -> tuple[Dataset, int]:
-    """The rows with label names, null for -1, and the number of nulls: all rows of many a test
-    split, some of other splits."""
+    """The rows with label names, also of words and spans, null for those that have -1 or null for a
+    label; and the number of nulls: all rows of many a test split, some of other splits."""
     missing = 0
     for column, feature in rows.features.items():
-        multi_label = isinstance(feature, Sequence) or hasattr(feature, "feature")
-        kind = feature.feature if multi_label else feature
-        if not isinstance(kind, ClassLabel):
+        if not _has_names(feature):
             continue
-        values = rows[column]
-        if multi_label:
-            names = [[kind.int2str(i) for i in v] for v in values]
-        else:
-            names = [None if v in (None, -1) else kind.int2str(v) for v in values]
-            missing = max(missing, names.count(None))
+        names = [_named(value, feature) for value in rows[column]]
+        missing = max(missing, names.count(None))
         rows = rows.remove_columns(column).add_column(column, names)
     return rows, missing
+
+
+def _parts(feature: object) -> dict[str, object]:
+    """What a struct consists of, or a list, whose item has an empty name."""
+    if isinstance(feature, dict):
+        return feature
+    return {"": feature.feature} if hasattr(feature, "feature") else {}
+
+
+def _has_names(feature: object) -> bool:
+    return isinstance(feature, ClassLabel) or any(map(_has_names, _parts(feature).values()))
+
+
+def _named(value: object, feature: object) -> object:
+    """A value with names for its numbers. None if one of them is missing."""
+    if isinstance(feature, ClassLabel):
+        return None if value in (None, -1) else feature.int2str(value)
+    if value is None or not _has_names(feature):
+        return value
+    if isinstance(feature, dict):
+        named = {key: _named(value[key], part) for key, part in feature.items()}
+        hidden = [key for key, part in feature.items() if named[key] is None and _has_names(part)]
+        return None if hidden else named
+    named = [_named(item, feature.feature) for item in value]
+    return None if None in named else named
 
 
 def _next_step(task: str, folder: Path, columns: list[str], known: bool) -> str:

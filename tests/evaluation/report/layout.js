@@ -12,7 +12,9 @@ while (walker.nextNode()) {
 
 // The visible part of a rectangle in a container that scrolls.
 function clipped(rect, node) {
-  const box = node.parentElement.closest(".wide")?.getBoundingClientRect();
+  const container = node.parentElement.closest(".wide");
+  const scrolls = container && getComputedStyle(container).overflowX !== "visible";
+  const box = scrolls ? container.getBoundingClientRect() : null;
   const left = Math.max(rect.left, box?.left ?? -Infinity);
   const right = Math.min(rect.right, box?.right ?? Infinity);
   const top = Math.max(rect.top, box?.top ?? -Infinity);
@@ -75,4 +77,58 @@ for (const svg of document.querySelectorAll("svg")) {
   }
 }
 const small = [...document.querySelectorAll("svg text")].filter((text) => text.getBoundingClientRect().height < 9);
-return { overlaps, overflows, broken, covered, small: small.map((text) => text.textContent), texts: boxes.length };
+
+// Red, green, blue and how opaque, of a computed colour.
+function colour(text) {
+  const numbers = text.match(/[\d.]+/g)?.map(Number) ?? [0, 0, 0, 0];
+  return numbers.length > 3 ? numbers : [...numbers, 1];
+}
+
+function above([red, green, blue, opaque], under) {
+  return [red, green, blue].map((part, i) => opaque * part + (1 - opaque) * under[i]);
+}
+
+// The background of an element: the window's colour and what its ancestors lay above it.
+function background(element) {
+  const layers = [];
+  for (let node = element; node; node = node.parentElement) {
+    const { backgroundColor, backgroundImage } = getComputedStyle(node);
+    layers.unshift(colour(backgroundColor));
+    const gradient = backgroundImage.match(/rgba?\([^)]*\)/);
+    if (gradient) layers.splice(1, 0, colour(gradient[0]));
+  }
+  return layers.reduce((under, layer) => above(layer, under), canvas);
+}
+
+// As the Web Content Accessibility Guidelines define it.
+function luminance(rgb) {
+  const [red, green, blue] = rgb.map((part) => {
+    const share = part / 255;
+    return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+  });
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+}
+
+const probe = document.documentElement.appendChild(document.createElement("i"));
+probe.style.backgroundColor = "Canvas";
+const canvas = colour(getComputedStyle(probe).backgroundColor).slice(0, 3);
+probe.remove();
+
+const faint = [];
+for (const node of nodes) {
+  const element = node.parentElement;
+  const style = getComputedStyle(element);
+  const under = background(element);
+  const text = above(colour(element.closest("svg") ? style.fill : style.color), under);
+  const [dark, light] = [luminance(text), luminance(under)].sort((a, b) => a - b);
+  const contrast = (light + 0.05) / (dark + 0.05);
+  if (contrast < 4.5) faint.push(`${node.data.trim()}: ${contrast.toFixed(1)}`);
+}
+
+const prose = document.querySelectorAll("p, li, summary, figcaption, .prose td, .prose th, .texts td");
+const ragged = [...prose].filter((part) => !["left", "start"].includes(getComputedStyle(part).textAlign));
+
+return {
+  overlaps, overflows, broken, covered, faint, texts: boxes.length, dark: luminance(canvas) < 0.1,
+  small: small.map((text) => text.textContent), ragged: ragged.map((part) => part.textContent),
+};

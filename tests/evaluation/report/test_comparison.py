@@ -60,6 +60,20 @@ def test_the_page_shows_scores_differences_settings_and_curves(two):
     assert "The same curves in all: distill_general, finetune_teacher mine" in shown.text
 
 
+def test_the_page_says_which_differences_have_no_interval(two):
+    """Several labels, which names alone do not tell apart, are one of them."""
+    runs = [read(folder) for folder in two]
+    for run in runs:
+        table = run.predictions["mine"]
+        run.predictions["mine"] = table.rename(columns={"student_confidence": "student_least"})
+    comparison.write({"HEAD": runs[0], "other": runs[1]})
+    shown = Page(paths.COMPARISON)
+    assert shown.rows("run")["B"]["beside A"] == "+10.0"
+    assert "not for several labels, labels of words, and f1 of two classes" in shown.text
+    comparison.write({"HEAD": runs[0]})
+    assert "A difference is in points" not in Page(paths.COMPARISON).text
+
+
 def test_equal_runs_have_no_settings_and_no_curves_to_show(two):
     run = read(two[0])
     comparison.write({"one": run, "other": run})

@@ -1,8 +1,9 @@
-"""The pages in a real browser: nothing overflows, overlaps or breaks, at the widths of a phone, a
-tablet and a desk."""
+"""The pages in a real browser: nothing overflows, overlaps, breaks or is faint, on a phone, on a
+tablet in the dark, on a desk and on paper."""
 
 import shutil
 from contextlib import chdir
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -15,16 +16,21 @@ from tinybert.evaluation.report import comparison, page
 from tinybert.pipeline import paths
 from tinybert.tasks.task import Task
 
-WIDTHS = (400, 800, 1400)
+VIEWS = {  # width of the window, and what its media queries see
+    "phone": (400, "", "light"),
+    "tablet": (800, "", "dark"),
+    "desk": (1400, "", "light"),
+    "paper": (700, "print", "light"),
+}
 SCRIPT = Path(__file__).with_name("layout.js").read_text(encoding="utf-8")
 LABELS = [
     HOSTILE, "手机和电脑", "a_label_without_any_space_that_is_longer_than_a_column", "no",
-    *(f"library {i}" for i in range(30)),
+    *(f"library {i}" for i in range(300)),
 ]  # fmt: skip
 LONG = f"draws {'a' * 90} of the axes, {HOSTILE} " * 5
 PAGES = (
-    "index", "compare", "pairs", "no timings", "several labels", "words", "scores of pairs",
-    "scores, no timings",
+    "index", "compare", "two tasks of pairs", "no timings", "several labels", "words",
+    "scores of pairs", "scores, no timings",
 )  # fmt: skip
 
 
@@ -35,7 +41,9 @@ def run(made, tmp_path_factory):
     shutil.copytree(made("classification", False, False, True), folder, dirs_exist_ok=True)
     with chdir(folder):
         write_run()
-        rows = [(label, LABELS[i // 2], label) for i, label in enumerate(LABELS)] * 3
+        rows = [
+            (label, LABELS[i // 2] if i < 34 else label, label) for i, label in enumerate(LABELS)
+        ] * 3
         table = pd.DataFrame(rows, columns=["actual", "teacher", "student"])
         write_predictions(LABELS, table, LONG)
         page.write(["mine"])
@@ -46,8 +54,22 @@ def run(made, tmp_path_factory):
         (paths.log("distill_prediction", "mine") / "plots/metrics/loss.tsv").write_text(
             "step\tloss\n1\t30\n2\t0.5\n"
         )
-        comparison.write({"HEAD": first, f"a-long-name-{'x' * 80}": comparison.read()})
+        second = comparison.read()
+        runs = {"HEAD": first, f"a-long-name-{'x' * 80}": second}
+        values = ["1e-05", "bert-base-uncased", "12345678", f"data/{'x' * 60}", "", "true", "null"]
+        for i in range(comparison.MOST - 2):
+            mixed = dict(list(second.settings.items())[:30])
+            mixed = {key: values[(i + k) % len(values)] for k, key in enumerate(mixed)}
+            runs[f"run-{i}"] = replace(second, settings=second.settings | mixed)
+        comparison.write(runs)
     return folder
+
+
+def add_task() -> None:
+    """Another task, as the one that is there."""
+    for file in [*Path().rglob("mine"), *Path().rglob("mine.*")]:
+        other = file.with_name(file.name.replace("mine", "another-task"))
+        (shutil.copytree if file.is_dir() else shutil.copy)(file, other)
 
 
 def write_multi_label() -> None:
@@ -80,7 +102,11 @@ def page_of(run, made, words_made, tmp_path_factory):
                 write_multi_label()
             if name == "words":
                 write_few_timings()
-            page.write(["mine"])
+            tasks = ["mine"]
+            if name.startswith("two tasks"):
+                add_task()
+                tasks.append("another-task")
+            page.write(tasks)
         return folder / paths.PAGE
 
     return write
@@ -88,17 +114,22 @@ def page_of(run, made, words_made, tmp_path_factory):
 
 @pytest.fixture(scope="module", params=PAGES)
 def shown(request, page_of, browser):
-    """What layout.js finds, and the errors of the console, by width."""
+    """What layout.js finds, and the errors of the console, by view."""
     layouts, file = {}, page_of(request.param)
     browser.get_log("browser")
-    for width in WIDTHS:
+    for view, (width, media, scheme) in VIEWS.items():
         browser.get(file.as_uri())
         size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
         browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-        layouts[width] = browser.execute_script(SCRIPT, width)
-        layouts[width]["errors"] = severe(browser)
-        layouts[width]["hit"] = browser.execute_script("return window.hit")
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        browser.execute_cdp_cmd(
+            "Emulation.setEmulatedMedia", {"media": media, "features": features}
+        )
+        layouts[view] = browser.execute_script(SCRIPT, width)
+        layouts[view]["errors"] = severe(browser)
+        layouts[view]["hit"] = browser.execute_script("return window.hit")
     browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
     return layouts
 
 
@@ -106,30 +137,40 @@ def severe(browser) -> list[str]:
     return [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-def test_nothing_is_wider_than_the_window(shown, width):
-    assert shown[width]["texts"] > 50
-    assert shown[width]["overflows"] == []
+@pytest.mark.parametrize("view", VIEWS)
+def test_nothing_is_wider_than_the_window(shown, view):
+    assert shown[view]["texts"] > 50
+    assert shown[view]["overflows"] == []
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-def test_no_text_overlaps_another(shown, width):
-    assert shown[width]["overlaps"] == []
+@pytest.mark.parametrize("view", VIEWS)
+def test_no_text_overlaps_another(shown, view):
+    assert shown[view]["overlaps"] == []
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-def test_no_word_or_number_is_broken(shown, width):
-    assert shown[width]["broken"] == []
+@pytest.mark.parametrize("view", VIEWS)
+def test_no_word_or_number_is_broken(shown, view):
+    assert shown[view]["broken"] == []
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-def test_labels_of_charts_are_inside_of_them_on_no_line_and_large_enough(shown, width):
-    assert shown[width]["covered"] == [] and shown[width]["small"] == []
+@pytest.mark.parametrize("view", VIEWS)
+def test_labels_of_charts_are_inside_of_them_on_no_line_and_large_enough(shown, view):
+    assert shown[view]["covered"] == [] and shown[view]["small"] == []
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-def test_the_console_has_no_errors_and_no_text_runs(shown, width):
-    assert shown[width]["errors"] == [] and shown[width]["hit"] is None
+@pytest.mark.parametrize("view", VIEWS)
+def test_prose_is_aligned_to_the_left(shown, view):
+    assert shown[view]["ragged"] == []
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_text_stands_out_from_its_background(shown, view):
+    assert shown[view]["dark"] == (view == "tablet") and shown[view]["faint"] == []
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_the_console_has_no_errors_and_no_text_runs(shown, view):
+    assert shown[view]["errors"] == [] and shown[view]["hit"] is None
 
 
 def test_the_script_finds_what_is_wrong(browser, tmp_path):
@@ -139,27 +180,16 @@ def test_the_script_finds_what_is_wrong(browser, tmp_path):
         "<!doctype html><body style='margin:0'><p style='width:900px;white-space:nowrap'>"
         f"{'wide ' * 100}</p><p style='position:absolute;top:0'>above</p>"
         "<p style='width:1em;overflow-wrap:anywhere'>accuracy</p>"
+        "<p style='text-align:right;color:#8888;background:#fff'>faint</p>"
         "<svg viewBox='0 0 100 100' width='100'><text x='90' y='50'>outside</text>"
         "<text x='0' y='80'>line</text><path clip-path='url(#a)' d='M0 60 L50 100'/></svg>"
     )
     browser.get(file.as_uri())
     wrong = browser.execute_script(SCRIPT, 400)
     assert "the page" in wrong["overflows"] and any("above" in pair for pair in wrong["overlaps"])
-    assert wrong["broken"] == ["accuracy"]
+    assert wrong["broken"] == ["accuracy"] and wrong["ragged"] == ["faint"]
+    assert wrong["faint"] == ["faint: 1.8"]
     assert wrong["covered"] == ["outside is outside of its picture", "line is on a line"]
-
-
-def test_the_page_can_be_read_in_the_dark(browser, run):
-    browser.get((run / paths.PAGE).as_uri())
-    colours = []
-    for scheme in ("light", "dark"):
-        media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
-        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
-        heading = browser.find_element(By.TAG_NAME, "h1").value_of_css_property("color")
-        text = browser.find_element(By.CSS_SELECTOR, "svg text").value_of_css_property("fill")
-        colours.append((heading, text))
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
-    assert colours[0][0] != colours[1][0] and colours[0][1] != colours[1][1]
 
 
 def test_disagreements_can_be_searched(browser, run):

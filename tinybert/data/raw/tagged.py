@@ -4,25 +4,19 @@ A table has the columns text_a, words (lists) and, except for unlabeled, tags (l
 has them; spans become tags of IOB2).
 """
 
-import json
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
-from tinybert.data.raw import conll, records
+from tinybert.data.raw import conll, records, span_rows, word_columns
 from tinybert.data.raw.columns import GIVEN, Table, normal
-from tinybert.data.raw.conll import TAGS, TEXTS
 from tinybert.data.raw.decoding import lines
 from tinybert.data.raw.records import WORD_SUFFIXES, Options, Records, in_params
-from tinybert.data.raw.spans import SpanError, span_tags
 from tinybert.data.raw.targets import check_text
 from tinybert.models import words as words_of
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.task_data import TaskData
 
 SUFFIXES = (*WORD_SUFFIXES, ".txt", ".tsv", ".jsonl", ".parquet")
-SPANS = ("spans", "entities", "label", "labels")
-COLUMNS = "{text: ..., label: ...}"
+SPANS = word_columns.SPANS  # the names of columns of spans
 
 
 def read(file: Path, section: TaskData, labelled: bool) -> tuple[Table, dict[str, str]]:
@@ -81,61 +75,29 @@ def _records(
             f"{file} has the column {answers[0]}: kind: tokens knows no answers from elsewhere; "
             "remove the column"
         )
-    text_at = _column(file, content, section.columns and section.columns.text, TEXTS)
-    are_words = isinstance(content.rows[0][text_at], list)
-    label_at, names = None, None
+    text_at, label_at = word_columns.find(file, content, section, labelled)
+    are_words, names = isinstance(content.rows[0][text_at], list), None
     if labelled:
-        known = TAGS if are_words else SPANS
-        label_at = _column(file, content, section.columns and section.columns.label, known)
-        names = _class_names(file, content.names[label_at]) or section.labels
-    rows, cut = [], []
+        names = word_columns.class_names(file, content.names[label_at]) or section.labels
+    found = span_rows.Spans(content, are_words or not labelled)
+    rows = []
     for number, row in zip(content.numbers, content.rows, strict=True):
         where = f"{file}, {content.unit} {number}"
+        if found.leaves_out(row, where):
+            continue
         part, label = row[text_at], row[label_at] if labelled else None
         if are_words:
             part = _words(part, where)
             tags = _tags(label, len(part), names, where) if labelled else None
         else:
-            part, tags = check_text(part, where, content.unit), None
-            if labelled:
-                try:
-                    tags, extended = span_tags(part, label)
-                except SpanError as error:
-                    raise InputError(f"{where}: {error}") from None
-                cut += [(where, span) for span in extended]
+            part = check_text(part, where, content.unit)
+            tags = found.tags(part, label, names, where) if labelled else None
         if part and not (isinstance(part, str) and not words_of.split(part)):
             rows.append((number, part, tags))
         else:
             raise InputError(f"{where} has no words; remove the {content.unit}")
-    notices = {}
-    if cut:
-        where, span = cut[0]
-        notices["cut_words"] = (
-            f"{len(cut):,} spans begin or end inside a word and are extended to whole words: "
-            f"{where}, {span!r:.60}; correct the file if that is wrong"
-        )
-    return _table(file, rows, content.unit), notices
-
-
-def _column(file: Path, content: Records, given: object, known: tuple[str, ...]) -> int:
-    """The index of the column that the user names, or of the only known one; of several texts the
-    first of `known`."""
-    names = [normal(name) for name in content.names]
-    if given is not None:
-        if given in content.names:
-            return content.names.index(given)
-        raise InputError(
-            f"{file} has no column {given}; it has {', '.join(map(str, content.names))}; correct "
-            "columns under the task's data in params.yaml"
-        )
-    present = [name for name in known if name in names]
-    if len(present) == 1 or (present and known is TEXTS):
-        return names.index(present[0])
-    problem = f"the columns {' and '.join(present)}" if present else f"no column {known[0]}"
-    raise InputError(
-        f"{file} has {problem}; it has {', '.join(map(str, content.names))}; rename one, or "
-        + in_params("columns", COLUMNS)
-    )
+    found.check_overlaps()
+    return _table(file, rows, content.unit), found.notices()
 
 
 def _words(value: object, where: str) -> list[str]:
@@ -166,17 +128,3 @@ def _tags(value: object, length: int, names: object, where: str) -> list[str]:
             raise InputError(f"{where}: the tag of word {i} is {tag!r:.60}; write its name")
         tags.append(tag.strip())
     return tags
-
-
-def _class_names(file: Path, column: str) -> list[str] | None:
-    """The names of numbers that a data set of the Hugging Face hub keeps in its schema."""
-    if file.suffix != ".parquet":
-        return None
-    metadata = (pq.read_schema(file).metadata or {}).get(b"huggingface")
-    try:
-        feature = json.loads(metadata or "{}")["info"]["features"][column]
-        while "names" not in feature:
-            feature = feature["feature"]
-        return list(feature["names"])
-    except (KeyError, TypeError, ValueError):
-        return None
