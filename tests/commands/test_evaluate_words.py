@@ -71,7 +71,8 @@ def test_files_of_other_forms_and_schemes_are_read(evaluate):
         ("a.conll", "the\tO\n", ["--format", "jsonl"], "give no --format"),
         ("a.conll", "the\n", [], "has one column"),
         ("a.jsonl", '{"x": ["the"], "tags": ["O"]}\n', [], "give --columns text=... label=..."),
-        ("a.jsonl", '{"tokens": ["the"], "tags": [0]}\n', [], "write the names of the tags"),
+        ("a.jsonl", '{"tokens": ["the"], "tags": [0]}\n', [], "write the names instead"),
+        ("a.jsonl", '{"text": "the", "spans": [[0, 3, 1]]}\n', [], "write the names instead"),
         ("a.conll", "the\tO\n", ["--encoding", "utf-16"], "a.conll"),
     ],
 )

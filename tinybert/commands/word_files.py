@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from tinybert.commands import texts
 from tinybert.commands.texts import Form
-from tinybert.data.raw import tagged
+from tinybert.data.raw import spans, tagged
 from tinybert.data.raw.columns import SINGLES, TARGETS, Table, normal
 from tinybert.data.raw.conll import DOCUMENT, TAGS, TEXTS
 from tinybert.data.raw.decoding import lines
@@ -54,7 +54,9 @@ def labelled(name: str, form: Form) -> Table:
         )
         table, notices = tagged.read(Path(name), data, labelled=True)
     except InputError as error:
-        message = str(error).replace(NUMBERS, "write the names of the tags instead")
+        message = str(error)
+        for names in (NUMBERS, spans.NUMBERS):
+            message = message.replace(names, "write the names instead")
         raise InputError(texts.as_options(message)) from None
     for line in notices.values():
         print(f"note: {line}", file=sys.stderr)
