@@ -89,11 +89,18 @@ class Findings:
     def hold_out_test(self, share: float) -> dict[Path, list[int]]:
         """Moves a share of the rows of train to a file test, as splits.hold_out does. Rows that the
         model sees as the same stay together, and those that are in another split stay in train.
-        Returns which lines are where, as raw_files.divide does. Raises InputError if there are too
-        few rows, or too few left to take dev from them, too."""
+        Returns which lines are where, as raw_files.divide does; nothing if train has no labels but
+        the most probable ones, of which a test would say how well they are imitated. Raises
+        InputError if there are too few rows, or too few left to take dev from them, too."""
         tables, kind, *_ = prepare.read_tables(
             self.folder, self.section, self.tokenizer, self.max_length
         )
+        if tables["train"].is_probable:
+            self.notes.append(
+                "no test is taken from train: its labels are the most probable ones, and scores on "
+                "dev are agreement with the given answers; add a test file with labels"
+            )
+            return {}
         elsewhere = {
             group
             for split, table in tables.items()

@@ -23,8 +23,9 @@ def parser() -> argparse.ArgumentParser:
     table.add_argument("--encoding", default="utf-8", help="default: utf-8")
     table.add_argument(
         "--columns", nargs="+", metavar="ROLE=COLUMN",
-        help="names of the columns, or positions from 1: text=comment label=2; default: by the "
-        "usual names, as in training",
+        help="names of the columns, or positions from 1: text=comment label=2; a column a label: "
+        "labels=toxic,threat, or probabilities=negative,positive of train and unlabeled (or "
+        "logits=...); default: by the usual names, as in training",
     )  # fmt: skip
     for name, meaning in {
         "header": "whether the first line names the columns",

@@ -44,7 +44,9 @@ def read(raw: Path, section: TaskData) -> dict[str, Table]:
     found: dict[str, list] = {}
     for split, file in files.items():
         values = given.read(str(file), contents[split], columns) if split in given.SPLITS else None
-        gives_label = values is not None and not given.has_target(contents[split], columns)
+        gives_label = values is not None and not given.has_target(
+            contents[split], columns, contents.values()
+        )
         roles = list(next(iter(tables.values())).columns) if tables else None
         if split == "unlabeled" or (split == "train" and gives_label):
             roles = roles_of.text_roles(contents[split], columns) if roles is None else roles
