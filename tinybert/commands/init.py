@@ -229,4 +229,17 @@ def _params(
     text, lines = recipe.edited(changes, "this", params.FILE)
     if others := recipe.other_recipes(text, found.recipe):
         lines.append(f"values of the recipe {', '.join(others)} stay (git checkout removes them)")
-    return text, lines
+    earlier = [name for name in settings.tasks if paths.raw(name).exists()]
+    return text, [*lines, *_earlier(earlier, request.name)]
+
+
+def _earlier(names: list[str], new: str) -> list[str]:
+    """Says what becomes of the tasks that ran before this one; nothing if there are none."""
+    if not names:
+        return []
+    places = ", ".join(f"task.{name} and {paths.raw(name)}" for name in names)
+    both = ", ".join([*names, new])
+    return [
+        f"{' and '.join(names)}: no longer among the tasks that run, but still in {places}. To "
+        f"run all, write tasks: [{both}]: they share the model, the student and all values above"
+    ]
