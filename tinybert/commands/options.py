@@ -46,7 +46,15 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--kind", choices=tuple(TARGET), help="of the labels; default: by columns and values"
     )
-    sub.add_argument("--model", help="hub id, folder in data/models; default: that of params.yaml")
+    sub.add_argument(
+        "--model", metavar="ID|DIR",
+        help="hub id, or folder in data/models; default: the teacher, or the model of params.yaml",
+    )  # fmt: skip
+    sub.add_argument(
+        "--teacher", metavar="ID|DIR",
+        help="a version of the model that is fine-tuned for the task, and replaces training it; "
+        "texts without labels are then enough: tinybert init unlabeled.txt --teacher DIR --name X",
+    )  # fmt: skip
     sub.add_argument("--corpus", type=Path, metavar="DIR", help="general text; default: none")
     sub.add_argument(
         "--test-share", type=_up_to(0.5), default=0.1, metavar="SHARE",

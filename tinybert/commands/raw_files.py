@@ -18,10 +18,11 @@ SPLITS = {stem: split for split, stems in STEMS.items() for stem in stems}
 NAMES = ", ".join(stems[0] for stems in STEMS.values())
 
 
-def splits_of(files: list[Path]) -> dict[str, Path]:
+def splits_of(files: list[Path], has_teacher: bool = False) -> dict[str, Path]:
     """Each split's file, by a name such as test.csv or reviews-test.csv; a single file of another
-    name is train. Raises InputError if a file cannot be read or is of no known kind, or if it is
-    not clear which split it is."""
+    name is train. has_teacher: whether a fine-tuned teacher is given, for which unlabeled is
+    enough. Raises InputError if a file cannot be read or is of no known kind, or if it is not clear
+    which split it is."""
     found: dict[str, Path] = {}
     others = []
     for file in files:
@@ -43,8 +44,14 @@ def splits_of(files: list[Path]) -> dict[str, Path]:
         raise InputError(f"{names}: name each file after its split: {NAMES} (or reviews-test.csv)")
     if others:
         found["train"] = others[0]
-    if "train" not in found:
-        raise InputError(f"{' and '.join(map(str, files))}: none is train; give a train file, too")
+    if "train" not in found and not (has_teacher and "unlabeled" in found):
+        problem = f"{' and '.join(map(str, files))}: none is train; give a train file, too"
+        if "unlabeled" in found:
+            problem += (
+                ", or a model that is fine-tuned for the task: --teacher ID|DIR. If the file has "
+                "probabilities or labels, it is train: name it so"
+            )
+        raise InputError(problem)
     return {split: found[split] for split in STEMS if split in found}
 
 
