@@ -173,7 +173,7 @@ class Findings:
         if not name:
             return []
         if self.task.has_labels:
-            return [f"teacher: {name}, which is not trained again; its labels are those of train"]
+            return [f"teacher: {name}, which is not trained again; its outputs are these labels"]
         names = "a score"
         if self.task.labels:
             names = (
