@@ -275,3 +275,18 @@ def test_what_appears_while_the_user_is_asked_is_kept(project, monkeypatch):
             shutil.rmtree("data/raw/mine")
     assert Path("params.yaml").read_bytes() == before + b"# theirs\n"
     assert not Path("data/raw/mine").exists()
+
+
+def test_an_earlier_task_stays_and_how_to_run_both_is_said(project, capsys):
+    file = write_csv("tickets.csv", ROWS)
+    init.init(request(file, name="first"))
+    assert "no longer" not in capsys.readouterr().out  # the default's files are not here
+    init.init(request(file, name="second"))
+    [line] = [line for line in capsys.readouterr().out.splitlines() if "no longer" in line]
+    assert line.strip().startswith("first: no longer among the tasks that run")
+    assert "task.first and data/raw/first" in line and "data/raw/pydocs" not in line
+    assert settings()["tasks"] == ["second"] and settings()["task"]["first"]["data"] == {}
+    text = Path("params.yaml").read_text(encoding="utf-8")
+    both = re.search(r"write (tasks: \[.*\]):", line)[1]
+    Path("params.yaml").write_text(text.replace("tasks: [second]", both), encoding="utf-8")
+    assert params.load().tasks == ["first", "second"]

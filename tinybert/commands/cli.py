@@ -56,7 +56,7 @@ def _init(options: argparse.Namespace) -> None:
     request = Request(
         options.files, options.name, options.model, options.corpus, options.test_share,
         options.kind, texts.parse_columns(options.columns), options.header, options.quoted,
-        None if encoding == "utf-8" else encoding, options.yes,
+        None if encoding == "utf-8" else encoding, options.yes, options.teacher,
     )  # fmt: skip
     init(request)
 

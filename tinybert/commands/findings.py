@@ -1,4 +1,4 @@
-"""What `tinybert init` finds in a task's files: language, model, splits, and how it shows them."""
+"""What `tinybert init` finds in a task's files: language, model, teacher and splits."""
 
 from collections.abc import Callable
 from itertools import islice
@@ -6,24 +6,22 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 from stop_words import LANGUAGE_MAPPING
-from tabulate import tabulate
 from transformers import PreTrainedTokenizerBase
 
-from tinybert.commands import languages, model_choice, raw_files, word_files
-from tinybert.data.raw import prepare, raw_tables, same, splits, tagged
+from tinybert.commands import languages, model_choice, raw_files, shown, word_files
+from tinybert.data.raw import prepare, raw_tables, same, splits, tagged, targets
 from tinybert.data.raw.columns import Table, header_test
 from tinybert.data.raw.records import Options
+from tinybert.models.source import locate
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.schema import Params
 from tinybert.pipeline.task_data import TaskData
 from tinybert.pipeline.wording import plural
-from tinybert.tasks.task import TARGET, Task
-from tinybert.tasks.word_scores import shown_tags
+from tinybert.tasks import teacher
+from tinybert.tasks.task import TARGET
 
 SAMPLE = 1000  # rows that show the language, and how the model reads it
 ROWS = 5  # shown
-LABELS = 20  # shown
-WIDTH = 70  # characters of a text
 
 
 class Findings:
@@ -38,7 +36,8 @@ class Findings:
         agrees: Callable[[str], bool | None],
     ):
         """folder: as data/raw/TASK. section: params.yaml's task.<name>.data. model: the user's
-        choice. agrees: the user's answer to a question; None: nobody can be asked.
+        choice; None: the given teacher, or that of params.yaml. agrees: the user's answer to a
+        question; None: nobody can be asked.
 
         Raises InputError that names file, line and remedy, and if the model of params.yaml cannot
         read the texts and nobody chooses another.
@@ -47,7 +46,9 @@ class Findings:
         self.max_length = same.limit(settings.encode)
         texts = _first_texts(folder, section)
         self.language = languages.detect(texts)
-        self.model, config, self.tokenizer = model_choice.load(settings, model)
+        option = "--model" if model or not section.teacher else "--teacher"
+        model = model or section.teacher
+        self.model, config, self.tokenizer = model_choice.load(settings, model, option)
         other = model_choice.proposed(self.language)
         if problem := self._problem(texts, self.tokenizer):
             if model is None:
@@ -57,7 +58,10 @@ class Findings:
                         "keep it"
                     )
                 self.model, config, self.tokenizer = model_choice.load(settings, other)
-            self.notes.append(f"{problem}; {other} is a model for them")
+            remedy = f"{other} is a model for them"
+            if section.teacher:
+                remedy = "is it the teacher for them?"
+            self.notes.append(f"{problem}; {remedy}")
         elif model is None and self.language and self.language.code not in ("en", None):
             self.notes.append(
                 f"the texts seem to be {self.language.name}; if {self.model} is a model of another "
@@ -65,7 +69,7 @@ class Findings:
             )
         self.recipe, self.recipe_values = model_choice.recipe_of(self.language, self.model)
         self.settings = model_choice.with_values(self.recipe_values, self.recipe)
-        self.model_changes = model_choice.changes(self.model, config, self.settings)
+        self.model_changes = model_choice.changes(self.model, config, self.settings, option)
         if self.model_changes:
             sha256 = model_choice.weights_sha256(self.model)
             self.model_changes["pretrained"]["sha256"] = sha256
@@ -89,11 +93,18 @@ class Findings:
     def hold_out_test(self, share: float) -> dict[Path, list[int]]:
         """Moves a share of the rows of train to a file test, as splits.hold_out does. Rows that the
         model sees as the same stay together, and those that are in another split stay in train.
-        Returns which lines are where, as raw_files.divide does. Raises InputError if there are too
-        few rows, or too few left to take dev from them, too."""
+        Returns which lines are where, as raw_files.divide does; nothing if train has no labels but
+        the most probable ones, of which a test would say how well they are imitated. Raises
+        InputError if there are too few rows, or too few left to take dev from them, too."""
         tables, kind, *_ = prepare.read_tables(
             self.folder, self.section, self.tokenizer, self.max_length
         )
+        if tables["train"].is_probable:
+            self.notes.append(
+                "no test is taken from train: its labels are the most probable ones, and scores on "
+                "dev are agreement with the given answers; add a test file with labels"
+            )
+            return {}
         elsewhere = {
             group
             for split, table in tables.items()
@@ -120,31 +131,35 @@ class Findings:
         return lines
 
     def prepare(self, out: Path) -> None:
-        """Does what the stage prepare_task will do, into `out`."""
+        """Does what the stage prepare_task will do, into `out`; a given teacher is only checked."""
         self.task, self.statistics = prepare.prepare_task(
             self.folder, out, self.section, self.tokenizer, self.max_length
         )
-        self.rows = next(pq.ParquetFile(out / "train.parquet").iter_batches(ROWS)).to_pylist()
+        first = out / f"{'train' if self.task.has_labels else 'unlabeled'}.parquet"
+        self.rows = next(pq.ParquetFile(first).iter_batches(ROWS)).to_pylist()
+        if self.section.teacher:
+            teacher.check(self.section, self.task, locate(self.model, None, "--model")[0])
+            teacher.load(self.section, self.task)  # are there the weights of its head?
 
     def report(self) -> list[str]:
         """Parsed rows, kind, language, sizes, labels, and notices; after prepare."""
         kind = f"{self.task.kind}{' of pairs' if self.task.pair else ''}"
-        if scheme := self.statistics["train"].get("scheme"):
-            kind = f"{kind}; scheme of the tags: {scheme}"
+        schemes = [counts["scheme"] for counts in self.statistics.values() if "scheme" in counts]
+        if schemes:
+            kind = f"{kind}; scheme of the tags: {schemes[0]}"
         language = self.language.name if self.language else "unknown"
         lines = [
             *self.notes,
             "",
-            *_rows(self.task, self.rows),
+            *shown.rows(self.task, self.rows),
             "",
             f"kind: {kind}; language: {language}; model: {self.model}; recipe: {self.recipe}",
+            *self._teacher(),
             "",
-            _sizes(self.statistics),
+            shown.sizes(self.task, self.statistics),
         ]
-        if self.task.labels:
-            lines += ["", _labels(self.statistics)]
-        else:
-            lines += ["", _scores(self.statistics)]
+        table = (shown.labels if self.task.labels else shown.scores)(self.statistics)
+        lines += ["", *table] if table else []
         notices = [
             f"{split}: {line}"
             for split, counts in self.statistics.items()
@@ -152,14 +167,39 @@ class Findings:
         ]
         return [*lines, "", *(f"warning: {line}" for line in notices)] if notices else lines
 
+    def _teacher(self) -> list[str]:
+        """Lines on a given teacher: what its answers stand for."""
+        name = self.section.teacher
+        if not name:
+            return []
+        if self.task.has_labels:
+            return [f"teacher: {name}, which is not trained again; its outputs are these labels"]
+        names = "a score"
+        if self.task.labels:
+            names = (
+                f"{targets.preview(self.task.labels)} (from its config.json; teacher_labels: [...] "
+                "under the task's data in params.yaml gives other names)"
+            )
+        lines = [
+            f"teacher: {name}; labels: {names}",
+            "no labels to train on: the student learns the teacher's answers",
+        ]
+        if "test" not in self.task.splits:
+            scores = "agreement with them" if self.task.answered else "those of dev"
+            lines.append(f"no test is taken: scores are {scores}; add a test file with labels")
+        return lines
+
 
 def _first_texts(folder: Path, section: TaskData) -> list[str]:
-    """Texts of the first rows of train."""
+    """Texts of the first rows of train, or of unlabeled."""
     if section.kind == "tokens":
-        file = raw_tables.find_files(folder, section, tagged.SUFFIXES)["train"]
-        return tagged.read(file, section, labelled=True)[0].columns["text_a"][:SAMPLE]
-    train = raw_tables.read(folder, section)["train"]
-    values = (train.columns[role] for role in ("text_a", "text_b") if role in train.columns)
+        files = raw_tables.find_files(folder, section, tagged.SUFFIXES)
+        split = "train" if "train" in files else "unlabeled"
+        table, _ = tagged.read(files[split], section, labelled=split == "train")
+        return table.columns["text_a"][:SAMPLE]
+    tables = raw_tables.read(folder, section)
+    first = tables["train" if "train" in tables else "unlabeled"]
+    values = (first.columns[role] for role in ("text_a", "text_b") if role in first.columns)
     return [text for column in values for text in islice(column, SAMPLE) if isinstance(text, str)]
 
 
@@ -188,61 +228,3 @@ def _spread(tables: dict[str, Table], kind: str) -> str:
             f"spread over the {noun}; {lacking:,} of {len(train):,} have too few rows to be in it"
         )
     return f"spread over the {noun}"
-
-
-def _rows(task: Task, rows: list[dict]) -> list[str]:
-    def target(row: dict) -> str:
-        value = row[task.target]
-        if task.kind == "classification":
-            return task.labels[value]
-        if task.kind == "regression":
-            return f"{value:g}"
-        if task.kind == "tokens":
-            return shown_tags(row["words"], value, task)
-        return ", ".join(name for name, on in zip(task.labels, value, strict=True) if on)
-
-    def text(value: str) -> str:
-        shown = " ".join(value.split())
-        return shown if len(shown) <= WIDTH else f"{shown[:WIDTH]}..."
-
-    roles = ["text_a", "text_b"] if task.pair else ["text_a"]
-    table = [[target(row)[:WIDTH], *(text(row[role]) for role in roles)] for row in rows]
-    header = [task.target, *(roles if task.pair else ["text"])]
-    return tabulate(table, header, disable_numparse=True).splitlines()
-
-
-def _sizes(statistics: dict[str, dict]) -> str:
-    """A row for each split: rows, lengths, cut rows, share of unknown tokens."""
-    table = []
-    for split, counts in statistics.items():
-        tokens = counts.get("tokens", {"median": 0, "max": 0})
-        taken = " (from train)" if counts.get("taken_from_train") else ""
-        unknown = f"{100 * counts.get('unknown_tokens', 0):.1f} %"
-        sizes = [counts["rows"], tokens["median"], tokens["max"], counts.get("rows_cut", 0)]
-        table.append([split + taken, *(f"{size:,}" for size in sizes), unknown])
-    rows = "sentences" if "scheme" in statistics["train"] else "rows"
-    header = ["split", rows, "median tokens", "longest", "cut", "unknown tokens"]
-    return tabulate(table, header, disable_numparse=True, colalign=("left", *["right"] * 5))
-
-
-def _labels(statistics: dict[str, dict]) -> str:
-    """A row for each label, or type of entity, with its rows in each split; the most frequent ones
-    first."""
-    counted = {split: n["labels"] for split, n in statistics.items() if "labels" in n}
-    order = sorted(counted["train"], key=lambda name: -counted["train"][name])
-    table = [[name[:WIDTH], *(n[name] for n in counted.values())] for name in order[:LABELS]]
-    if len(order) > LABELS:
-        table.append([f"... {len(order) - LABELS:,} more", *[""] * len(counted)])
-    return tabulate(table, ["label", *counted], disable_numparse=True)
-
-
-def _scores(statistics: dict[str, dict]) -> str:
-    """A row for each split: its lowest, median and highest score."""
-    parts = ("min", "median", "max")
-    table = [
-        [split, *(f"{counts['score'][part]:g}" for part in parts)]
-        for split, counts in statistics.items()
-        if "score" in counts
-    ]
-    header = ["score", "minimum", "median", "maximum"]
-    return tabulate(table, header, disable_numparse=True, colalign=("left", *["right"] * 3))

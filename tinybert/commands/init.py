@@ -26,6 +26,7 @@ from tinybert.pipeline import params, paths
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.fields import NAME
 from tinybert.pipeline.files import atomic_write
+from tinybert.pipeline.paths import LOCAL_MODELS, is_inside, is_path
 from tinybert.pipeline.schema import Params
 
 if TYPE_CHECKING:  # with torch, which takes seconds to import; mistakes in names show before
@@ -37,6 +38,12 @@ BY_HAND = (
 )
 # What messages tell users of params.yaml to set.
 KIND = re.compile(r"(?:set )?kind: (\w+)(?: under the task's data in params\.yaml| there)")
+OPTIONS = {
+    "task.<name>.data.teacher": "--teacher",
+    "params.yaml: the teacher": "--teacher",
+    "Set pretrained.model to the model that it was fine-tuned from, or to the teacher itself":
+        "Give the model that it was fine-tuned from as --model, or give no --model",
+}  # fmt: skip
 DEFAULT_CORPUS = "docs_corpus"  # of data/raw, which data/dvc.yaml writes
 
 
@@ -44,8 +51,8 @@ DEFAULT_CORPUS = "docs_corpus"  # of data/raw, which data/dvc.yaml writes
 class Request:
     """files: the user's. name: of the task. model: as pretrained.model, or None. corpus: a folder
     of general text, or None. test_share: of train, which becomes test where there is none; 0: none.
-    kind, columns, header, quoted, encoding: as in params.yaml's task.<name>.data. yes: ask
-    nothing."""
+    kind, columns, header, quoted, encoding, teacher: as in params.yaml's task.<name>.data; of the
+    teacher only one. yes: ask nothing."""
 
     files: list[Path]
     name: str
@@ -58,10 +65,11 @@ class Request:
     quoted: bool | None = None
     encoding: str | None = None
     yes: bool = False
+    teacher: str | None = None
 
     def data(self) -> dict:
         """What the task's section `data` in params.yaml has of the options."""
-        names = ("kind", "columns", "header", "quoted", "encoding")
+        names = ("kind", "columns", "header", "quoted", "encoding", "teacher")
         values = {name: getattr(self, name) for name in names}
         return {name: value for name, value in values.items() if value is not None}
 
@@ -74,10 +82,13 @@ def init(request: Request) -> None:
     or the general text cannot be used, or if the user says no.
     """
     from tinybert.commands.findings import Findings
+    from tinybert.tasks import teacher
 
     settings, before = params.load(), params.FILE.read_bytes()
     _check_name(request.name, settings)
-    files = raw_files.splits_of(request.files)
+    for option in ("model", "teacher"):
+        _check_place(getattr(request, option), f"--{option}")
+    files = raw_files.splits_of(request.files, request.teacher is not None)
     form = texts.Form(encoding=request.encoding or "utf-8", quoted=request.quoted)
     for source in files.values():
         spreadsheet.check_options(str(source.files[0]), form.not_of_spreadsheets())
@@ -91,12 +102,14 @@ def init(request: Request) -> None:
         lines = [f"{origin} -> {raw / file.name}" for file, origin in origins.items()]
         print("\n".join([*lines, *notes]))
         with _named(origins, folder, raw, request.test_share):
-            data = request.data()
-            if word_files.has_words(origins, request.encoding or "utf-8", request.kind):
+            data, kind = request.data(), request.kind
+            if kind is None and "train" not in files:
+                kind = teacher.outputs(word_files.section(**data))[0]
+            if word_files.has_words(origins, request.encoding or "utf-8", kind):
                 data = {"kind": "tokens", **data}
             section = word_files.section(**data)
             found = Findings(folder, section, settings, request.model, partial(_agrees, request))
-            if "test" not in files and request.test_share:
+            if "train" in files and "test" not in files and request.test_share:
                 [train] = (file for file in origins if file.stem == "train")
                 divided = found.hold_out_test(request.test_share)
                 whole = origins[train]
@@ -144,6 +157,14 @@ def _check_name(name: str, settings: Params) -> None:
         raise InputError(f"{paths.raw(name)} exists already; choose another --name, or remove it")
 
 
+def _check_place(model: str | None, option: str) -> None:
+    if model and is_path(model) and not is_inside(model, LOCAL_MODELS):
+        raise InputError(
+            f"{option} {model} is a local path; copy the model to {LOCAL_MODELS}/NAME and give "
+            f"{LOCAL_MODELS}/NAME, so that DVC sees its changes"
+        )
+
+
 def _corpus(folder: Path) -> Path:
     """The folder, relative to the project's. Raises InputError if it cannot be the general text."""
     from tinybert.data.corpus import sources
@@ -174,6 +195,8 @@ def _users(text: str, origins: dict[Path, raw_files.Origin], staged: Path, raw: 
 def _as_options(text: str) -> str:
     """A text with the options of this command for what users of params.yaml set."""
     text = text.replace(WORDS, "For labels of words give --kind tokens (docs/words.md)")
+    for in_params, option in OPTIONS.items():
+        text = text.replace(in_params, option)
     return KIND.sub(r"give --kind \1", texts.as_options(text))
 
 
@@ -229,4 +252,17 @@ def _params(
     text, lines = recipe.edited(changes, "this", params.FILE)
     if others := recipe.other_recipes(text, found.recipe):
         lines.append(f"values of the recipe {', '.join(others)} stay (git checkout removes them)")
-    return text, lines
+    earlier = [name for name in settings.tasks if paths.raw(name).exists()]
+    return text, [*lines, *_earlier(earlier, request.name)]
+
+
+def _earlier(names: list[str], new: str) -> list[str]:
+    """Says what becomes of the tasks that ran before this one; nothing if there are none."""
+    if not names:
+        return []
+    places = ", ".join(f"task.{name} and {paths.raw(name)}" for name in names)
+    both = ", ".join([*names, new])
+    return [
+        f"{' and '.join(names)}: no longer among the tasks that run, but still in {places}. To "
+        f"run all, write tasks: [{both}]: they share the model, the student and all values above"
+    ]

@@ -87,13 +87,13 @@ def with_values(values: dict, name: str) -> Params:
 
 
 def load(
-    settings: Params, model: str | None
+    settings: Params, model: str | None, option: str = "--model"
 ) -> tuple[str, PreTrainedConfig, PreTrainedTokenizerBase]:
-    """The model to use, or that of params.yaml; its config and tokenizer. Raises InputError if it
-    cannot be loaded."""
+    """The model to use, or that of params.yaml; its config and tokenizer. option: which names it,
+    for errors. Raises InputError if it cannot be loaded."""
     name = model or settings.pretrained.model
     revision = settings.pretrained.revision if name == settings.pretrained.model else None
-    key = "--model" if model else "pretrained.model"
+    key = option if model else "pretrained.model"
     config, tokenizer = pretrained.read_config(name, revision, key)
     checks.check_tokenizer(config, tokenizer, name)
     return name, config, tokenizer
@@ -105,9 +105,10 @@ def weights_sha256(name: str) -> str:
     return file_sha256(*weight_files(source, **options))
 
 
-def changes(name: str, config: PreTrainedConfig, settings: Params) -> dict:
+def changes(name: str, config: PreTrainedConfig, settings: Params, option: str = "--model") -> dict:
     """What another model than that of params.yaml changes there: the student's sizes where they do
-    not fit, and the teacher's learning rate. Raises InputError if no sizes fit."""
+    not fit, and the teacher's learning rate. option: as of load. Raises InputError if no sizes
+    fit."""
     if name == settings.pretrained.model:
         return {}
     student, values = settings.student, {}
@@ -123,7 +124,7 @@ def changes(name: str, config: PreTrainedConfig, settings: Params) -> dict:
         values["student"]["embedding_rank"] = max(1, width // 4)
     if student.is_published:
         raise InputError(
-            f"--model {name}: student.init in params.yaml is {student.init}, a student of another "
+            f"{option} {name}: student.init in params.yaml is {student.init}, a student of another "
             "teacher; set it to projection"
         )
     if student.init == "projection":

@@ -23,8 +23,9 @@ def parser() -> argparse.ArgumentParser:
     table.add_argument("--encoding", default="utf-8", help="default: utf-8")
     table.add_argument(
         "--columns", nargs="+", metavar="ROLE=COLUMN",
-        help="names of the columns, or positions from 1: text=comment label=2; default: by the "
-        "usual names, as in training",
+        help="names of the columns, or positions from 1: text=comment label=2; a column a label: "
+        "labels=toxic,threat, or probabilities=negative,positive of train and unlabeled (or "
+        "logits=...); default: by the usual names, as in training",
     )  # fmt: skip
     for name, meaning in {
         "header": "whether the first line names the columns",
@@ -45,7 +46,15 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--kind", choices=tuple(TARGET), help="of the labels; default: by columns and values"
     )
-    sub.add_argument("--model", help="hub id, folder in data/models; default: that of params.yaml")
+    sub.add_argument(
+        "--model", metavar="ID|DIR",
+        help="hub id, or folder in data/models; default: the teacher, or the model of params.yaml",
+    )  # fmt: skip
+    sub.add_argument(
+        "--teacher", metavar="ID|DIR",
+        help="a version of the model that is fine-tuned for the task, and replaces training it; "
+        "texts without labels are then enough: tinybert init unlabeled.txt --teacher DIR --name X",
+    )  # fmt: skip
     sub.add_argument("--corpus", type=Path, metavar="DIR", help="general text; default: none")
     sub.add_argument(
         "--test-share", type=_up_to(0.5), default=0.1, metavar="SHARE",

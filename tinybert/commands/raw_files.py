@@ -18,10 +18,11 @@ from tinybert.pipeline.errors import InputError
 NAMES = ", ".join(stems[0] for stems in STEMS.values())
 
 
-def splits_of(files: list[Path]) -> dict[str, Source]:
+def splits_of(files: list[Path], has_teacher: bool = False) -> dict[str, Source]:
     """What each split's rows are, by the names of files, such as test.csv or reviews-test.csv, and
-    of sheets; a single file of another name is train. Raises InputError if a file cannot be read or
-    is of no known kind, or if it is not clear which split it is."""
+    of sheets; a single file of another name is train. has_teacher: whether a fine-tuned teacher is
+    given, for which unlabeled is enough. Raises InputError if a file cannot be read or is of no
+    known kind, or if it is not clear which split it is."""
     found: dict[str, Source] = {}
     others = []
     for file in files:
@@ -44,8 +45,14 @@ def splits_of(files: list[Path]) -> dict[str, Source]:
         raise InputError(f"{names}: name each file after its split: {NAMES} (or reviews-test.csv)")
     if others:
         found["train"] = others[0]
-    if "train" not in found:
-        raise InputError(f"{' and '.join(map(str, files))}: none is train; give a train file, too")
+    if "train" not in found and not (has_teacher and "unlabeled" in found):
+        problem = f"{' and '.join(map(str, files))}: none is train; give a train file, too"
+        if "unlabeled" in found:
+            problem += (
+                ", or a model that is fine-tuned for the task: --teacher ID|DIR. If the file has "
+                "probabilities or labels, it is train: name it so"
+            )
+        raise InputError(problem)
     return {split: found[split] for split in STEMS if split in found}
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from tinybert.commands.spreadsheet import SPREADSHEET
 from tinybert.data.raw import columns as roles_of
 from tinybert.data.raw import records, separators, targets
-from tinybert.data.raw.columns import TARGETS, TEXTS, Columns, Table
+from tinybert.data.raw.columns import GIVEN, TARGETS, TEXTS, Columns, Table
 from tinybert.data.raw.decoding import lines
 from tinybert.data.raw.records import SUFFIXES, Options, Stream
 from tinybert.pipeline.errors import InputError
@@ -25,6 +25,8 @@ IN_PARAMS = re.compile(
     r"([Ss])et (columns|header|quoted|encoding): (\{.*?\}|[\w-]+)(?:, or their names,)?"
     r"(?: under the task's data in params\.yaml| there)"
 )
+COLUMNS = "columns under the task's data in params.yaml"
+OF_EACH = ("labels", *GIVEN)  # roles that may have a column for each label
 
 NAME = re.compile(r"\s*([\"']?)\w+\1\s*")  # of a column
 QUOTED = re.compile(r'\s*"(?:[^"]|"")*"\s*')
@@ -89,15 +91,15 @@ def as_options(message: str) -> str:
         text = as_option(found[2], found[3])
         return text.replace("give", "Give", 1) if found[1] == "S" else text
 
-    return IN_PARAMS.sub(option, message)
+    return IN_PARAMS.sub(option, message).replace(COLUMNS, "--columns")
 
 
 def parse_columns(words: list[str] | None) -> dict[str, str | int | list] | None:
-    """`text=comment label=2`, or `labels=toxic,threat` for a column of 0 and 1 for each label.
-    Raises InputError for other roles."""
+    """`text=comment label=2`; `labels=toxic,threat` for a column of 0 and 1 for each label, or
+    `probabilities=toxic,threat`. Raises InputError for other roles."""
     if not words:
         return None
-    known, columns = ("text", *TEXTS[True], *TARGETS), {}
+    known, columns = ("text", *TEXTS[True], *TARGETS, *GIVEN), {}
     for word in words:
         role, _, column = word.partition("=")
         if role not in known or not column or column == "0":
@@ -106,8 +108,8 @@ def parse_columns(words: list[str] | None) -> dict[str, str | int | list] | None
                 f"from 1; the roles are {', '.join(known)}"
             )
         several = [int(name) if name.isdecimal() else name for name in column.split(",")]
-        columns[role] = several if role == "labels" and len(several) > 1 else several[0]
-        if role != "labels" and len(several) > 1:
+        columns[role] = several if role in OF_EACH and len(several) > 1 else several[0]
+        if role not in OF_EACH and len(several) > 1:
             columns[role] = column  # a name with a comma
     if not columns.keys() & {"text", "text_a"}:
         raise InputError("--columns names no text; add text=COLUMN, or text_a=... and text_b=...")

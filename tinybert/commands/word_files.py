@@ -64,11 +64,15 @@ def labelled(name: str, form: Form) -> Table:
 
 
 def has_words(files: Iterable[Path], encoding: str, kind: str | None) -> bool:
-    """Whether the files of a task, of which one is train, label words. kind: the user's, or None.
-    Raises InputError if some of the files have a form that such a task cannot have."""
+    """Whether the files of a task label words. kind: the user's, or without train the teacher's;
+    None: train shows it. Raises InputError if some of the files have a form that such a task cannot
+    have."""
     files = list(files)
-    [train] = (file for file in files if file.stem == "train")
-    if kind != "tokens" and (kind or not _is_of_words(train, encoding)):
+    by = next((file.stem for file in files if file.stem == "train"), "the teacher")
+    if kind is None:
+        [train] = (file for file in files if file.stem == "train")
+        kind = "tokens" if _is_of_words(train, encoding) else "classification"
+    if kind != "tokens":
         if others := [file for file in files if file.suffix in WORD_SUFFIXES]:
             raise InputError(
                 f"{others[0]} has words with tags, and the task labels texts; save it as one of "
@@ -77,7 +81,7 @@ def has_words(files: Iterable[Path], encoding: str, kind: str | None) -> bool:
         return False
     if others := [file for file in files if file.suffix not in tagged.SUFFIXES]:
         raise InputError(
-            f"{others[0]}: train labels words, and the files of such a task end in one of "
+            f"{others[0]}: {by} labels words, and the files of such a task end in one of "
             f"{', '.join(tagged.SUFFIXES)}; save it as one"
         )
     return True

@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from tinybert.pipeline.errors import InputError
-from tinybert.pipeline.paths import LOCAL_MODELS, LOCAL_VECTORS, is_path
+from tinybert.pipeline.paths import LOCAL_MODELS, LOCAL_VECTORS, is_inside, is_path
 from tinybert.pipeline.schema import (
     Augment,
     LayerTraining,
@@ -130,7 +130,7 @@ def _misplaced(params: Params, merged: dict[str, Params]) -> list[str]:
     for key, value in models.items():
         if value and "://" in value:
             mistakes.append(f"{key}: {value} is an address; write the hub id alone, OWNER/NAME")
-        elif value and is_path(value) and not _is_inside(value, LOCAL_MODELS):
+        elif value and is_path(value) and not is_inside(value, LOCAL_MODELS):
             exists = Path(value).expanduser().exists()
             mistakes.append(
                 f"{key}: {value} is a local path; copy the model to {LOCAL_MODELS}/NAME and write "
@@ -138,16 +138,12 @@ def _misplaced(params: Params, merged: dict[str, Params]) -> list[str]:
                 + ("" if exists else f" (there is no folder {value})")
             )
     for key, value in vectors.items():
-        if value and not _is_inside(value, LOCAL_VECTORS):
+        if value and not is_inside(value, LOCAL_VECTORS):
             mistakes.append(
                 f"{key}: {value} is not in {LOCAL_VECTORS}; copy the file there, so that DVC sees "
                 "its changes, or write null for the pretrained model's own embeddings"
             )
     return mistakes
-
-
-def _is_inside(path: str, folder: Path) -> bool:
-    return folder in Path(path).parents and ".." not in Path(path).parts
 
 
 def _error(path: Path, wrong: list[str]) -> InputError:

@@ -27,6 +27,11 @@ def is_path(model: str) -> bool:
     return model[0] in "./~" or "\\" in model or model.count("/") > 1 or Path(model).is_dir()
 
 
+def is_inside(path: str, folder: Path) -> bool:
+    """Whether a path, as it is written, lies in a folder."""
+    return folder in Path(path).parents and ".." not in Path(path).parts
+
+
 def raw(task: str) -> Path:
     return Path("data/raw", task)
 

@@ -172,8 +172,10 @@ def _count(logits: np.ndarray, task: Task) -> dict:
     return {"labels": dict(zip(task.labels, counts.tolist(), strict=True))}
 
 
-def check(source: TaskData, task: Task, base: Path, shape: tuple[str, ...] = SHAPE) -> None:
-    """Raises InputError if the teacher does not fit the task's labels or the pretrained model."""
+def check(source: TaskData, task: Task, base: Path | str, shape: tuple[str, ...] = SHAPE) -> None:
+    """Raises InputError if the teacher does not fit the task's labels or the pretrained model.
+
+    base: the pretrained model's folder, or its id on the hub."""
     name = source.teacher
     config, tokenizer = pretrained.read_config(name, source.teacher_revision, KEY)
     base_config = checks.load_config(base)

@@ -154,6 +154,11 @@ def find(
         else:
             places[role] = index(name, content, column, remedy)
     for role in roles or ():
+        if role not in places and columns is not None:
+            raise InputError(
+                f"{name} needs a column {role}, and columns names none; "
+                + remedy("columns", f"{{text: ..., {role}: ...}}")
+            )
         if role not in places:
             has = f"; it has {', '.join(map(str, content.names))}" if content.names else ""
             raise InputError(f"{name} has no column {role}, as train has; add it{has}")

@@ -6,7 +6,7 @@ number or a list in the order of the labels; or, named in params.yaml, a column 
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -52,11 +52,14 @@ def read(name: str, content: Records, columns: Columns | None) -> tuple[str, lis
     return None
 
 
-def has_target(content: Records, columns: Columns | None) -> bool:
-    """Whether a file has a column of labels or scores, too."""
-    if columns is not None:
-        return any(role in columns for role in TARGETS)
-    return content.names is None or any(normal(name) in TARGETS for name in content.names)
+def has_target(content: Records, columns: Columns | None, others: Iterable[Records]) -> bool:
+    """Whether a file has a column of labels or scores, too. One that params.yaml names may be a
+    column of dev and test alone. others: the task's other files."""
+    if columns is None:
+        return content.names is None or any(normal(name) in TARGETS for name in content.names)
+    named = [columns[role] for role in TARGETS if role in columns]
+    elsewhere = {name for other in others for name in other.names or ()} - set(content.names or ())
+    return any(isinstance(column, list) or column not in elsewhere for column in named)
 
 
 def best_labels(table: Table, values: list, section: TaskData) -> list:

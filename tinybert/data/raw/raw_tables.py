@@ -44,12 +44,14 @@ def read(raw: Path, section: TaskData) -> dict[str, Table]:
     found: dict[str, list] = {}
     for split, file in files.items():
         values = given.read(str(file), contents[split], columns) if split in given.SPLITS else None
-        gives_label = values is not None and not given.has_target(contents[split], columns)
+        gives_label = values is not None and not given.has_target(
+            contents[split], columns, contents.values()
+        )
         roles = list(next(iter(tables.values())).columns) if tables else None
         if split == "unlabeled" or (split == "train" and gives_label):
             roles = roles_of.text_roles(contents[split], columns) if roles is None else roles
             roles = [role for role in roles if role not in TARGETS]
-        if roles and split != "unlabeled":
+        if split != "unlabeled" and (roles or section.teacher):
             _check_roles(file, split, contents[split], columns, roles)
         table = tables[split] = roles_of.table(file, contents[split], columns, roles)
         if values is not None:
@@ -61,7 +63,7 @@ def read(raw: Path, section: TaskData) -> dict[str, Table]:
         if split != "unlabeled" and not set(TARGETS) & set(tables[split].columns):
             raise InputError(
                 f"{file} needs labels: add label to columns under the task's data in params.yaml, "
-                "or remove the file"
+                f"or {'name it unlabeled' if split == 'train' else 'remove the file'}"
             )
     if not found and columns and set(roles_of.GIVEN) & set(columns):
         raise InputError(
@@ -93,21 +95,20 @@ def _options(section: TaskData) -> tuple[bool | None, Columns | None, Options]:
 
 
 def _check_roles(
-    file: Path, split: str, content: Records, columns: Columns | None, roles: list[str]
+    file: Path, split: str, content: Records, columns: Columns | None, roles: list[str] | None
 ) -> None:
     """Raises InputError if a column is missing; of a file of texts alone, such as those for which a
-    competition asks labels, it says how to go on without them."""
+    competition asks labels, it says how to go on without them. roles: as of columns.table."""
     try:
         roles_of.find(str(file), content, columns, roles)
     except InputError as error:
+        texts = roles_of.text_roles(content, columns) if roles is None else roles
         try:
-            roles_of.find(str(file), content, columns, [r for r in roles if r not in TARGETS])
+            roles_of.find(str(file), content, columns, [r for r in texts if r not in TARGETS])
         except InputError:
             raise error from None
-        raise InputError(
-            f"{error}. If it has no labels, leave it out{WITHOUT.get(split, '')}, or name it "
-            "unlabeled"
-        ) from None
+        leave_out = f"leave it out{WITHOUT.get(split, '')}, or " * (split != "train")
+        raise InputError(f"{error}. If it has no labels, {leave_out}name it unlabeled") from None
 
 
 def _without_labels(raw: Path, section: TaskData, unlabeled: Path | None) -> str:
