@@ -87,6 +87,13 @@ class Task:
         """Whether the labels are of words and mark entities."""
         return self.kind == "tokens" and is_iob2(self.labels)
 
+    @property
+    def types(self) -> list[str]:
+        """The type of entity of each label, or O; the label itself, if labels mark no entities."""
+        if not self.has_entities:
+            return self.labels
+        return [label.partition("-")[2] or label for label in self.labels]
+
     def head(self) -> dict:
         """The keyword arguments for AutoModelForSequenceClassification, with problem_type; for
         tokens those for AutoModelForTokenClassification, without."""

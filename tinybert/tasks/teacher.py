@@ -17,7 +17,6 @@ from tinybert.models.rows import Words
 from tinybert.models.tokenizer import load_tokenizer
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.task_data import TaskData
-from tinybert.tasks import word_scores
 from tinybert.tasks.task import Task
 
 KEY = "task.<name>.data.teacher"  # of params.yaml, for errors
@@ -146,7 +145,7 @@ def _with_tags(table: pa.Table, logits: np.ndarray, words: Words) -> pa.Table:
 
 
 def _count_tags(table: pa.Table, task: Task) -> dict:
-    names = word_scores.type_names(task)
+    names = task.types
     rows = Counter(name for tags in table["tags"].to_pylist() for name in {names[i] for i in tags})
     return {"labels": {name: rows[name] for name in dict.fromkeys(names)}}
 

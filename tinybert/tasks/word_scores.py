@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from tinybert.tasks.entities import OUTSIDE, Entity, of_iob2
+from tinybert.tasks.entities import Entity, of_iob2
 from tinybert.tasks.task import Task
 
 
@@ -58,20 +58,13 @@ def type_scores(
     }
 
 
-def type_names(task: Task) -> list[str]:
-    """The type of entity of each label, or O; the label itself, if labels mark no entities."""
-    if not task.has_entities:
-        return task.labels
-    return [label.partition("-")[2] or OUTSIDE for label in task.labels]
-
-
 def confusion(target: np.ndarray, predicted: np.ndarray, task: Task) -> list[list]:
     """[type, predicted type, words] of all pairs of types that some word has, the most words first.
-    A word's type is that of its label, see type_names.
+    A word's type is that of its label, see Task.types.
 
     target, predicted: (words,), numbers of labels.
     """
-    names = type_names(task)
+    names = task.types
     pairs = Counter(zip(target.tolist(), predicted.tolist(), strict=True))
     counts = Counter()
     for (actual, found), count in pairs.items():
