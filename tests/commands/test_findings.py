@@ -61,11 +61,12 @@ def test_the_spread_of_scores_is_shown(project, capsys):
 
 @pytest.mark.parametrize(("each", "count"), [(2, 100), (3, 150)])
 def test_many_labels_leave_rows_to_train_and_dev(project, capsys, each, count):
-    rows = [(f"{WORDS[i % 30]} {WORDS[i // 30]} {i}", f"label {i}") for i in range(500)]
-    rows = [(f"{text} {WORDS[part]}", label) for text, label in rows for part in range(each)]
+    rows = [(f"{WORDS[i % 30]} {WORDS[i // 30]} {i * 7919**3}", f"label {i}") for i in range(500)]
+    ends = [" ".join(WORDS[part : part + 7 : 3]) for part in range(each)]  # not nearly alike
+    rows = [(f"{text} {end}", label) for text, label in rows for end in ends]
     init.init(request(write_csv("tickets.csv", rows)))
     shown = capsys.readouterr().out
-    lacking = f"{500 - count} of 500 have too few rows to be in it"
+    lacking = f"{500 - count} of 500 have too few different rows to be in it"
     assert f"test: {count} rows of train (10.0 %), spread over the labels; {lacking}" in shown
     assert len(rows_of("data/raw/mine/test.csv")) == count
     train = rows_of("data/raw/mine/train.csv")

@@ -1,6 +1,7 @@
 """What `tinybert init` finds in a task's files: language, model, teacher and splits."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pyarrow.parquet as pq
 from stop_words import LANGUAGE_MAPPING
 from transformers import PreTrainedTokenizerBase
 
-from tinybert.commands import languages, model_choice, raw_files, shown, word_files
+from tinybert.commands import alike, languages, model_choice, raw_files, shown, word_files
 from tinybert.data.raw import prepare, raw_tables, same, splits, tagged, targets
 from tinybert.data.raw.columns import Table, header_test
 from tinybert.data.raw.records import Options
@@ -92,10 +93,11 @@ class Findings:
 
     def hold_out_test(self, share: float) -> dict[Path, list[int]]:
         """Moves a share of the rows of train to a file test, as splits.hold_out does. Rows that the
-        model sees as the same stay together, and those that are in another split stay in train.
-        Returns which lines are where, as raw_files.divide does; nothing if train has no labels but
-        the most probable ones, of which a test would say how well they are imitated. Raises
-        InputError if there are too few rows, or too few left to take dev from them, too."""
+        model sees as the same, or whose texts are nearly alike, stay together, and those that are
+        in another split stay in train. Returns which lines are where, as raw_files.divide does;
+        nothing if train has no labels but the most probable ones, of which a test would say how
+        well they are imitated. Raises InputError if there are too few rows, or too few left to take
+        dev from them, too."""
         tables, kind, *_ = prepare.read_tables(
             self.folder, self.section, self.tokenizer, self.max_length
         )
@@ -105,17 +107,9 @@ class Findings:
                 "dev are agreement with the given answers; add a test file with labels"
             )
             return {}
-        elsewhere = {
-            group
-            for split, table in tables.items()
-            if split != "train"
-            for group in table.columns["same"]
-        }
         starts = tables["train"].numbers
         try:
-            tables, count = splits.hold_out(tables, TARGET[kind], "test", share, elsewhere)
-            if "dev" not in tables:
-                splits.hold_out(tables, TARGET[kind])  # what prepare_task does next
+            tables, count, notes = _take_test(tables, TARGET[kind], share)
         except InputError as error:
             raise InputError(f"{error}. --test-share 0 takes no test") from None
         [file] = [file for file in self.folder.iterdir() if file.stem == "train"]
@@ -127,7 +121,7 @@ class Findings:
         else:
             lines = raw_files.divide(file, _options(self.section), moved, test)
         taken = f"test: {plural(count, *noun)} of train ({100 * count / len(starts):.1f} %)"
-        self.notes.append(f"{taken}, {_spread(tables, kind)}")
+        self.notes += [f"{taken}, {_spread(tables, kind)}", *notes]
         return lines
 
     def prepare(self, out: Path) -> None:
@@ -203,6 +197,40 @@ def _first_texts(folder: Path, section: TaskData) -> list[str]:
     return [text for column in values for text in islice(column, SAMPLE) if isinstance(text, str)]
 
 
+def _take_test(
+    tables: dict[str, Table], target: str, share: float
+) -> tuple[dict[str, Table], int, list[str]]:
+    """Moves a share of train to test: the tables, the number of rows, and lines on those that are
+    nearly alike. If they left no test, half of it, or none for dev, copies alone stay together.
+    Raises InputError if there are too few rows."""
+    train, names = tables["train"], ["train", *(name for name in tables if name != "train")]
+    largest = max(splits.FEW, share * len(train) / 2)
+    found = alike.groups([tables[name] for name in names], largest)
+
+    def take(same: list[int], elsewhere: set[int]) -> tuple[dict[str, Table], int]:
+        columns = {**train.columns, "same": same, "copies": train.columns["same"]}
+        given = {**tables, "train": replace(train, columns=columns)}
+        taken, count = splits.hold_out(given, target, "test", share, elsewhere)
+        if "dev" not in taken:
+            rest = taken["train"]
+            columns = {**rest.columns, "same": rest.columns["copies"]}
+            # what prepare_task does next
+            splits.hold_out({**taken, "train": replace(rest, columns=columns)}, target)
+        return taken, count
+
+    copies = [group for name in names for group in tables[name].columns["same"]]
+    taken, count = take(copies[: len(train)], set(copies[len(train) :]))
+    joined, divided = (int(rows[: len(train)].sum()) for rows in (found.joined, found.divided))
+    same = found.same.tolist()
+    try:
+        apart, number = take(same[: len(train)], set(same[len(train) :]))
+    except InputError:
+        number = 0
+    if number < count / 2:
+        return taken, count, shown.alike(0, max(joined, divided), found.example)
+    return apart, number, shown.alike(joined, divided, found.example)
+
+
 def _options(section: TaskData) -> Options:
     """How the task's files are read."""
     columns = section.columns and dict(section.columns.model_dump(exclude_none=True))
@@ -224,7 +252,6 @@ def _spread(tables: dict[str, Table], kind: str) -> str:
     )
     noun = "tags" if kind == "tokens" else "labels"
     if lacking := len(train - test):
-        return (
-            f"spread over the {noun}; {lacking:,} of {len(train):,} have too few rows to be in it"
-        )
+        few = "have too few different rows to be in it"
+        return f"spread over the {noun}; {lacking:,} of {len(train):,} {few}"
     return f"spread over the {noun}"

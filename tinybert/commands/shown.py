@@ -2,6 +2,7 @@
 
 from tabulate import tabulate
 
+from tinybert.pipeline.wording import plural
 from tinybert.tasks.task import Task
 from tinybert.tasks.word_scores import shown_tags
 
@@ -33,6 +34,35 @@ def rows(task: Task, parsed: list[dict]) -> list[str]:
         table = [[target(row)[:WIDTH], *texts] for row, texts in zip(parsed, table, strict=True)]
         header = [task.target, *header]
     return tabulate(table, header, disable_numparse=True).splitlines()
+
+
+def alike(joined: int, divided: int, example: tuple[str, str] | None) -> list[str]:
+    """Lines on the rows that a test was taken from. joined: those that stay together, because they
+    are nearly alike; divided: those that do not, though they are. example: two texts."""
+    lines = []
+    if joined:
+        together = plural(joined, "row is", "rows are")
+        lines.append(f"{together} nearly alike others, and on the same side as they")
+    if divided:
+        apart = plural(divided, "row is", "rows are")
+        lines.append(
+            f"{apart} nearly alike (a form?), and too many for one side: train and test have some"
+        )
+    if lines and example:
+        lines[0] += f": {' and '.join(map(repr, _differing(*example)))}"
+    return lines
+
+
+def _differing(*texts: str) -> list[str]:
+    """The texts, cut around the first place where they differ."""
+    texts = [" ".join(text.split()) for text in texts]
+    one, other = texts
+    same = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), WIDTH // 2)
+    start = max(0, same - WIDTH // 2)
+    return [
+        f"{'...' * (start > 0)}{text[start : start + WIDTH]}{'...' * (len(text) > start + WIDTH)}"
+        for text in texts
+    ]
 
 
 def sizes(task: Task, statistics: dict[str, dict]) -> str:
