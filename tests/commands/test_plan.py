@@ -11,9 +11,10 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import BertConfig, BertModel
 
-from tinybert.commands import cost, plan, stage_costs
+from tinybert.commands import cost, plan, recipe, stage_costs
 from tinybert.commands.cost import Sizes, forward
 from tinybert.commands.stage_costs import Rows, Work
+from tinybert.models import source
 from tinybert.models.attention import capture
 from tinybert.pipeline import params
 
@@ -217,6 +218,24 @@ def test_missing_data_are_marked_and_weeks_are_warned_of(clone):
         r"warning: about [\d.]+ (days|weeks) on this machine; \d+ % of it is dist", warning
     )
     assert "distill_general, " in warning and "corpus.max_tokens" in warning
+
+
+def test_weeks_of_a_recipe_are_warned_of_before_its_model_and_corpus_are_there(clone, monkeypatch):
+    def no_network(*_):
+        raise OSError("no network")
+
+    monkeypatch.setattr(source, "locate", no_network)
+    recipe.apply("chinese")
+    output = plan.plan()
+    weeks = float(re.search(r"^warning: about ([\d.]+) weeks .*distill_general", output, re.M)[1])
+    # 3 epochs of 4e9 tokens: 6 operations for each weight of the student's layers, and 2 for each
+    # of BERT-base's, whose states are too many to be kept
+    weights = {"student": 4 * (4 * 312**2 + 2 * 312 * 1200), "teacher": 12 * 12 * 768**2}
+    operations = 3 * 4e9 * (6 * weights["student"] + 2 * weights["teacher"])
+    seconds = operations / (400e9 * cost.SHARES["distill_general"])
+    assert 1 <= weeks * 7 * 86400 / seconds < 1.2  # attention comes on top
+    assert rows_of(output)["distill_general"][1] == "12,000,000,000"
+    assert "bert-base-chinese is not here (no network)" in output and "at least about" in output
 
 
 def test_outside_of_a_repository_it_is_an_error(tmp_path, monkeypatch):
