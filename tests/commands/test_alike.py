@@ -10,7 +10,7 @@ import pytest
 from own_files import request, rows_of, write_csv
 from tiny import WORDS
 
-from tinybert.commands import alike, init
+from tinybert.commands import alike, init, shown
 from tinybert.data.raw.columns import Table
 
 LONG = "my order {} from the shop in the old town has not arrived yet, please help me"
@@ -120,10 +120,18 @@ def test_init_keeps_them_on_one_side_and_says_so(project, capsys):
     assert 0.1 < len(test) / len(train | test) < 0.3
     [line] = [line for line in capsys.readouterr().out.splitlines() if "nearly alike" in line]
     assert line.startswith(
-        f"{len(rows)} rows are nearly alike others, and on the same side as they"
+        f"{len(rows)} rows have others that are nearly alike, and are on one side with them: "
     )
     one, other = line.split(": ")[1].strip("'").split("' and '")
     assert one != other and one[:-2] == other[:-2]
+
+
+def test_examples_are_cut_around_the_first_difference():
+    same = "word " * 60
+    for one, other in ((f"{same}17 {same}", f"{same}18 {same}"), (same + "17", same + "")):
+        [line] = shown.alike(2, 0, (one, other))
+        first, second = line.split(": ")[1].strip("'").split("' and '")
+        assert first != second and "17" in first and len(first) < 80
 
 
 def test_what_is_nearly_alike_in_another_split_stays_in_train(project):

@@ -41,8 +41,8 @@ def alike(joined: int, divided: int, example: tuple[str, str] | None) -> list[st
     are nearly alike; divided: those that do not, though they are. example: two texts."""
     lines = []
     if joined:
-        together = plural(joined, "row is", "rows are")
-        lines.append(f"{together} nearly alike others, and on the same side as they")
+        together = plural(joined, "row has", "rows have")
+        lines.append(f"{together} others that are nearly alike, and are on one side with them")
     if divided:
         apart = plural(divided, "row is", "rows are")
         lines.append(
@@ -57,7 +57,8 @@ def _differing(*texts: str) -> list[str]:
     """The texts, cut around the first place where they differ."""
     texts = [" ".join(text.split()) for text in texts]
     one, other = texts
-    same = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), WIDTH // 2)
+    marks = enumerate(zip(one, other, strict=False))
+    same = next((i for i, (a, b) in marks if a != b), min(map(len, texts)))
     start = max(0, same - WIDTH // 2)
     return [
         f"{'...' * (start > 0)}{text[start : start + WIDTH]}{'...' * (len(text) > start + WIDTH)}"
