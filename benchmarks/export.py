@@ -43,7 +43,8 @@ def main() -> None:
             files[name] = {kind: folder / file for kind, file in FILES.items()}
             export.write(models[name], files[name], token_types=True)
         sizes = speed.megabytes(weights, files)
-        result = {"megabytes": sizes, **speed.speed(models, files, rows, len(rows))}
+        read = dict.fromkeys(models, rows)
+        result = {"megabytes": sizes, **speed.speed(models, files, read, len(rows))}
     table = tables.speeds_table({"BERT-base, 4x312": result}, tables.PARTS)
     print(f"{describe()}\n\n{tables.markdown(table)}")
     if options.json:

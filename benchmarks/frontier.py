@@ -59,7 +59,7 @@ def measure(rows: int) -> dict[str, dict[str, float]]:
             export.write(models[name], files[name], token_types=True)
         sample = rows_of(sst2_lengths(rows))
         sample.token_types = np.zeros_like(sample.tokens, np.int8)
-        timings = speed.speed(models, files, sample, rows)["all_cores"]
+        timings = speed.speed(models, files, dict.fromkeys(models, sample), rows)["all_cores"]
         return {
             name: {
                 "MB": export.megabytes(files[name]["int8"]),

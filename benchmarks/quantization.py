@@ -88,7 +88,7 @@ def main() -> None:
 def measure(
     model: PreTrainedModel, files: dict[str, Path], rows: Rows, task: Task
 ) -> dict[str, dict[str, float]]:
-    timings = speed.speed({"student": model}, {"student": files}, rows, TIMED)
+    timings = speed.speed({"student": model}, {"student": files}, {"student": rows}, TIMED)
     return {
         name: {
             "megabytes": export.megabytes(file),

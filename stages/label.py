@@ -3,7 +3,7 @@
 from tinybert.distillation.prediction.label import label_changes, label_shards, read_labels
 from tinybert.models import device, encode
 from tinybert.models.folder import load_classifier
-from tinybert.models.tokenizer import load_tokenizer
+from tinybert.models.tokenizer import load_tokenizers
 from tinybert.pipeline import distributed, params, paths, resume
 from tinybert.pipeline.files import write_json
 from tinybert.tasks.task import load_task
@@ -20,7 +20,7 @@ def main(name: str) -> None:
             teachers,
             shards,
             paths.teacher_logits(name),
-            load_tokenizer(paths.PRETRAINED),
+            load_tokenizers(paths.teachers(name)),
             settings.encode.max_length,
             settings.precision,
             checkpoint_dir,

@@ -20,7 +20,8 @@ def main(name: str) -> None:
         windows.check(name, task.kind, task.pair, tokenizer)
     write_texts(folder if settings.corpus.path is None else None, paths.texts(name))
     if source.teacher:
-        given = teacher.fetch_teachers(source, task, paths.PRETRAINED, folder, length)
+        inside = settings.intermediate.epochs > 0
+        given = teacher.fetch_teachers(source, task, paths.PRETRAINED, folder, length, inside)
         if task.answered:
             answers = teacher.answer(folder, task, given, length, stride)
             describe_answers(statistics, answers)

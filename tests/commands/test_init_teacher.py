@@ -8,7 +8,7 @@ import torch
 from own_files import MODEL, ROWS, request, settings, write_csv
 from teachers import fine_tuned
 from tiny import config_of
-from transformers import BertForTokenClassification, BertModel
+from transformers import BertForTokenClassification, BertModel, RobertaModel
 
 from tinybert.commands import cli, init
 from tinybert.data.raw.prepare import prepare_task
@@ -45,9 +45,11 @@ def of_teacher(*files: Path, **options):
 
 def prepared(folder: Path) -> Task:
     """What the stage makes of the task that init wrote, its teacher included."""
-    section = params.load().task["mine"].data
+    values = params.load("mine")
+    section, model = values.task["mine"].data, Path(values.pretrained.model)
     task, _ = prepare_task(Path("data/raw/mine"), folder / "out", section)
-    teacher.fetch_teachers(section, task, Path(params.load().pretrained.model), folder / "out", 64)
+    inside = values.intermediate.epochs > 0
+    teacher.fetch_teachers(section, task, model, folder / "out", 64, inside)
     return task
 
 
@@ -99,6 +101,17 @@ def test_the_pretrained_model_may_be_another_of_the_same_sizes(project, checkpoi
     assert settings()["pretrained"]["model"] == MODEL and prepared(project).labels == ["neg", "pos"]
 
 
+@pytest.mark.parametrize("family", ["bert", "roberta"])
+def test_step_1_is_left_out_for_a_teacher_unlike_the_model(project, checkpoint, capsys, family):
+    checkpoint(BertModel(config_of("bert", hidden_size=16)), MODEL)
+    checkpoint(fine_tuned(family, ["neg", "pos"]), "data/models/other")
+    init.init(of_teacher(texts(), model=MODEL, teacher="data/models/other"))
+    [line] = [line for line in capsys.readouterr().out.splitlines() if "step 1" in line]
+    assert "hidden_size 8 (not 16)" in line and "(intermediate: {epochs: 0})" in line
+    assert settings()["task"]["mine"]["intermediate"] == {"epochs": 0}
+    assert prepared(project).labels == ["neg", "pos"]
+
+
 def test_words_are_labelled_by_the_teacher(project, checkpoint, capsys):
     tagger(checkpoint)
     init.init(of_teacher(texts()))
@@ -116,7 +129,7 @@ def test_a_teacher_that_does_not_fit_is_refused(project, checkpoint, tmp_path_fa
     unlabeled, labelled = texts(), write_csv("tickets.csv", ROWS)
     others = [(text, f"{label} {i % 3}") for i, (text, label) in enumerate(ROWS)]
     elsewhere = str(checkpoint(fine_tuned("bert", ["a", "b"]), tmp_path_factory.mktemp("t") / "t"))
-    checkpoint(BertModel(config_of("bert", hidden_size=16)), "data/models/wide")
+    checkpoint(RobertaModel(config_of("roberta")), "data/models/other")
     torch.manual_seed(1)
     checkpoint(BertModel(config_of("bert")), "data/models/plain")
     tagger(checkpoint, "data/models/tagger")
@@ -124,8 +137,8 @@ def test_a_teacher_that_does_not_fit_is_refused(project, checkpoint, tmp_path_fa
         ([unlabeled], {"teacher": "data/models/no/where"}, "--teacher: .* there is no folder"),
         ([unlabeled], {"teacher": elsewhere}, f"^--teacher {elsewhere} is a local path; copy"),
         ([labelled], {"teacher": None, "model": elsewhere}, f"^--model {elsewhere} is a local"),
-        ([unlabeled], {"model": "data/models/wide"},
-         f"^--teacher {TEACHER} has .*hidden_size.*Give the model .* as --model, or give no"),
+        ([unlabeled], {"model": "data/models/other", "teacher": "data/models/tagger"},
+         "^--teacher data/models/tagger splits .*Give the model .* as --model, or give no"),
         ([unlabeled], {"teacher": "data/models/plain"}, "plain does not hold .*classifier"),
         ([labelled], {"teacher": "data/models/tagger"}, "^--teacher data/models/tagger is a "),
         ([write_csv("other.csv", others)], {},

@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from tiny import tiny_config
-from transformers import BertForSequenceClassification
+from tiny import config_of, tiny_config
+from transformers import BertForSequenceClassification, RobertaForSequenceClassification
 
 from tinybert.deploy.onnx import export
 from tinybert.evaluation import speed
@@ -36,7 +36,7 @@ def test_the_given_number_of_rows_runs_alone_and_in_batches(tokenizer, monkeypat
     monkeypatch.setattr(speed, "BATCH_SIZE", 4)
     model, shapes = recorded
     rows = encode([f"good film {'very ' * i}" for i in range(20)], None, tokenizer, 32)
-    result = speed.speed({"only": model}, {}, rows, 10)
+    result = speed.speed({"only": model}, {}, {"only": rows}, 10)
     assert set(result) == {"threads", *THREADS}
     assert all(set(result[name]) == {"only"} for name in THREADS)
     assert all(set(result[name]["only"]) == {"torch"} for name in THREADS)
@@ -48,7 +48,7 @@ def test_the_rows_come_from_all_over_the_split(tokenizer, recorded):
     """The files of many tasks are in the order of labels or lengths."""
     model, shapes = recorded
     rows = encode(["good"] * 10 + ["good " * 30] * 9, None, tokenizer, 64)
-    speed.speed({"only": model}, {}, rows, 10)
+    speed.speed({"only": model}, {}, {"only": rows}, 10)
     lengths = [length for _, length in shapes[3:13]]
     assert min(lengths) == 4 and max(lengths) == 32
 
@@ -58,13 +58,27 @@ def test_a_text_in_windows_takes_as_long_as_all_of_them(tokenizer, monkeypatch, 
     monkeypatch.setattr(speed, "BATCH_SIZE", 4)
     model, shapes = recorded
     rows = encode(["good " * 14, "never", "good " * 9], None, tokenizer, 8, 2)
-    speed.speed({"only": model}, {}, rows, 3)
+    speed.speed({"only": model}, {}, {"only": rows}, 3)
     assert [batch for batch, _ in shapes] == 2 * ([1] * 12 + [4, 2] * speed.ROUNDS)
     assert [length for _, length in shapes[6:12]] == [8, 8, 8, 4, 8, 8]
     clock = iter(2 * [0.0, 1.0, 2.0, 6.0, *[3.0] * speed.ROUNDS])
     monkeypatch.setattr(speed, "seconds", lambda run, inputs: next(clock))
-    timings = speed.speed({"only": model}, {}, rows, 3)["one_thread"]["only"]["torch"]
+    timings = speed.speed({"only": model}, {}, {"only": rows}, 3)["one_thread"]["only"]["torch"]
     assert timings == {"latency_ms": 2000, "latency_ms_p95": 5600, "rows_per_second": 1}
+
+
+def test_each_model_reads_its_own_tokens(tokenizer, byte_tokenizer, recorded):
+    """The ids of the other one are not in its table."""
+    model, shapes = recorded
+    text = "a very good film"
+    rows = {
+        "small": encode([text] * 3, None, tokenizer, 32),
+        "other": encode([text] * 3, None, byte_tokenizer, 32),
+    }
+    other = RobertaForSequenceClassification(config_of("roberta")).eval()
+    speed.speed({"small": model, "other": other}, {}, rows, 3)
+    assert rows["other"].tokens.max() >= model.config.vocab_size
+    assert {length for _, length in shapes} == set(rows["small"].lengths)
 
 
 def test_timings_are_computed_from_the_seconds_of_each_call(tokenizer, monkeypatch, recorded):
@@ -74,7 +88,7 @@ def test_timings_are_computed_from_the_seconds_of_each_call(tokenizer, monkeypat
     clock = iter(2 * [0.0, *singles, *passes])  # the first value is the warm-up's
     monkeypatch.setattr(speed, "seconds", lambda run, inputs: next(clock))
     rows = encode(["good film"] * 20, None, tokenizer, 32)
-    result = speed.speed({"only": model}, {}, rows, 20)
+    result = speed.speed({"only": model}, {}, {"only": rows}, 20)
     for name in THREADS:
         timings = result[name]["only"]["torch"]
         assert timings == {"latency_ms": 10500, "latency_ms_p95": 19050, "rows_per_second": 5}

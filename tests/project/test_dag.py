@@ -149,7 +149,8 @@ def sections_read(stage: str) -> set[str]:
                         sections |= attributes(function, argument.arg)
     if "params.load(name)" in text:  # with the task's overrides
         sections.add("task")
-    if sections & {"general", "teacher", "baseline", "intermediate", "prediction"}:
+    trains = "distributed.run" in text  # prepare_task reads epochs alone, which are not shared
+    if trains and sections & {"general", "teacher", "baseline", "intermediate", "prediction"}:
         sections.add("training")
     return sections
 

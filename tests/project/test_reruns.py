@@ -58,7 +58,11 @@ def test_the_same_run_elsewhere_leaves_git_unchanged(stubs, tmp_path):
     [
         ("prediction.temperature", 2.0, AFTER_PREDICTION),
         ("task.pydocs.prediction", {"lr": 1e-4}, AFTER_PREDICTION),
-        ("task.pydocs.intermediate", {"lr": 1e-4}, AFTER_INTERMEDIATE),
+        (
+            "task.pydocs.intermediate",
+            {"lr": 1e-4},
+            {"prepare_task@pydocs", *AFTER_INTERMEDIATE},
+        ),
         ("task.pydocs.augment", {"copies": 2}, {"augment@pydocs", *AFTER_AUGMENT}),
         ("general.lr", 1e-3, AFTER_GENERAL),
         ("teacher.lr", 1e-3, {"finetune_general@pydocs", *AFTER_TEACHER}),

@@ -63,7 +63,7 @@ def workspace(tmp_path, monkeypatch, tokenizer):
         tokenizer.save_pretrained(tmp_path / "models/pretrained")
         tiny_config().save_pretrained(tmp_path / "models/pretrained")
         folder = tmp_path / "data/tasks/mine"
-        folder.mkdir(parents=True)
+        tokenizer.save_pretrained(folder / "teacher")  # of a given one
         (folder / "task.json").write_text(json.dumps(asdict(task)))
         columns = {
             "text_a": pa.array(GOOD + BAD),

@@ -30,7 +30,9 @@ def test_a_model_without_a_head_is_not_a_teacher(checkpoint):
 def test_a_teacher_that_does_not_exist_is_an_error_that_names_it(checkpoint, tmp_path):
     folder = checkpoint(AutoModel.from_config(tiny_config()))
     with pytest.raises(InputError, match=r"teacher: .*/nowhere cannot be loaded"):
-        teacher.check(*task_of(tmp_path / "nowhere", NLI), folder)
+        teacher.check_first(*task_of(tmp_path / "nowhere", NLI), folder)
+    with pytest.raises(InputError, match=r"teacher: .*/nowhere cannot be loaded"):
+        teacher.check(*task_of(tmp_path / "nowhere", NLI))
 
 
 @pytest.mark.parametrize("kind", ["tokens", "classification"])
@@ -41,19 +43,21 @@ def test_a_teacher_of_words_is_none_of_texts(checkpoint, kind):
         "classification": AutoModelForTokenClassification,
         "tokens": AutoModelForSequenceClassification,
     }
-    pretrained = checkpoint(AutoModel.from_config(tiny_config()), "pretrained")
     config = tiny_config(id2label=dict(enumerate(labels)))
     folder = checkpoint(auto[kind].from_config(config))
     with pytest.raises(
         InputError, match="the task labels " + ("words" if kind == "tokens" else "texts")
     ):
-        teacher.check(*task_of(folder, labels, kind), pretrained)
+        teacher.check(*task_of(folder, labels, kind))
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_fine_tuned_version_of_the_pretrained_model_fits(checkpoint, family):
     pretrained = checkpoint(AutoModel.from_config(config_of(family)), "pretrained")
-    teacher.check(*task_of(checkpoint(fine_tuned(family, NLI)), NLI), pretrained)
+    task = task_of(checkpoint(fine_tuned(family, NLI)), NLI)
+    assert teacher.misfit(task[0], pretrained) is None
+    teacher.check_first(*task, pretrained)
+    teacher.check(*task)
 
 
 @pytest.mark.parametrize(
@@ -69,18 +73,20 @@ def test_a_teacher_of_other_sizes_is_an_error_that_names_them(checkpoint, part, 
     pretrained = checkpoint(AutoModel.from_config(tiny_config()), "pretrained")
     config = tiny_config(id2label=dict(enumerate(NLI)), **{part: other})
     folder = checkpoint(AutoModelForSequenceClassification.from_config(config))
+    task = task_of(folder, NLI)
     with pytest.raises(InputError, match=rf"has {part} {other} \(not {ours}\): ") as caught:
-        teacher.check(*task_of(folder, NLI), pretrained)
+        teacher.check_first(*task, pretrained)
     text = str(caught.value)
     assert "Set pretrained.model" in text and "or to the teacher itself" in text
-    assert "column `probabilities`" in text
+    assert "intermediate: {epochs: 0}" in text and "teacher: [first, other]" in text
+    teacher.check_first(*task, pretrained, inside=False)
 
 
 def test_a_teacher_of_another_family_is_an_error_that_names_it(checkpoint):
     pretrained = checkpoint(AutoModel.from_config(tiny_config()), "pretrained")
     folder = checkpoint(fine_tuned("roberta", NLI))
     with pytest.raises(InputError, match=r"model_type roberta \(not bert\), .*vocab_size 300"):
-        teacher.check(*task_of(folder, NLI), pretrained)
+        teacher.check_first(*task_of(folder, NLI), pretrained)
 
 
 ALPHABET = [chr(code) for start in "aA" for code in range(ord(start), ord(start) + 26)]
@@ -108,9 +114,9 @@ def test_a_teacher_with_another_tokenization_is_an_error(tmp_path, other):
     for folder, options in (("pretrained", {}), ("same", {}), ("other", other)):
         AutoModelForSequenceClassification.from_config(config).save_pretrained(tmp_path / folder)
         letters(**options).save_pretrained(tmp_path / folder)
-    teacher.check(*task_of(tmp_path / "same", NLI), tmp_path / "pretrained")
+    teacher.check_first(*task_of(tmp_path / "same", NLI), tmp_path / "pretrained")
     with pytest.raises(InputError, match="splits texts into other tokens"):
-        teacher.check(*task_of(tmp_path / "other", NLI), tmp_path / "pretrained")
+        teacher.check_first(*task_of(tmp_path / "other", NLI), tmp_path / "pretrained")
 
 
 def test_a_roberta_that_tokenizes_the_first_word_differently_is_an_error(tmp_path, byte_tokenizer):
@@ -124,9 +130,9 @@ def test_a_roberta_that_tokenizes_the_first_word_differently_is_an_error(tmp_pat
         )
         fine_tuned("roberta", NLI).save_pretrained(tmp_path / name)
         tokenizer.save_pretrained(tmp_path / name)
-    teacher.check(*task_of(tmp_path / "same", NLI), tmp_path / "pretrained")
+    teacher.check_first(*task_of(tmp_path / "same", NLI), tmp_path / "pretrained")
     with pytest.raises(InputError, match="splits texts into other tokens"):
-        teacher.check(*task_of(tmp_path / "other", NLI), tmp_path / "pretrained")
+        teacher.check_first(*task_of(tmp_path / "other", NLI), tmp_path / "pretrained")
 
 
 def test_the_stage_writes_the_teacher_with_the_pretrained_models_tokenizer(checkpoint, tmp_path):
@@ -142,7 +148,7 @@ def test_the_stage_writes_the_teacher_with_the_pretrained_models_tokenizer(check
 def test_a_teacher_that_does_not_fit_is_not_written(checkpoint, tmp_path):
     base = checkpoint(AutoModel.from_config(tiny_config(hidden_size=16)), "pretrained")
     with pytest.raises(InputError, match="has hidden_size 8"):
-        teacher.fetch_teacher(
+        teacher.fetch_teachers(
             *task_of(checkpoint(fine_tuned("bert", NLI)), NLI), base, tmp_path / "out", 32
         )
     assert not (tmp_path / "out").exists()

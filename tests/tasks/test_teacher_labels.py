@@ -7,7 +7,6 @@ import torch
 from teachers import NLI, fine_tuned, logits_of, task_of
 from tiny import FAMILIES, tiny_config
 from transformers import (
-    AutoModel,
     AutoModelForSequenceClassification,
     BertForSequenceClassification,
 )
@@ -103,7 +102,7 @@ def test_a_regression_model_is_not_changed(checkpoint):
 def test_nameless_outputs_are_an_error_with_both_lists_and_the_remedy(checkpoint):
     folder = checkpoint(BertForSequenceClassification(tiny_config()))
     for attempt in (
-        lambda *task: teacher.check(*task, folder),
+        teacher.check,
         teacher.load,
         lambda *task: teacher.label_order(tiny_config(), *task),
     ):
@@ -121,7 +120,7 @@ def test_teacher_labels_names_the_outputs(checkpoint, outputs, columns):
     source = fine_tuned("bert", ["LABEL_0", "LABEL_1"])
     folder = checkpoint(source)
     task = task_of(folder, ["bad", "good"], outputs=outputs)
-    teacher.check(*task, folder)
+    teacher.check(*task)
     torch.testing.assert_close(logits_of(teacher.load(*task)), logits_of(source)[:, columns])
 
 
@@ -162,10 +161,9 @@ def test_an_output_without_a_name_is_an_error_with_the_remedy():
 
 @pytest.mark.parametrize("problem", ["multi_label_classification", "single_label_classification"])
 def test_a_teacher_of_another_kind_of_task_is_warned_about(checkpoint, tmp_path, capsys, problem):
-    base = checkpoint(AutoModel.from_config(tiny_config()), "pretrained")
     source = fine_tuned("bert", NLI)
     source.config.problem_type = problem
-    teacher.check(*task_of(checkpoint(source), NLI), base)
+    teacher.check(*task_of(checkpoint(source), NLI))
     shown = capsys.readouterr().out
     assert shown.count("set task.<name>.data.kind") == problem.startswith("multi")
 

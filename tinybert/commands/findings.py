@@ -44,6 +44,7 @@ class Findings:
         read the texts and nobody chooses another.
         """
         self.folder, self.section, self.notes = folder, section, []
+        self.misfit: str | None = None  # of a given teacher; after prepare
         self.max_length = same.limit(settings.encode)
         texts = _first_texts(folder, section)
         self.language = languages.detect(texts)
@@ -132,7 +133,10 @@ class Findings:
         first = out / f"{'train' if self.task.has_labels else 'unlabeled'}.parquet"
         self.rows = next(pq.ParquetFile(first).iter_batches(ROWS)).to_pylist()
         if self.section.teacher:
-            teacher.check(self.section, self.task, locate(self.model, None, "--model")[0])
+            base = locate(self.model, None, "--model")[0]
+            self.misfit = teacher.misfit(self.section, base)
+            teacher.check_first(self.section, self.task, base, inside=False)
+            teacher.check(self.section, self.task)
             teacher.load(self.section, self.task)  # are there the weights of its head?
 
     def report(self) -> list[str]:
@@ -166,8 +170,15 @@ class Findings:
         name = self.section.teacher
         if not name:
             return []
+        skipped = []
+        if self.misfit:
+            skipped = [
+                f"the teacher {self.misfit}: step 1, which compares layers, is left out "
+                "(intermediate: {epochs: 0}), and the student learns its predictions alone"
+            ]
         if self.task.has_labels:
-            return [f"teacher: {name}, which is not trained again; its outputs are these labels"]
+            line = f"teacher: {name}, which is not trained again; its outputs are these labels"
+            return [line, *skipped]
         names = "a score"
         if self.task.labels:
             names = (
@@ -176,6 +187,7 @@ class Findings:
             )
         lines = [
             f"teacher: {name}; labels: {names}",
+            *skipped,
             "no labels to train on: the student learns the teacher's answers",
         ]
         if "test" not in self.task.splits:

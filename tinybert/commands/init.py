@@ -237,6 +237,8 @@ def _params(
         shown["data"][key] = dict(value) if key == "columns" else value
     if found.stop_words and found.stop_words != found.settings.augment.language:
         shown["augment"]["language"] = found.stop_words
+    if found.misfit:
+        shown["intermediate"]["epochs"] = 0
     values = {"tasks": recipe.read(f"[{request.name}]"), "task": {request.name: shown}}
     of_recipe = dict(found.recipe_values)
     if request.corpus is not None:

@@ -114,6 +114,8 @@ class Work:
                 return None
             if "train" not in self.splits and stage in ("finetune_general", "finetune_baseline"):
                 return Cost(seconds=self._fixed())  # skipped: there are no labels
+            if stage == "distill_intermediate" and not self.settings.intermediate.epochs:
+                return Cost(seconds=self._fixed(), disk=self._bytes(self.student))
             return of_task[stage]({"train": Rows(), **self.splits})
         if stage == "prepare_corpus":
             return self._reading(stage, self.corpus)

@@ -28,8 +28,8 @@ class TorchClassifier:
     """The teacher of a student, which predicts the student's labels.
 
     folder: models/T/teacher. student: of the same task. threads: of the process; 0 uses all cores.
-    Raises InputError if the folder holds no model with the student's kind, labels (in any order)
-    and at least its vocabulary, or one that cannot read the longest rows.
+    It reads texts with its own tokenizer. Raises InputError if the folder holds no model with the
+    student's kind and labels (in any order), or one that cannot read the longest rows.
     """
 
     def __init__(self, folder: str | Path, student: Classifier, threads: int = 0):
@@ -37,12 +37,8 @@ class TorchClassifier:
             raise InputError(f"--teacher: {folder} is not a folder; give models/<task>/teacher")
         config, tokenizer = pretrained.read_config(str(folder), None, "--teacher")
         self.order, self.student = _label_order(config, folder, student), student
-        if not tokenizer.get_vocab().keys() >= student.tokenizer.get_vocab().keys():
-            raise InputError(
-                f"--teacher: {folder} splits texts into other tokens than the student; give the "
-                "teacher that it was distilled from, models/<task>/teacher"
-            )
-        # its own, if the student's vocabulary is smaller; both cut texts at training's length
+        self.names = [name for name in INPUTS if name in tokenizer.model_input_names]
+        # Both cut texts at training's length.
         self.tokenizer = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
         length = student.tokenizer.truncation["max_length"]
         self.tokenizer.enable_truncation(
@@ -73,9 +69,7 @@ class TorchClassifier:
 
     def _window_logits(self, window: Encoding) -> np.ndarray:
         """As Classifier's session: (outputs,), or (tokens, outputs) for words."""
-        inputs = {
-            name: torch.tensor([getattr(window, INPUTS[name])]) for name in self.student.names
-        }
+        inputs = {name: torch.tensor([getattr(window, INPUTS[name])]) for name in self.names}
         with torch.inference_mode():
             return self.model(**inputs).logits[0].numpy()[..., self.order]
 
@@ -86,8 +80,8 @@ class TorchClassifier:
             logits = self._window_logits(row)
         except (IndexError, RuntimeError, TypeError) as error:
             raise InputError(
-                f"--teacher: {folder} cannot read the student's longest row, {len(row.ids)} tokens "
-                f"with {', '.join(self.student.names)}: {error}; give the teacher that it was "
+                f"--teacher: {folder} cannot read the longest row, {len(row.ids)} tokens "
+                f"with {', '.join(self.names)}: {error}; give the teacher that it was "
                 "distilled from, models/<task>/teacher"
             ) from error
         if not np.isfinite(logits).all():

@@ -9,10 +9,10 @@ from tinybert.evaluation.linear import fit_linear
 from tinybert.evaluation.reliability import calibration, least_confidence
 from tinybert.evaluation.tagging import fit_tagger, shown
 from tinybert.models import predict
-from tinybert.models.encode import read_rows
+from tinybert.models.encode import read_for_each
 from tinybert.models.folder import load_classifier
 from tinybert.models.rows import Rows
-from tinybert.models.tokenizer import load_tokenizer
+from tinybert.models.tokenizer import load_tokenizers
 from tinybert.pipeline import paths
 from tinybert.pipeline.files import atomic_write, reading, write_json
 from tinybert.tasks.intervals import interval
@@ -30,11 +30,11 @@ def compare_models(name: str, max_length: int, stride: int = 0) -> dict:
     max_length, stride: as of read_rows. The models compute in float32, as they are deployed.
     """
     task = load_task(paths.tables(name))
-    folders = {model: paths.model(name, model) for model in task.models}
-    models = {model: load_classifier(folder) for model, folder in folders.items()}
-    members = [load_classifier(folder) for folder in paths.other_teachers(name)]
-    tokenizers = {model: load_tokenizer(folder) for model, folder in folders.items()}
-    fit = getattr(models["student"].config, "calibration", None) or {}
+    folders = {model: [paths.model(name, model)] for model in task.models}
+    folders["teacher"] = paths.teachers(name)
+    models = {model: [load_classifier(f) for f in members] for model, members in folders.items()}
+    tokenizers = {model: load_tokenizers(members) for model, members in folders.items()}
+    fit = getattr(models["student"][0].config, "calibration", None) or {}
     linear = None
     if task.kind == "classification" and task.has_labels:
         linear = fit_linear(_table(name, "train"), _table(name, "dev"), task)
@@ -43,11 +43,11 @@ def compare_models(name: str, max_length: int, stride: int = 0) -> dict:
 
     def score(split: str) -> tuple[Rows, dict[str, np.ndarray], dict]:
         file, logits = paths.tables(name) / f"{split}.parquet", {}
-        for model, loaded in models.items():
-            rows = read_rows(file, tokenizers[model], max_length, stride)
-            together = [loaded, *(members if model == "teacher" else [])]
+        for model, members in models.items():
+            read = read_for_each(file, tokenizers[model], max_length, stride)
             title = f"{split} scores of the {model}"
-            logits[model] = predict.mean_logits(together, rows, "fp32", title)
+            logits[model] = predict.mean_logits(members, read, "fp32", title)
+        rows = read[0]  # as the student, the last one, reads them
         if linear is not None:
             logits = {"linear": linear.logits(_table(name, split)), **logits}
         target, metrics = rows.columns[task.target], task.metrics_of(split)

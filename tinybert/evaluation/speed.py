@@ -42,7 +42,8 @@ def measure(name: str, max_length: int, rows: int, stride: int = 0) -> dict:
 
     max_length, stride: as of read_rows. rows: the number of evenly spaced rows of the test split
     that are measured. The keys of the result are `megabytes`, by model and runtime, and those of
-    `speed`. All models but the 8-bit ones compute in float32, and all read the student's token ids.
+    `speed`. All models but the 8-bit ones compute in float32. Each reads texts with its own
+    tokenizer.
     Raises InputError that names the models that are missing or damaged.
     """
     folders = {role: paths.model(name, role) for role in (*ROLES, "onnx")}
@@ -51,18 +52,17 @@ def measure(name: str, max_length: int, rows: int, stride: int = 0) -> dict:
         raise InputError(f"{', '.join(missing)} is missing; run dvc repro")
     for kind in FILES:
         Classifier(folders["onnx"], kind)
-    split = paths.tables(name) / f"{load_task(paths.tables(name)).test_split}.parquet"
-    table = read_rows(split, load_tokenizer(folders["student"]), max_length, stride)
+    tables = _read(name, max_length, stride)
     models = {role: _load(folders[role]) for role in ROLES}
     with tempfile.TemporaryDirectory() as scratch:
         teacher_files = {kind: Path(scratch) / file for kind, file in FILES.items()}
-        export.write(models["teacher"], teacher_files, table.token_types is not None)
+        export.write(models["teacher"], teacher_files, tables["teacher"].token_types is not None)
         files = {
             "teacher": teacher_files,
             "student": {kind: folders["onnx"] / file for kind, file in FILES.items()},
         }
         weights = {role: folders[role] / pretrained.WEIGHTS for role in ROLES}
-        result = {"megabytes": megabytes(weights, files), **speed(models, files, table, rows)}
+        result = {"megabytes": megabytes(weights, files), **speed(models, files, tables, rows)}
     write_json(paths.SPEED / f"{name}.json", result)
     return result
 
@@ -78,16 +78,24 @@ def measure_served(name: str, max_length: int, stride: int = 0) -> bool:
     if not (weights.is_file() and served.is_file() and student.is_dir()):
         file.unlink(missing_ok=True)
         return False
-    split = paths.tables(name) / f"{load_task(paths.tables(name)).test_split}.parquet"
-    table = read_rows(split, load_tokenizer(student), max_length, stride)
     sizes = {
         "teacher": {"torch": export.megabytes(weights)},
         "student": {"int8": export.megabytes(served)},
     }
     models, files = {"teacher": _load(weights.parent)}, {"student": {"int8": served}}
-    timings = speed(models, files, table, FEW, parts=("one_thread",))
+    tables = _read(name, max_length, stride)
+    timings = speed(models, files, tables, FEW, parts=("one_thread",))
     write_json(file, {"megabytes": sizes, **timings})
     return True
+
+
+def _read(name: str, max_length: int, stride: int) -> dict[str, Rows]:
+    """The test split as teacher and student read it."""
+    split = paths.tables(name) / f"{load_task(paths.tables(name)).test_split}.parquet"
+    return {
+        role: read_rows(split, load_tokenizer(paths.model(name, role)), max_length, stride)
+        for role in ROLES
+    }
 
 
 def _load(folder: Path) -> PreTrainedModel:
@@ -113,7 +121,7 @@ def megabytes(
 def speed(
     models: dict[str, PreTrainedModel],
     files: dict[str, dict[str, Path]],
-    rows: Rows,
+    rows: dict[str, Rows],
     count: int,
     parts: tuple[str, ...] = ("one_thread", "all_cores"),
 ) -> dict[str, dict[str, dict[str, dict[str, float]]]]:
@@ -124,15 +132,14 @@ def speed(
     models: those that are measured in PyTorch. files: the ONNX files of a model, by kind; they run
     each row of a batch alone, on one thread, as Classifier does. For a large teacher it may be
     better to read each row with all cores: it is measured in both ways, and the better one counts.
-    count: the number of texts. The models take turns, so that noise of the machine affects all of
-    them alike.
+    rows: the same texts as each model reads them. count: the number of texts. The models take
+    turns, so that noise of the machine affects all of them alike.
     """
     cores, result = torch.get_num_threads(), {}
-    sample = [range(*rows.bounds[i : i + 2]) for i in evenly_spaced(rows.texts, count)]
-    by_length = sorted(chain(*sample), key=lambda i: rows.lengths[i])
-    groups = [by_length[i : i + BATCH_SIZE] for i in range(0, len(by_length), BATCH_SIZE)]
-    single = [export.batches(rows, [[i] for i in windows]) for windows in sample]
-    batched = export.batches(rows, groups)
+    single, batched = {}, {}
+    for role, table in rows.items():
+        single[role], batched[role] = _inputs(table, count)
+    texts = len(next(iter(single.values())))
     counts = {part: 1 if part == "one_thread" else os.cpu_count() or 1 for part in parts}
     for name, threads in counts.items():
         torch.set_num_threads(threads)
@@ -145,17 +152,17 @@ def speed(
                 if role == "teacher" and threads > 1:
                     row_by_row = export.alone(export.onnx_run(file, threads), threads=1)
                     runs[role, kind, "all cores a row"] = row_by_row
-        for run in runs.values():
-            seconds(run, chain(*single[:3]))  # the first calls allocate
+        for (role, *_), run in runs.items():
+            seconds(run, chain(*single[role][:3]))  # the first calls allocate
         latency = {key: [] for key in runs}
-        for windows in tqdm(single, desc=f"latency, {name}", unit="row"):
+        for i in tqdm(range(texts), desc=f"latency, {name}", unit="row"):
             for key, run in runs.items():
                 time.sleep(PAUSE if threads > 1 else 0)
-                latency[key].append(seconds(run, windows))
+                latency[key].append(seconds(run, single[key[0]][i]))
         passes = {key: [] for key in runs}
         for _ in range(ROUNDS):
             for key, run in runs.items():
-                passes[key].append(len(sample) / seconds(run, batched))
+                passes[key].append(texts / seconds(run, batched[key[0]]))
         result[name] = {role: {} for role in roles}
         for role, kind, _ in runs:
             ways = [key for key in runs if key[:2] == (role, kind)]
@@ -167,6 +174,15 @@ def speed(
             }
     torch.set_num_threads(cores)
     return {"threads": counts, **result}
+
+
+def _inputs(rows: Rows, count: int) -> tuple[list[list[dict]], list[dict]]:
+    """Evenly spaced texts: each one's windows alone, and all windows in batches, by length."""
+    sample = [range(*rows.bounds[i : i + 2]) for i in evenly_spaced(rows.texts, count)]
+    by_length = sorted(chain(*sample), key=lambda i: rows.lengths[i])
+    groups = [by_length[i : i + BATCH_SIZE] for i in range(0, len(by_length), BATCH_SIZE)]
+    single = [export.batches(rows, [[i] for i in windows]) for windows in sample]
+    return single, export.batches(rows, groups)
 
 
 def seconds(run: Callable[[dict], np.ndarray], inputs: Iterable[dict[str, np.ndarray]]) -> float:

@@ -18,7 +18,6 @@ ROOM = 10**7  # parameters of heads that a checkpoint may lack
 # Of the embedding table's rows, the share that the tokenizer must know: tables are rounded up to
 # multiples of up to 128, and a few tokens of multilingual models are not in use.
 KNOWN = 0.9
-SAMPLE = "Café, ÄB 42 naïve 中文 — ok"  # most tokenizers with the same vocabulary differ on it
 RARE = "ꙮ한عก𒀀"  # characters that no vocabulary of words or pieces has in full
 # Of a config; the names of some architectures are mapped to these.
 NEEDED = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads")
@@ -133,11 +132,6 @@ def _keeps(tokenizer: PreTrainedTokenizerBase, character: str) -> bool:
     texts = [f"a{character}a", "aa"]
     word, rest = tokenizer(texts, add_special_tokens=False)["input_ids"]
     return word != rest or tokenizer.unk_token_id in word
-
-
-def is_same_tokenizer(one: PreTrainedTokenizerBase, other: PreTrainedTokenizerBase) -> bool:
-    """Whether both split texts into the same tokens: by their vocabularies and a sample."""
-    return one.get_vocab() == other.get_vocab() and one.encode(SAMPLE) == other.encode(SAMPLE)
 
 
 def check_mask(tokenizer: PreTrainedTokenizerBase, name: str) -> None:

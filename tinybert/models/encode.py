@@ -126,6 +126,15 @@ def read_rows(
     return rows
 
 
+def read_for_each(
+    source: Path, tokenizers: list[PreTrainedTokenizerBase], max_length: int, stride: int = 0
+) -> list[Rows]:
+    """The rows of a table for each of several models, as read_rows; read once for each tokenizer.
+    tokenizers: those of the models, as load_tokenizers returns them."""
+    read = {one: read_rows(source, one, max_length, stride) for one in dict.fromkeys(tokenizers)}
+    return [read[tokenizer] for tokenizer in tokenizers]
+
+
 def _targets(table: pa.Table) -> dict[str, np.ndarray]:
     targets = {}
     if "label" in table.column_names:

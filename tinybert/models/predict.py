@@ -49,10 +49,17 @@ def head_in_float32(model: PreTrainedModel, machine: Accelerator) -> Iterator[No
 
 
 def mean_logits(
-    models: list[PreTrainedModel], rows: Rows, precision: str, title: str | None = None
+    models: list[PreTrainedModel], rows: list[Rows], precision: str, title: str | None = None
 ) -> np.ndarray:
-    """The mean of the logits of an ensemble, as `logits` returns them."""
-    return sum(logits(model, rows, precision, title) for model in models) / len(models)
+    """The mean of the logits of an ensemble, as `logits` returns them; of a word, those of the
+    members that read it. rows: for each member, as its tokenizer reads them."""
+    each = [logits(m, read, precision, title) for m, read in zip(models, rows, strict=True)]
+    if rows[0].words is None:
+        return sum(each) / len(each)
+    readers = np.zeros((rows[0].labelled, 1), np.float32)
+    for read in rows:
+        readers[read.words.index] += 1
+    return sum(each) / np.maximum(readers, 1)
 
 
 def logits(

@@ -16,7 +16,7 @@ from transformers.utils import logging as transformers_logging
 
 from tinybert.models import checks
 from tinybert.models.source import WEIGHTS, locate, read_weights, weight_files
-from tinybert.models.tokenizer import load_tokenizer, save_tokenizer
+from tinybert.models.tokenizer import is_same_tokenizer, load_tokenizer, save_tokenizer
 from tinybert.pipeline.errors import InputError, refused
 from tinybert.pipeline.files import file_sha256, set_default_mode, write_json
 from tinybert.pipeline.schema import Pretrained, Student
@@ -97,7 +97,7 @@ def fetch_student(settings: Student, base: Path, out: Path, lengths: dict[str, i
                 f"{key}: {model} has {', '.join(wrong)}. Set the section student to its sizes"
             )
         expected = load_tokenizer(base)
-        if not checks.is_same_tokenizer(tokenizer, expected):
+        if not is_same_tokenizer(tokenizer, expected):
             raise InputError(
                 f"{key}: {model} has another vocabulary than the teacher, or splits texts into "
                 "other tokens. Set pretrained.model to a model with its tokenizer"

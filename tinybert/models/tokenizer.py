@@ -2,6 +2,7 @@
 
 import copy
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
@@ -13,6 +14,7 @@ from tinybert.pipeline.files import read_json, write_json
 CONFIG = "tokenizer_config.json"
 # Those that are JSON: a damaged one is named.
 JSON = ("tokenizer.json", CONFIG, "special_tokens_map.json", "added_tokens.json", "vocab.json")
+SAMPLE = "Café, ÄB 42 naïve 中文 — ok"  # most tokenizers with the same vocabulary differ on it
 
 
 def load_tokenizer(folder: str | Path, **options) -> PreTrainedTokenizerBase:
@@ -43,6 +45,23 @@ def load_tokenizer(folder: str | Path, **options) -> PreTrainedTokenizerBase:
     if "tokenizer.json" in missing and (len(missing) > 1 or not has_words):
         raise InputError(_missing(folder, missing))
     return tokenizer
+
+
+def load_tokenizers(folders: Iterable[Path]) -> list[PreTrainedTokenizerBase]:
+    """The tokenizer of each of several models. Those that read a text alike are one object, so that
+    it can be read once for all of them."""
+    loaded: list[PreTrainedTokenizerBase] = []
+    for folder in folders:
+        own = load_tokenizer(folder)
+        same = (other for other in loaded if is_same_tokenizer(own, other))
+        alike = (other for other in same if own.model_input_names == other.model_input_names)
+        loaded.append(next(alike, own))
+    return loaded
+
+
+def is_same_tokenizer(one: PreTrainedTokenizerBase, other: PreTrainedTokenizerBase) -> bool:
+    """Whether both split texts into the same tokens: by their vocabularies and a sample."""
+    return one.get_vocab() == other.get_vocab() and one.encode(SAMPLE) == other.encode(SAMPLE)
 
 
 def save_tokenizer(

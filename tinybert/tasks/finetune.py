@@ -5,12 +5,11 @@ import sys
 from transformers import PreTrainedModel
 
 from tinybert.models import predict
-from tinybert.models.encode import read_rows
+from tinybert.models.encode import read_for_each, read_rows
 from tinybert.models.folder import load_classifier, save_model
 from tinybert.models.rows import Rows
-from tinybert.models.tokenizer import load_tokenizer
+from tinybert.models.tokenizer import load_tokenizers
 from tinybert.pipeline import distributed, params, paths, resume
-from tinybert.pipeline.files import write_json
 from tinybert.pipeline.schema import Params, Training
 from tinybert.tasks import scores
 from tinybert.tasks.gold import GoldLoss
@@ -18,7 +17,7 @@ from tinybert.tasks.order import title, warn_order
 from tinybert.tasks.scale import standard_scores
 from tinybert.tasks.task import CHOOSES, Task, load_task
 from tinybert.training import loop
-from tinybert.training.curve import log_once
+from tinybert.training.curve import log_once, log_skipped
 
 NO_LABELS = "there are no labels to train on"
 
@@ -37,12 +36,15 @@ def finetune(
     if training and not task.has_labels:
         if distributed.is_main():
             paths.model(name, role).mkdir(parents=True, exist_ok=True)
-            write_json(log / "skipped.json", {"skipped": NO_LABELS})
-            print(f"{stage} of {name} is skipped: {NO_LABELS}")
+        log_skipped(NO_LABELS, log, f"{stage} of {name}")
         return
-    tokenizer = load_tokenizer(paths.PRETRAINED)
-    dev = read_rows(folder / "dev.parquet", tokenizer, length, stride)
-    score = scores.scorer(model, dev, task, settings.precision)
+    given = [paths.teacher_source(name), *paths.other_teachers(name)]
+    tokenizers = load_tokenizers([paths.PRETRAINED] if training else given)
+    dev, tokenizer = (
+        read_for_each(folder / "dev.parquet", tokenizers, length, stride),
+        tokenizers[0],
+    )
+    score = scores.scorer(model, dev[0], task, settings.precision)
     with resume.stage_dir() as checkpoint_dir:
         if training:
             train = read_rows(folder / "train.parquet", tokenizer, length, stride)
@@ -60,20 +62,21 @@ def finetune(
 
 
 def _judge(
-    model: PreTrainedModel, name: str, dev: Rows, task: Task, precision: str, is_given: bool
+    model: PreTrainedModel, name: str, dev: list[Rows], task: Task, precision: str, is_given: bool
 ) -> None:
     """Warns of a teacher, or of a member of an ensemble, that dev speaks against: by its labels, or
-    without any by the answers of the first member. is_given: the user named the outputs."""
-    others, target = paths.other_teachers(name), dev.columns[task.target]
+    without any by the answers of the first member. dev: as each member reads it. is_given: the user
+    named the outputs."""
+    others, target = paths.other_teachers(name), dev[0].columns[task.target]
     has_labels = CHOOSES not in task.answered
     if not has_labels and not others:
         return
-    for i, folder in enumerate([None, *others], start=1):
+    for i, (folder, rows) in enumerate(zip([None, *others], dev, strict=True), start=1):
         judged = model if folder is None else load_classifier(folder)
-        logits = predict.logits(judged, dev, precision, shared=True)
+        logits = predict.logits(judged, rows, precision, shared=True)
         predicted, member = scores.prediction(logits, target), i if others else None
         if has_labels and distributed.is_main():
-            warn_near_chance(name, logits, dev, task, member)
+            warn_near_chance(name, logits, rows, task, member)
         if not has_labels and folder is None:
             target = predicted
         elif is_given and task.labels and distributed.is_main():

@@ -7,38 +7,32 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from tinybert.models import checks, predict, pretrained
 from tinybert.models.device import output_layer
-from tinybert.models.encode import read_rows
+from tinybert.models.encode import read_for_each
 from tinybert.models.folder import classifier_class, load_classifier, save_model
 from tinybert.models.rows import Words
-from tinybert.models.tokenizer import load_tokenizer
+from tinybert.models.tokenizer import is_same_tokenizer, load_tokenizer, load_tokenizers
 from tinybert.pipeline.errors import InputError
 from tinybert.pipeline.task_data import TaskData
 from tinybert.tasks.task import Task
 
 KEY = "task.<name>.data.teacher"  # of params.yaml, for errors
 SHAPE = ("model_type", "num_hidden_layers", "num_attention_heads", "hidden_size", "vocab_size")
+TOKENS = "splits texts into other tokens than pretrained.model"
 MEND = "Set pretrained.model to the model that it was fine-tuned from, or to the teacher itself"
-SIZES = (
-    "Step 1 compares layers and heads, step 2 predictions alone: a model of other sizes, but with "
-    "the same tokens, may be one of several teachers after the first, teacher: [first, other]"
-)
-ANSWERS = (
-    "The answers of a model with other tokens may be a column `probabilities` of train or "
-    "unlabeled, which step 2 learns"
-)
-TOKENS = ("vocab_size",)  # what is needed for predictions alone
+LATER = "make it one of several teachers after the first, teacher: [first, other]"
 
 
 def fetch_teachers(
-    source: TaskData, task: Task, base: Path, out: Path, max_length: int
+    source: TaskData, task: Task, base: Path, out: Path, max_length: int, inside: bool = True
 ) -> list[Path]:
     """Writes the teacher that `source` names to out/teacher, and the other members of an ensemble
-    to out/teachers, as fetch_teacher does. Returns their folders. Of the others only predictions
-    are used: they need the tokens of the pretrained model, not its sizes."""
+    to out/teachers, as fetch_teacher does. Returns their folders. inside: as of check_first; of the
+    others only predictions are used."""
+    check_first(source, task, base, inside)
     folders = [out / "teacher", *(out / f"teachers/{i:03}" for i in range(1, len(source.teachers)))]
     nameless = []
     for member, folder in zip(source.members, folders, strict=True):
@@ -48,8 +42,7 @@ def fetch_teachers(
                 member = member.model_copy(update={"teacher_labels": None})  # it names its own
             else:
                 nameless.append(member.teacher)
-        shape = SHAPE if folder == folders[0] else TOKENS
-        fetch_teacher(member, task, base, folder, max_length, shape)
+        fetch_teacher(member, task, base, folder, max_length)
     if len(nameless) > 1:
         print(
             f"warning: teacher_labels names the outputs of {' and '.join(nameless)}, whose configs "
@@ -58,27 +51,25 @@ def fetch_teachers(
     return folders
 
 
-def fetch_teacher(
-    source: TaskData,
-    task: Task,
-    base: Path,
-    out: Path,
-    max_length: int,
-    shape: tuple[str, ...] = SHAPE,
-) -> None:
+def fetch_teacher(source: TaskData, task: Task, base: Path, out: Path, max_length: int) -> None:
     """Writes the teacher that `source` names to `out`, outputs in the order of the task's labels.
 
-    base: the pretrained model, whose tokens and sizes the teacher must have. max_length: tokens in
-    a row of the task. shape: the keys of config.json that must be those of `base`. Raises
-    InputError if it has others, other labels than the task, too few positions or damaged weights.
+    base: the pretrained model, whose tokenizer is saved with the teacher unless it has another.
+    max_length: tokens in a row of the task. Raises InputError if it has other labels than the task,
+    too few positions or damaged weights.
     """
-    check(source, task, base, shape)
+    check(source, task)
     model, tokenizer = load(source, task), load_tokenizer(base)
+    own = _load_tokenizer(source)
+    if not is_same_tokenizer(own, tokenizer):
+        tokenizer = own
+        checks.set_token_types(model, tokenizer)
     has_segments = "token_type_ids" in tokenizer.model_input_names
     if task.pair and getattr(model.config, "type_vocab_size", 0) > 1 and not has_segments:
         raise InputError(
             f"params.yaml: the teacher {source.teacher} tells the texts of a pair apart by segment "
-            "ids, which pretrained.model does not have; remove it, or use its own model there"
+            "ids, which its tokenizer does not give, or pretrained.model does not have; remove it, "
+            "or use its own model as pretrained.model"
         )
     checks.check(model, tokenizer, {"encode.max_length": max_length}, f"{KEY}: {source.teacher}")
     save_model(out, model, tokenizer, max_length)
@@ -114,16 +105,16 @@ def answer(
     the scores, as prepare_task counts gold ones; of words how many rows have each label or type, O
     among them.
     """
-    models, tokenizer = [load_classifier(f) for f in folders], load_tokenizer(folders[0])
+    models, tokenizers = [load_classifier(f) for f in folders], load_tokenizers(folders)
     counts = {}
     for split in task.answered:
         file = tables / f"{split}.parquet"
-        rows = read_rows(file, tokenizer, max_length, stride)
+        rows = read_for_each(file, tokenizers, max_length, stride)
         # In the precision in which models are evaluated.
         logits = predict.mean_logits(models, rows, "fp32", f"the teacher's answers on {split}")
         table = pq.read_table(file)
         if task.kind == "tokens":
-            table = _with_tags(table, logits, rows.words)
+            table = _with_tags(table, logits, rows[0].words)
             counts[split] = {"rows": len(table), **_count_tags(table, task)}
         else:
             table = table.append_column(task.target, _answers(logits, task.kind))
@@ -171,33 +162,48 @@ def _count(logits: np.ndarray, task: Task) -> dict:
     return {"labels": dict(zip(task.labels, counts.tolist(), strict=True))}
 
 
-def check(source: TaskData, task: Task, base: Path | str, shape: tuple[str, ...] = SHAPE) -> None:
-    """Raises InputError if the teacher does not fit the task's labels or the pretrained model.
-
-    base: the pretrained model's folder, or its id on the hub."""
-    name = source.teacher
-    config, tokenizer = pretrained.read_config(name, source.teacher_revision, KEY)
+def misfit(source: TaskData, base: Path | str) -> str | None:
+    """Why step 1 cannot look inside the teacher, or the first of several, which is no fine-tuned
+    version of the pretrained model; None if it can. base: that model's folder, or its hub id."""
+    first = source.members[0]
+    config, _ = pretrained.read_config(first.teacher, source.teacher_revision, KEY)
     base_config = checks.load_config(base)
     differences = [
         f"{part} {getattr(config, part)} (not {getattr(base_config, part)})"
-        for part in shape
+        for part in SHAPE
         if getattr(config, part) != getattr(base_config, part)
     ]
-    if differences and shape == TOKENS:
-        raise InputError(
-            f"params.yaml: the teacher {name} has {', '.join(differences)}: each of several "
-            f"teachers must have the tokens of pretrained.model; remove it. {ANSWERS}"
-        )
     if differences:
+        return f"has {', '.join(differences)}"
+    same = is_same_tokenizer(_load_tokenizer(first), load_tokenizer(base))
+    return None if same else TOKENS
+
+
+def check_first(source: TaskData, task: Task, base: Path | str, inside: bool = True) -> None:
+    """Raises InputError if the teacher, or the first of several, does not fit the pretrained model.
+
+    base: that model's folder, or its hub id. inside: whether step 1 is to look inside the teacher.
+    If not, it may be any model; but labels of words need its tokens, or the student could read
+    words that no teacher reads."""
+    first = source.members[0]
+    if inside and (problem := misfit(source, base)):
         raise InputError(
-            f"params.yaml: the teacher {name} has {', '.join(differences)}: it must be a "
-            f"fine-tuned version of pretrained.model. {MEND}. {SIZES}. {ANSWERS}"
+            f"params.yaml: the teacher {first.teacher} {problem}: step 1 compares layers, so it "
+            f"must be a fine-tuned version of pretrained.model. {MEND}. Or leave step 1 out, since "
+            f"step 2 learns predictions alone: intermediate: {{epochs: 0}} of the task; or {LATER}"
         )
-    if not checks.is_same_tokenizer(tokenizer, load_tokenizer(base)):
+    is_words = task.kind == "tokens"
+    if is_words and not is_same_tokenizer(_load_tokenizer(first), load_tokenizer(base)):
         raise InputError(
-            f"params.yaml: the teacher {name} splits texts into other tokens than "
-            f"pretrained.model. {MEND if shape == SHAPE else 'Remove it'}. {ANSWERS}"
+            f"params.yaml: the teacher {first.teacher} {TOKENS}, and the task labels words: both "
+            f"must read the same ones. {MEND}; or {LATER}"
         )
+
+
+def check(source: TaskData, task: Task) -> None:
+    """Raises InputError if the teacher does not fit the task's labels."""
+    name = source.teacher
+    config, _ = pretrained.read_config(name, source.teacher_revision, KEY)
     heads, wanted = config.architectures or [], task.kind == "tokens"
     if heads and labels_words(config) != wanted:
         raise InputError(
@@ -260,6 +266,11 @@ def load(source: TaskData, task: Task) -> PreTrainedModel:
     for key, value in task.head().items():
         setattr(model.config, key, value)
     return model
+
+
+def _load_tokenizer(source: TaskData) -> PreTrainedTokenizerBase:
+    folder, options = pretrained.locate(source.teacher, source.teacher_revision, KEY)
+    return load_tokenizer(folder, **options)
 
 
 def _names(config: PreTrainedConfig) -> list[str]:

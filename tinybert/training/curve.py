@@ -85,6 +85,13 @@ def log_environment(log: Path, precision: str) -> None:
         write_json(log / "environment.json", values)
 
 
+def log_skipped(reason: str, log: Path, title: str) -> None:
+    """Writes why a training does not take place, in place of its curves, and says it."""
+    if distributed.is_main():
+        write_json(log / "skipped.json", {"skipped": reason})
+        print(f"{title} is skipped: {reason}")
+
+
 def log_once(values: dict[str, float], log: Path, precision: str) -> None:
     """Logs one point, for a stage that does not train."""
     log_environment(log, precision)

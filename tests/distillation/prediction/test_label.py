@@ -74,7 +74,7 @@ def test_shards_labelled_before_a_kill_are_not_labelled_again(
         return compute_logits(model, rows, precision)
 
     monkeypatch.setattr(predict, "logits", logits)
-    arguments, resumed = ([model], shards, tmp_path / "out", tokenizer, 32, "fp32", work), False
+    arguments, resumed = ([model], shards, tmp_path / "out", [tokenizer], 32, "fp32", work), False
     with pytest.raises(KeyboardInterrupt):
         label_shards(*arguments)
     assert not (tmp_path / "out").exists()
@@ -93,7 +93,7 @@ def test_rows_with_given_logits_have_them_and_the_others_the_teachers(tokenizer,
     columns = {"text_a": TEXTS, "text_b": pa.nulls(4, pa.string()), TEACHER_LOGITS: given}
     pq.write_table(pa.table(columns), tmp_path / "00000.parquet")
     shards = [tmp_path / "00000.parquet"]
-    label_shards([model], shards, tmp_path / "out", tokenizer, 32, "fp32", work)
+    label_shards([model], shards, tmp_path / "out", [tokenizer], 32, "fp32", work)
     expected = predict.logits(model, encode(TEXTS, None, tokenizer, 32), "fp32")
     expected[[1, 3]] = [[-3, 4], [0.5, 0]]
     np.testing.assert_allclose(read_logits(tmp_path / "out"), expected, rtol=1e-4, atol=1e-5)

@@ -9,7 +9,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tinybert.models import predict
 from tinybert.models.device import machine_kind
-from tinybert.models.encode import TEACHER_LOGITS, read_rows, shard_files
+from tinybert.models.encode import TEACHER_LOGITS, read_for_each, shard_files
 from tinybert.pipeline import distributed
 from tinybert.pipeline.files import atomic_write, link_or_copy, reading, write_array
 
@@ -18,14 +18,14 @@ def label_shards(
     teachers: list[PreTrainedModel],
     shards: list[Path],
     out: Path,
-    tokenizer: PreTrainedTokenizerBase,
+    tokenizers: list[PreTrainedTokenizerBase],
     max_length: int,
     precision: str,
     checkpoint_dir: Path,
 ) -> None:
     """Writes NNNNN.npy, float32 logits (rows, classes), for each shard NNNNN.parquet: those of
     its column teacher_logits where a row has some, else the mean of the teachers'. For labels of
-    words (words, classes).
+    words (words, classes). tokenizers: of each teacher, as load_tokenizers returns them.
 
     The processes share the shards. checkpoint_dir: for finished shards; a rerun skips those.
     """
@@ -35,7 +35,7 @@ def label_shards(
     for i in distributed.shard(range(len(shards))):
         if files[i].exists():
             continue
-        rows = read_rows(shards[i], tokenizer, max_length)
+        rows = read_for_each(shards[i], tokenizers, max_length)
         logits = predict.mean_logits(teachers, rows, precision, f"label {shards[i].stem}")
         _use_given(shards[i], logits)
         with atomic_write(files[i]) as file:

@@ -8,7 +8,6 @@ from markupsafe import Markup
 from tinybert.evaluation.report import charts
 from tinybert.pipeline import paths
 from tinybert.pipeline.files import read_json, reading
-from tinybert.tasks.task import load_task
 
 TRAININGS = (
     "distill_general", "finetune_teacher", "finetune_baseline", "finetune_general",
@@ -19,13 +18,11 @@ STAGES = (
     *SHARED, "prepare_task", "finetune_teacher", "finetune_baseline", "finetune_general", "augment",
     "prune_vocabulary", "distill_intermediate", "label", "distill_prediction", "evaluate", "export",
 )  # fmt: skip
-SKIPPED = ("finetune_baseline", "finetune_general")  # without labels
 
 
 def trainings(task: str) -> list[str]:
     """The trainings of a task that took place, general distillation first."""
-    has_labels = load_task(paths.tables(task)).has_labels
-    return [stage for stage in TRAININGS if has_labels or stage not in SKIPPED]
+    return [stage for stage in TRAININGS if not (log_of(stage, task) / "skipped.json").is_file()]
 
 
 def log_of(stage: str, task: str) -> Path:
