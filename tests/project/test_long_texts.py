@@ -8,16 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from clone import task_settings
-from in_process import run_stages
-from ruamel.yaml import YAML
+from in_process import run_stages, write_params
 from tiny import WORDS, tiny_config
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, BertModel
 
 from tinybert.deploy.classifier import Classifier
 from tinybert.pipeline.errors import InputError
 
-ROOT = Path(__file__).parents[2]
 LENGTH, STRIDE = 16, 4
 SIGNAL = {"neg": ["bad", "dull"], "pos": ["good", "great"]}
 
@@ -42,22 +39,12 @@ def workspace(folder: Path, tokenizer, files: dict[str, str], **data) -> None:
     (folder / "data/raw/mine").mkdir(parents=True)
     for name, content in files.items():
         (folder / "data/raw/mine" / name).write_text(content, encoding="utf-8")
-    values = YAML(typ="safe", pure=True).load(ROOT / "params.yaml")
-    del values["docs"]
-    values |= {"tasks": ["mine"], "task": {"mine": task_settings(**data)}, "precision": "fp32"}
-    values["pretrained"] |= {"model": "data/models/tiny", "sha256": None}
-    values["corpus"] |= {"path": None, "max_length": 32, "max_tokens": 500}
-    values["encode"] = {"max_length": LENGTH, "long_texts": "windows"}
-    values["training"]["batch_size"] = 8
-    values["student"] |= {
-        "num_hidden_layers": 1, "hidden_size": 8, "num_attention_heads": 2,
-        "intermediate_size": 8, "embedding_rank": None,
-    }  # fmt: skip
-    values["general"]["epochs"] = 0
-    for section, epochs in {"teacher": 15, "baseline": 1, "prediction": 4}.items():
-        values[section] |= {"epochs": epochs, "lr": 1e-2, "dropout": 0.0}
-    values["export"]["max_drop"] = 100
-    YAML().dump(values, folder / "params.yaml")
+    epochs = {"teacher": 15, "baseline": 1, "prediction": 4}
+    write_params(
+        folder, "data/models/tiny", data, precision="fp32",
+        encode={"max_length": LENGTH, "long_texts": "windows"}, training={"batch_size": 8},
+        **{section: {"epochs": n, "lr": 1e-2, "dropout": 0.0} for section, n in epochs.items()},
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -8,16 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from clone import task_settings
-from in_process import run_stages
-from ruamel.yaml import YAML
+from in_process import run_stages, write_params
 from teachers import fine_tuned
 from tiny import VOCABULARY
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from tinybert.deploy.classifier import Classifier
 
-ROOT = Path(__file__).parents[2]
 LABELS = ["NEG", "POS"]
 ROWS = 120
 
@@ -38,21 +35,8 @@ def workspace(folder: Path, tokenizer, files: dict[str, str]) -> None:
     (folder / "data/raw/mine").mkdir(parents=True)
     for name, content in files.items():
         (folder / "data/raw/mine" / name).write_text(content, encoding="utf-8")
-    values = YAML(typ="safe", pure=True).load(ROOT / "params.yaml")
-    del values["docs"]
-    values["tasks"] = ["mine"]
-    values["task"] = {"mine": task_settings(teacher="data/models/teacher")}
-    values["pretrained"] |= {"model": "data/models/teacher", "sha256": None}
-    values["corpus"] |= {"path": None, "max_length": 32, "max_tokens": 500}
-    values["encode"]["max_length"] = 32
-    values["student"] |= {
-        "num_hidden_layers": 1, "hidden_size": 8, "num_attention_heads": 2,
-        "intermediate_size": 8, "embedding_rank": None,
-    }  # fmt: skip
-    values["general"]["epochs"] = 0
-    values["prediction"] |= {"epochs": 2, "lr": 1e-2}
-    values["export"]["max_drop"] = 100
-    YAML().dump(values, folder / "params.yaml")
+    data, learning = {"teacher": "data/models/teacher"}, {"epochs": 2, "lr": 1e-2}
+    write_params(folder, "data/models/teacher", data, prediction=learning)
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from clone import task_settings
-from in_process import run_stages
-from ruamel.yaml import YAML
+from in_process import run_stages, write_params
 from sentences import LABELS
 from seqeval.metrics import f1_score
 from seqeval.metrics.sequence_labeling import get_entities
@@ -20,7 +18,6 @@ from transformers import AutoModelForTokenClassification, AutoTokenizer, BertFor
 
 from tinybert.deploy.classifier import Classifier
 
-ROOT = Path(__file__).parents[2]
 ROWS = 200
 
 
@@ -39,21 +36,8 @@ def finished(tmp_path_factory, tokenizer) -> Path:
     tokenizer.save_pretrained(folder / "data/models/names")
     (folder / "data/raw/mine").mkdir(parents=True)
     (folder / "data/raw/mine/unlabeled.txt").write_text("\n".join(texts()), encoding="utf-8")
-    values = YAML(typ="safe", pure=True).load(ROOT / "params.yaml")
-    del values["docs"]
-    values["tasks"] = ["mine"]
-    values["task"] = {"mine": task_settings(teacher="data/models/names")}
-    values["pretrained"] |= {"model": "data/models/names", "sha256": None}
-    values["corpus"] |= {"path": None, "max_length": 32, "max_tokens": 500}
-    values["encode"]["max_length"] = 32
-    values["student"] |= {
-        "num_hidden_layers": 1, "hidden_size": 8, "num_attention_heads": 2,
-        "intermediate_size": 8, "embedding_rank": None,
-    }  # fmt: skip
-    values["general"]["epochs"] = 0
-    values["prediction"] |= {"epochs": 4, "lr": 1e-2}
-    values["export"]["max_drop"] = 100
-    YAML().dump(values, folder / "params.yaml")
+    data, learning = {"teacher": "data/models/names"}, {"epochs": 4, "lr": 1e-2}
+    write_params(folder, "data/models/names", data, prediction=learning)
     run_stages(folder, "mine")
     return folder
 

@@ -7,11 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from clone import task_settings
-from in_process import run_stages
-from ruamel.yaml import YAML
+from in_process import run_stages, write_params
 from teachers import fine_tuned
-from test_no_labels import LABELS, ROOT, texts
+from test_no_labels import LABELS, texts
 from tiny import tiny_config
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, BertModel
 
@@ -36,22 +34,12 @@ def save(folder: Path, tokenizer, byte_tokenizer) -> None:
         byte_tokenizer.save_pretrained(folder / name)
 
 
-def settings(folder: Path, **task) -> None:
-    values = YAML(typ="safe", pure=True).load(ROOT / "params.yaml")
-    del values["docs"]
-    values["tasks"], values["precision"] = ["mine"], "fp32"
-    values["task"] = {"mine": {**task_settings(), "data": {"teacher": TEACHERS}, **task}}
-    values["pretrained"] |= {"model": "data/models/base", "sha256": None}
-    values["corpus"] |= {"path": None, "max_length": 32, "max_tokens": 500}
-    values["encode"]["max_length"] = 48
-    values["student"] |= {
-        "num_hidden_layers": 1, "hidden_size": 8, "num_attention_heads": 4,
-        "intermediate_size": 8, "embedding_rank": 4, "min_count": 1,
-    }  # fmt: skip
-    values["general"]["epochs"] = 0
-    values["prediction"] |= {"epochs": 2, "lr": 1e-2}
-    values["export"]["max_drop"] = 100
-    YAML().dump(values, folder / "params.yaml")
+def settings(folder: Path, **intermediate) -> None:
+    write_params(
+        folder, "data/models/base", {"teacher": TEACHERS}, precision="fp32",
+        encode={"max_length": 48}, prediction={"epochs": 2, "lr": 1e-2}, intermediate=intermediate,
+        student={"num_attention_heads": 4, "embedding_rank": 4, "min_count": 1},
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +51,7 @@ def finished(tmp_path_factory, tokenizer, byte_tokenizer) -> Path:
     settings(folder)
     with pytest.raises(InputError, match=r"model_type roberta \(not bert\).*epochs: 0"):
         run_stages(folder, "mine", ["fetch_pretrained", "prepare_task"])
-    settings(folder, intermediate={"epochs": 0})
+    settings(folder, epochs=0)
     run_stages(folder, "mine")
     return folder
 
