@@ -73,7 +73,9 @@ def onnx(file: Path, tokenizer: Tokenizer) -> tuple[Predict, float]:
 
     def predict(rows: pd.DataFrame) -> np.ndarray:
         pairs = rows[["text_a", "text_b"]].itertuples(index=False)
-        encoded = [[tokenizer.encode(*filter(None, pair))] for pair in pairs]
+        # A missing second text is NaN or None, by the version of pandas.
+        texts = ([text for text in pair if isinstance(text, str)] for pair in pairs)
+        encoded = [[tokenizer.encode(*row)] for row in texts]
         return np.concatenate(logits(opened, encoded)).argmax(1)
 
     return predict, export.megabytes(file)
