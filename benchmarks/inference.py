@@ -40,7 +40,7 @@ def label() -> dict[str, float]:
             model(**inputs)
         seconds += (time.perf_counter() - start) * (n > 0)  # the first builds kernels
     plain = lengths[BATCH : 3 * BATCH].sum() / seconds
-    model = device.frozen(model, "auto")
+    model = device.frozen(model, "auto", in_float32=device.heads(model))
     predict.logits(model, rows_of(lengths[: 8 * BATCH]), "auto")
     start = time.perf_counter()
     predict.logits(model, rows, "auto")
