@@ -47,6 +47,21 @@ def test_a_client_that_sends_byte_by_byte_is_disconnected(monkeypatch, start):
         assert time.monotonic() - begin < 3
 
 
+def test_the_kernel_holds_no_part_of_a_response_back(monkeypatch):
+    """Head and body are two writes, of which Nagle's algorithm would delay the second."""
+    made, options = server.Connection.connection_made, []
+
+    def connection_made(connection, transport):
+        made(connection, transport)
+        accepted = transport.get_extra_info("socket")
+        options.append(accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
+    monkeypatch.setattr(server.Connection, "connection_made", connection_made)
+    with running(serve.create(FakeModel())) as (host, port):
+        assert httpx.get(f"http://{host}:{port}/health").status_code == 200
+    assert len(options) == 1 and options[0]
+
+
 def test_a_pause_between_requests_is_no_stall(monkeypatch):
     monkeypatch.setattr(limits, "RECEIVE_SECONDS", 0.3)
     monkeypatch.setattr(limits, "SEND_SECONDS", 0.3)
