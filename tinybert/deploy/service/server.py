@@ -33,7 +33,7 @@ class Connection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:
         super().connection_made(transport)
         self.made = time.monotonic()
-        # asyncio sets this only on sockets that name their protocol. Without it the kernel holds the
+        # asyncio sets it only on sockets that name their protocol. Without it, the kernel holds the
         # second part of a response back until the client confirms the first, for up to 40 ms.
         accepted = transport.get_extra_info("socket")
         accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
