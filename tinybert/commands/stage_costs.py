@@ -12,6 +12,7 @@ from tinybert.commands.cost import SHARES, Sizes, forward, layer_maps
 from tinybert.models.device import uses_bf16
 from tinybert.models.pretrained import has_masked_head
 from tinybert.pipeline.schema import Params, Training
+from tinybert.training.loop import SAMPLE
 
 START = 4  # seconds: imports, and reading and writing models
 FIXED = {
@@ -28,6 +29,12 @@ WORDS = 12.6 / 34.8  # that may be replaced, for each token; the same paragraphs
 PROCESS = 0.6e9  # bytes of a process that has loaded torch
 SCRATCH = 20e9  # bytes of the teacher's states: TINYBERT_SCRATCH_GB's default
 TEACHER_BATCH = 64  # rows that the teacher reads at once to fill its cache (teacher_store.BATCH)
+# Seconds that AdamW takes for a parameter ("What `tinybert plan` foresees"): on short rows, a table
+# of 30,522 tokens takes more of a step than the matrix products.
+UPDATE = 2.4e-9
+# Without a training the losses are measured, in float32: at this part of the rate in bf16
+# ("Distillation against a plain recipe").
+FLOAT32 = 0.23
 STATES = 34  # numbers that a layer keeps for each token and unit of width, for its gradients
 
 
@@ -148,8 +155,19 @@ class Work:
             layers * (4 * width**2 + 2 * width * inner) + (self.config.vocab_size + 512) * width
         )
 
-    def _seconds(self, operations: float, share: float) -> float:
-        return self._fixed() + operations / (self.rate * share)
+    def _seconds(self, operations: float, share: float, updates: float = 0) -> float:
+        """updates: of single parameters."""
+        return self._fixed() + operations / (self.rate * share) + updates * UPDATE * self.slower
+
+    def _updates(
+        self, model: Sizes, settings: Training, rows: Rows, of_task: bool = False
+    ) -> float:
+        """Of all parameters in all steps. of_task: the model may have a small table."""
+        layers, width, inner = model
+        parameters = self._bytes(model) / 4
+        if of_task and self.settings.student.vocabulary == "task":
+            parameters = layers * (4 * width**2 + 2 * width * inner)
+        return parameters * settings.epochs * rows.count / settings.batch_size
 
     def _memory(
         self, trained: Sizes, settings: Training, length: float, frozen: float = 0
@@ -181,8 +199,8 @@ class Work:
         share = SHARES["finetune" if model == self.pretrained else "distill_prediction"]
         return Cost(
             settings.epochs * (train.tokens + dev.tokens), operations,
-            self._seconds(operations, share), self._bytes(model),
-            self._memory(model, settings, mean(train)),
+            self._seconds(operations, share, self._updates(model, settings, train)),
+            self._bytes(model), self._memory(model, settings, mean(train)),
         )  # fmt: skip
 
     def _teacher(self, splits: dict[str, Rows]) -> Cost:
@@ -217,8 +235,14 @@ class Work:
                 states, passes = 0.0, settings.epochs
         once = forward(teacher, rows.tokens, rows.pairs)
         operations = settings.epochs * each + passes * once
+        updates = self._updates(self.student, settings, rows, stage == "distill_intermediate")
+        seconds = self._seconds(operations, SHARES[stage], updates)
+        if not settings.epochs:
+            measured = min(1, SAMPLE / max(1, rows.count)) * (each / 3 + once)
+            rate = self.rate * (FLOAT32 if uses_bf16(self.settings.precision) else 1)
+            seconds += measured / (rate * SHARES[stage])
         return Cost(
-            settings.epochs * rows.tokens, operations, self._seconds(operations, SHARES[stage]),
+            settings.epochs * rows.tokens, operations, seconds,
             self._bytes(self.student) + states,
             self._memory(
                 self.student, settings, mean(rows), self._frozen(teacher, settings, mean(rows))
@@ -243,8 +267,11 @@ class Work:
         )
         return Cost(
             settings.epochs * (rows.tokens + dev.tokens), operations,
-            self._seconds(operations, SHARES["distill_prediction"]), self._bytes(self.student),
-            self._memory(self.student, settings, mean(rows)),
+            self._seconds(
+                operations, SHARES["distill_prediction"],
+                self._updates(self.student, settings, rows, of_task=True),
+            ),
+            self._bytes(self.student), self._memory(self.student, settings, mean(rows)),
         )  # fmt: skip
 
     def _evaluate(self, splits: dict[str, Rows]) -> Cost:
