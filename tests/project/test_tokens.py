@@ -125,7 +125,8 @@ def test_the_page_shows_entities(workspace):
     texts = pq.read_table(workspace / "data/tasks/mine/dev.parquet")["text_a"].to_pylist()
     for i, row in differ.iterrows():
         cells = page.rows("text")[texts[i]]
-        assert cells["student"] == (row["student"] or "no entity")
+        sure = f"{100 * row['student_least_confidence']:.0f} %"
+        assert cells["student"] == f"{row['student'] or 'no entity'} {sure}"
         assert cells["actual"] == row["actual"]
     assert "entity_f1" in page.text and "its form and its neighbours" in page.text
 
