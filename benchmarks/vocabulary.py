@@ -39,6 +39,7 @@ VARIANTS = {
     "whole table": {"vocabulary": "full", "embedding_rank": None},
     "task's tokens": {"embedding_rank": None},
     "task's tokens, rank 64": {"embedding_rank": 64},
+    "task's tokens, rank 96": {"embedding_rank": 96},
     "three times, rank 64": {"min_count": 3, "embedding_rank": 64},
     "three times, rank 96": {"min_count": 3, "embedding_rank": 96},
     "whole table, rank 64": {"vocabulary": "full", "embedding_rank": 64},
