@@ -78,8 +78,8 @@ def scores(results: dict) -> dict[str, dict[str, list[float]]]:
         if len(measured) > 1:
             tasks[task] = {
                 name: [
-                    mean(run["student"] for run in rows[name].values()),
-                    mean(100 * run["student"] / run["teacher"] for run in rows[name].values()),
+                    mean(run["score"] for run in rows[name].values()),
+                    mean(run["retention"] for run in rows[name].values()),
                 ]
                 for name in measured
             }

@@ -187,15 +187,18 @@ class Workspace:
         metric = scores["metric"]
         stages = ("distill_intermediate", "label", "distill_prediction")
         files = [self.folder / paths.SECONDS / stage / f"{name}.json" for stage in stages]
-        models = [model for model in (*quality_tables.MODELS, "student") if model in scores]
+        models = [model for model in quality_tables.MODELS if model in scores]
         if seed != FIRST:
             models.remove("baseline")
+        student, teacher = scores["student"][metric], scores["teacher"][metric]
         interval = scores["intervals"]["student"][metric]
         return {
             "metric": metric,
             "rows": scores["rows"],
             **{model: round(100 * scores[model][metric], 2) for model in models},
+            "score": round(100 * student, 2),
             "interval": [round(100 * bound, 2) for bound in interval],
+            "retention": round(100 * student / teacher, 2),
             "minutes": round(sum(read_json(file)["seconds"] for file in files) / 60, 2),
         }
 

@@ -25,11 +25,10 @@ def table(results: Results) -> str:
                     if cell := spread(runs_of(rows, model), model):
                         lines.append(f"| {title} | {text} | {cell} | | | |")
                         title = ""
-            shares = [100 * run["student"] / run["teacher"] for run in runs]
             low, high = runs[0]["interval"]
             lines.append(
-                f"| | {row} | {spread(runs, 'student')} | {low:.1f} to {high:.1f} "
-                f"| {mean(shares):.1f} | {mean(run['minutes'] for run in runs):.1f} |"
+                f"| | {row} | {spread(runs, 'score')} | {low:.1f} to {high:.1f} "
+                f"| {mean(run['retention'] for run in runs):.1f} | {mean(run['minutes'] for run in runs):.1f} |"
             )
     return "\n".join(lines)
 
@@ -48,8 +47,8 @@ def summary(results: Results, names: list[str]) -> str:
         cells, shares = [], []
         for rows in results.values():
             runs = list(rows.get(row, {}).values())
-            cells.append(spread(runs, "student") if runs else "")
-            shares += [mean(100 * run["student"] / run["teacher"] for run in runs)] if runs else []
+            cells.append(spread(runs, "score") if runs else "")
+            shares += [mean(run["retention"] for run in runs)] if runs else []
         if shares:
             share = f"{mean(shares):.1f} ({len(shares)} task{'s' * (len(shares) > 1)})"
             lines.append(f"| {row} | {' | '.join(cells)} | {share} |")

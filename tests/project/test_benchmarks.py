@@ -71,12 +71,12 @@ def run(**scores: float) -> dict:
 
 def test_results_of_earlier_versions_are_read_beside_those_with_the_general_student():
     old, new = (
-        run(baseline=60.0, teacher=80.0, student=75.0),
-        run(linear=70.0, baseline=61.0, finetuned_general=72.0, teacher=80.0, student=76.0),
+        run(baseline=60.0, teacher=80.0, score=75.0, retention=93.75),
+        run(linear=70.0, baseline=61.0, finetuned_general=72.0, teacher=80.0, score=76.0, retention=95.0),
     )
     results = {
         "a": {"paper": {"1": old}, "labels alone": {"1": old}},
-        "b": {"default": {"1": old}, "no general text": {"1": new, "2": {**new, "student": 78.0}}},
+        "b": {"default": {"1": old}, "no general text": {"1": new, "2": {**new, "score": 78.0, "retention": 97.5}}},
     }
     lines = quality_tables.summary(results, ["paper", "default"]).splitlines()
     assert "| general student, labels alone |  | 72.0 ± 0.0 | |" in lines
@@ -100,7 +100,8 @@ def test_a_result_has_the_scores_and_the_interval_of_evaluate(tmp_path):
     workspace.folder = tmp_path
     expected = {
         "metric": "accuracy", "rows": 500, "baseline": 50.0, "finetuned_general": 50.0,
-        "teacher": 50.0, "student": 81.23, "interval": [70.0, 90.0], "minutes": 1.0,
+        "teacher": 50.0, "score": 81.23, "interval": [70.0, 90.0], "retention": 162.46,
+        "minutes": 1.0,
     }  # fmt: skip
     assert workspace.result("a", 1) == expected
     del expected["baseline"]  # which other seeds train for one epoch only
