@@ -246,8 +246,8 @@ def result(rate: float, lengths: np.ndarray, bound: float, *which: bool) -> dict
 
 PROFILED = {"full_128": np.full(4 * BATCH, 128), "sst2_64": sst2_lengths(50 * BATCH)}
 CASES = {
-    "full_128": layers(np.full(20 * BATCH, 128), 128, plain_steps=2, for_task=False),
-    "sst2_64": layers(sst2_lengths(50 * BATCH), 64, plain_steps=3, for_task=True),
+    "full_128": layers(np.full(20 * BATCH, 128), 128, plain_steps=6, for_task=False),
+    "sst2_64": layers(sst2_lengths(50 * BATCH), 64, plain_steps=6, for_task=True),
     "prediction": prediction,
     "store_64": five_epochs(sst2_lengths(30 * BATCH)),
     "store_128": five_epochs(np.full(8 * BATCH, 128)),

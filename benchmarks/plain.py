@@ -3,7 +3,6 @@
 import torch
 from torch.nn import functional as F
 from transformers import AttentionInterface, BertModel
-from transformers.models.bert.modeling_bert import eager_attention_forward
 
 from tinybert.distillation.layers.projection import Projection
 
@@ -19,10 +18,11 @@ class Plain(torch.nn.Module):
         self.student.set_attn_implementation("plain_scores")
         self.teacher.set_attn_implementation("plain_scores")
 
-    def _attention(self, module, query, key, value, attention_mask, **kwargs):
+    def _attention(self, module, query, key, value, attention_mask, dropout=0.0, **kwargs):
         scores = query @ key.transpose(-1, -2) / query.shape[-1] ** 0.5 + attention_mask
         self.scores.append(scores)
-        return eager_attention_forward(module, query, key, value, attention_mask, **kwargs)
+        probabilities = F.dropout(scores.softmax(-1), dropout, module.training)
+        return (probabilities @ value).transpose(1, 2).contiguous(), None
 
     def _states(self, model, inputs) -> tuple:
         self.scores = []

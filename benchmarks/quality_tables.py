@@ -28,7 +28,8 @@ def table(results: Results) -> str:
             low, high = runs[0]["interval"]
             lines.append(
                 f"| | {row} | {spread(runs, 'score')} | {low:.1f} to {high:.1f} "
-                f"| {mean(run['retention'] for run in runs):.1f} | {mean(run['minutes'] for run in runs):.1f} |"
+                f"| {mean(run['retention'] for run in runs):.1f} "
+                f"| {mean(run['minutes'] for run in runs):.1f} |"
             )
     return "\n".join(lines)
 

@@ -72,11 +72,21 @@ def run(**scores: float) -> dict:
 def test_results_of_earlier_versions_are_read_beside_those_with_the_general_student():
     old, new = (
         run(baseline=60.0, teacher=80.0, score=75.0, retention=93.75),
-        run(linear=70.0, baseline=61.0, finetuned_general=72.0, teacher=80.0, score=76.0, retention=95.0),
+        run(
+            linear=70.0,
+            baseline=61.0,
+            finetuned_general=72.0,
+            teacher=80.0,
+            score=76.0,
+            retention=95.0,
+        ),
     )
     results = {
         "a": {"paper": {"1": old}, "labels alone": {"1": old}},
-        "b": {"default": {"1": old}, "no general text": {"1": new, "2": {**new, "score": 78.0, "retention": 97.5}}},
+        "b": {
+            "default": {"1": old},
+            "no general text": {"1": new, "2": {**new, "score": 78.0, "retention": 97.5}},
+        },
     }
     lines = quality_tables.summary(results, ["paper", "default"]).splitlines()
     assert "| general student, labels alone |  | 72.0 ± 0.0 | |" in lines

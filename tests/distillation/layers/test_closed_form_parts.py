@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from students import new_student, randomize
-from tiny import tiny_config
+from tiny import config_of, tiny_config
 from torch import nn
 from transformers import AutoModel
 
@@ -101,14 +101,56 @@ def test_the_most_active_neurons_are_kept_and_their_outputs_fitted(layer):
     ours = arrays(parts.inner)
     np.testing.assert_allclose(ours[0], inner_weight[best] @ weight, atol=1e-5)
     np.testing.assert_allclose(ours[1], inner_bias[best] + inner_weight[best] @ bias, atol=1e-5)
-    # No other output weights come closer to what the fit is for.
+    active = parts.activation(parts.inner(states)).detach().double().numpy()
+    direction = basis.double().numpy()
+    gain, written = source.parts.norm.weight.detach().double().numpy(), states.double().numpy()
+    sums = source.sums.double().numpy()
+    sums = (sums - sums.mean(1, keepdims=True)) * gain @ direction
+    prior = direction.T @ outer[:, best]
+    guess = written + active @ prior.T + arrays(source.parts.outer)[1] @ direction
+    sums *= (guess * sums).sum() / (sums**2).sum()  # its length is the norm's to choose
+    # Least squares with the penalty as further equations.
+    penalty = np.sqrt(0.1 * active.var(0).mean() * len(active)) * np.eye(5)
+    equations = np.vstack(
+        [appended(torch.from_numpy(active)), np.hstack([penalty, np.zeros((5, 1))])]
+    )
+    wanted = np.vstack([sums - written, penalty @ prior.T])
+    solution = np.linalg.lstsq(equations, wanted, rcond=None)[0]
+    weight, bias = arrays(parts.outer)
+    np.testing.assert_allclose(weight, solution[:5].T, atol=1e-4)
+    np.testing.assert_allclose(bias, solution[5], atol=1e-4)
+
+
+@pytest.mark.parametrize("family", ["bert", "narrow electra"])
+def test_the_tables_are_centred_scaled_and_seen_through_the_basis(family):
+    """So that the student's LayerNorm gets what the teacher's gives, but for its divisor."""
+    teacher = randomize(AutoModel.from_config(config_of(family)))
+    student = new_student(teacher, hidden_size=6)
+    basis = torch.linalg.qr(torch.randn(8, 6)).Q
     with torch.no_grad():
-        active = parts.activation(parts.inner(states))
-        written = states + parts.outer(active)
-        near = nn.functional.layer_norm(written, (6,))
-        wanted = source.after @ basis
-        fitted = parts.norm(written)
-    assert (fitted - wanted).square().mean() <= (near - wanted).square().mean()
+        closed_form.start_embeddings(student, teacher, basis)
+    source, through = teacher.embeddings, basis.double().numpy()
+    if family != "bert":
+        through = teacher.embeddings_project.weight.detach().double().numpy().T @ through
+    gain = source.LayerNorm.weight.detach().double().numpy()
+    for name in ("word_embeddings", "position_embeddings", "token_type_embeddings"):
+        table = getattr(source, name).weight.detach().double().numpy()
+        expected = (table - table.mean(1, keepdims=True)) * gain @ through
+        ours = getattr(student.embeddings, name).weight.detach()
+        np.testing.assert_allclose(ours, expected, atol=1e-5)
+
+
+def test_the_pooler_maps_the_basis_to_the_basis():
+    """Of a state in the basis's space the student's layer gives what the teacher's does, in the
+    basis."""
+    teacher = randomize(AutoModel.from_config(tiny_config()))
+    student = new_student(teacher, hidden_size=6)
+    basis = torch.linalg.qr(torch.randn(8, 6)).Q
+    with torch.no_grad():
+        closed_form.start_pooler(student, teacher, basis)
+        states = torch.randn(20, 6)
+        expected = teacher.pooler.dense(states @ basis.T) @ basis
+        torch.testing.assert_close(student.pooler.dense(states), expected)
 
 
 def test_the_norm_is_fitted_dimension_by_dimension():
