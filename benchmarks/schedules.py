@@ -28,6 +28,7 @@ from transformers import AutoModel
 from benchmarks.machine import describe
 from benchmarks.objectives import Averaged, Both, Relations, ScaledLayers
 from benchmarks.quality import NO_TEXT, ROOT, SOURCES, Workspace
+from benchmarks.start import start
 from tinybert.distillation.layers.loss import LayerLoss
 from tinybert.distillation.layers.student import create_student
 from tinybert.distillation.prediction.loss import PredictionLoss
@@ -44,7 +45,8 @@ from tinybert.training import loop
 
 
 class Variant(NamedTuple):
-    start: str = "pretrained"  # the closed form of the pretrained model, or of the "teacher"
+    # In closed form, of the pretrained model or of the "teacher"; or the former's layers, "copied".
+    start: str = "pretrained"
     first: str | None = "layers"  # step 1: layers, scaled, relations, or none
     second: str = "prediction"  # step 2: prediction, hidden, fading
     averaged: bool = False  # the mean of the weights over the last third of step 2
@@ -57,6 +59,7 @@ class Variant(NamedTuple):
 VARIANTS = {
     "two steps": Variant(),
     "two steps, from the teacher": Variant("teacher"),
+    "two steps, layers copied": Variant("copied"),  # of a student as wide as the teacher
     "step 2": Variant("pretrained", None),
     "step 2, from the teacher": Variant("teacher", None),
     "step 2 of 5 epochs, from the teacher": Variant("teacher", None, prediction=(("epochs", 5),)),
@@ -80,6 +83,7 @@ STUDENTS = {
     "1x192": (1, 192, 768),
     "2x192": (2, 192, 768),
     "3x312": (3, 312, 1200),
+    "3x384": (3, 384, 1536),
     "4x312": (4, 312, 1200),
 }
 
@@ -129,11 +133,14 @@ def run(name: str, variant: Variant, size: tuple[int, int, int], seed: int) -> d
         started = time.monotonic()
         teacher = pretrained.load(AutoModel, paths.model(name, "teacher"))
         source = teacher
-        if variant.start == "pretrained":
+        if variant.start != "teacher":
             source = pretrained.load(AutoModel, paths.PRETRAINED)
-        student, projection = create_student(
-            source, student_settings, settings.layer_loss, rows, seed
-        )
+        if variant.start == "copied":
+            student, projection = start(source, "copied", size, rows)
+        else:
+            student, projection = create_student(
+                source, student_settings, settings.layer_loss, rows, seed
+            )
         device.frozen(teacher, settings.precision)
         if variant.first:
             objective = LayerLoss(student, teacher, projection, settings.layer_loss.layer_map)
