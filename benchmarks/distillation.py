@@ -230,15 +230,18 @@ def five_epochs(lengths: np.ndarray) -> Callable[[], dict]:
     return measure
 
 
-def profile(lengths: np.ndarray) -> None:
-    """Prints which operators take the time of step 1 over the rows."""
-    objective, rows = layer_loss(for_task=lengths.max() < 128), rows_of(lengths)
+def profile(name: str) -> None:
+    """Prints which operators take the time."""
+    if name == "prediction":
+        objective, rows = step_2(), labelled_rows(50 * BATCH)
+    else:
+        objective, rows = layer_loss(for_task=name != "full_128"), rows_of(PROFILED[name])
     fit(objective, rows)
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:
         fit(objective, rows)
     events = sorted(profiler.key_averages(), key=lambda event: -event.self_cpu_time_total)
     total = sum(event.self_cpu_time_total for event in events)
-    print("| operation | calls | share |\n| --- | ---: | ---: |")
+    print(f"{describe()}\n\n| operation | calls | share |\n| --- | ---: | ---: |")
     for event in events[:12]:
         share = 100 * event.self_cpu_time_total / total
         print(f"| {event.key} | {event.count} | {share:.1f} % |")
@@ -271,10 +274,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--json", type=Path)
     parser.add_argument("--only", nargs="+", choices=CASES, default=list(CASES))
-    parser.add_argument("--profile", choices=PROFILED, help="print where the time goes instead")
+    parser.add_argument(
+        "--profile", choices=[*PROFILED, "prediction"], help="print where the time goes instead"
+    )
     options = parser.parse_args()
     if options.profile:
-        profile(PROFILED[options.profile])
+        profile(options.profile)
         return
     results = {name: CASES[name]() for name in options.only}
     results["machine"] = describe()
