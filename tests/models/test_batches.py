@@ -92,3 +92,16 @@ def test_inference_sees_every_row_longest_first(tokenizer):
 def test_one_row_is_enough(tokenizer):
     rows = encode(TEXTS[:1], None, tokenizer, 64)
     assert inference_batches(rows, 4) == [[0]]
+
+
+def test_on_a_cpu_a_batch_without_training_has_few_tokens():
+    """But at least one row; each row is in one batch, and a GPU takes them all at once."""
+    lengths = [5000, 3, 1024, 1000, 1023, 512, 512, 2000]
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    rows = Rows(np.zeros(starts[-1], np.int32), starts, padding_id=0)
+    batches = inference_batches(rows, 8)
+    assert sorted(i for batch in batches for i in batch) == list(range(8))
+    assert [[lengths[i] for i in batch] for batch in batches] == [
+        [5000], [2000], [1024, 1023], [1000, 512], [512, 3],
+    ]  # fmt: skip
+    assert len(inference_batches(rows, 8, "cuda")) == 1

@@ -11,6 +11,7 @@ from tinybert.pipeline.errors import InputError
 
 POOL = 50  # batches whose rows are sorted by length together
 WINDOW = 2**20  # rows that are shuffled together in a larger corpus
+TOKENS = 2048  # in a batch without training
 
 
 class BucketSampler(Sampler[list[int]]):
@@ -100,7 +101,16 @@ def training_batches(
     return loader, sampler
 
 
-def inference_batches(rows: Rows, batch_size: int) -> list[list[int]]:
-    """Row indices of batches, longest rows first, so that a lack of memory shows at once."""
-    order = np.argsort(-rows.lengths, kind="stable")
-    return [order[i : i + batch_size].tolist() for i in range(0, len(order), batch_size)]
+def inference_batches(rows: Rows, batch_size: int, device: str = "cpu") -> list[list[int]]:
+    """Row indices of batches, longest rows first, so that a lack of memory shows at once.
+
+    device: its type. On a CPU a batch of several rows has at most TOKENS tokens, as if all were as
+    long as its longest: the states of more leave the cache (benchmarks/batching.py).
+    """
+    order, batches, start = np.argsort(-rows.lengths, kind="stable"), [], 0
+    while start < len(order):
+        most = max(1, TOKENS // max(1, rows.lengths[order[start]]))
+        size = min(batch_size, most) if device == "cpu" else batch_size
+        batches.append(order[start : start + size].tolist())
+        start += size
+    return batches

@@ -81,7 +81,7 @@ def logits(
     machine = accelerator(precision)
     training, model = model.training, model.to(machine.device).eval()
     result = np.zeros((rows.labelled, model.config.num_labels), dtype=np.float32)
-    batches = inference_batches(rows, BATCH_SIZE)
+    batches = inference_batches(rows, BATCH_SIZE, machine.device.type)
     batches = distributed.shard(batches) if shared else batches
     with torch.inference_mode(), head_in_float32(model, machine):
         for indices in tqdm(batches, desc=title, unit="batch", disable=title is None):

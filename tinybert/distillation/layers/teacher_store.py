@@ -59,7 +59,7 @@ class Store:
 
     def fill(self) -> None:
         """Runs the teacher over all rows; the processes of a machine share the work."""
-        batches = inference_batches(self.rows, BATCH)
+        batches = inference_batches(self.rows, BATCH, self.loss.teacher.device.type)
         shard = batches[distributed.local_rank() :: distributed.local_world_size()]
         done = self._done()
         saved_at = time.monotonic()
