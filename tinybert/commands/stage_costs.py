@@ -28,7 +28,8 @@ WORDS_PER_SECOND, BERT_BASE, AT_RATE = 251, Sizes(12, 768, 3072), 420e9
 WORDS = 12.6 / 34.8  # that may be replaced, for each token; the same paragraphs
 PROCESS = 0.6e9  # bytes of a process that has loaded torch
 SCRATCH = 20e9  # bytes of the teacher's states: TINYBERT_SCRATCH_GB's default
-TEACHER_BATCH = 64  # rows that the teacher reads at once to fill its cache (teacher_store.BATCH)
+# Rows that the teacher reads at once to fill its cache (teacher_store.BATCH); on a CPU at most.
+TEACHER_BATCH = 64
 # Seconds that AdamW takes for a parameter ("What `tinybert plan` foresees"): on short rows, a table
 # of 30,522 tokens takes more of a step than the matrix products.
 UPDATE = 2.4e-9
