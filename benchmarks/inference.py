@@ -61,7 +61,8 @@ def main() -> None:
     options = parser.parse_args()
     torch.manual_seed(0)
     results = label()
-    print(f"{describe()}\n\n| stage label, PyTorch | |\n| --- | ---: |")
+    threads = torch.get_num_threads()
+    print(f"{describe()}\n\n| stage label, PyTorch, {threads} threads | |\n| --- | ---: |")
     for key, value in results.items():
         print(f"| {key.replace('_', ' ')} | {value:,.2f} |")
     if options.json:
