@@ -45,7 +45,7 @@ def main() -> None:
         sizes = speed.megabytes(weights, files)
         read = dict.fromkeys(models, rows)
         result = {"megabytes": sizes, **speed.speed(models, files, read, len(rows))}
-    table = tables.speeds_table({"BERT-base, 4x312": result}, tables.PARTS)
+    table = tables.speeds_table({"BERT-base, 4x312": result})
     print(f"{describe()}\n\n{tables.markdown(table)}")
     if options.json:
         write_json(options.json, {**result, "machine": describe()})

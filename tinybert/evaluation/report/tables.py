@@ -32,7 +32,7 @@ def read_speeds(tasks: list[str]) -> dict[str, dict]:
         if "megabytes" not in speed:
             file = paths.SPEED / f"{task}.json"
             raise InputError(f"{file} was written by an earlier version; run tinybert speed")
-        speed["one_thread"], speeds_table({task: speed}, PARTS)
+        speed["one_thread"], speeds_table({task: speed})
 
     return {task: _read(paths.SPEED / f"{task}.json", show) for task in tasks}
 
@@ -91,15 +91,16 @@ def scores_table(results: dict[str, dict]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=header)
 
 
-def speeds_table(speeds: dict[str, dict], parts: tuple[str, ...] = PARTS[1:]) -> pd.DataFrame:
+def speeds_table(speeds: dict[str, dict]) -> pd.DataFrame:
     """Size and speed of teacher and student in each runtime that was measured: beside the teacher
-    in the same one, and beside the teacher as it came, in PyTorch.
+    in the same one, and beside the teacher as it came, in PyTorch; on one thread and on all cores.
 
-    speeds: the content of metrics/speed by task. parts: of PARTS.
+    speeds: the content of metrics/speed by task. A task that `dvc repro` measured by a few texts,
+    on one thread alone, has no rows.
     """
     rows = []
     for task, speed in speeds.items():
-        for part in (part for part in parts if part in speed):
+        for part in PARTS if "all_cores" in speed else ():
             came = speed[part]["teacher"]["torch"], speed["megabytes"]["teacher"]["torch"]
             for role, sizes in speed["megabytes"].items():
                 for kind, size in sizes.items():
