@@ -113,10 +113,12 @@ def measure(
     model: PreTrainedModel, files: dict[str, Path], rows: Rows, task: Task
 ) -> dict[str, dict[str, float]]:
     timings = speed.speed({"student": model}, {"student": files}, {"student": rows}, TIMED)
+    runs = {name: export.alone(export.onnx_run(file)) for name, file in files.items()}
+    scored = {name: export.predictions_of(run, rows, task) for name, run in runs.items()}
     return {
         name: {
             "megabytes": export.megabytes(file),
-            **export.scores_of(export.alone(export.onnx_run(file)), rows, task, "dev"),
+            **export.scores_of(*scored[name], task.metrics_of("dev")),
             **timings["one_thread"]["student"][name],
         }
         for name, file in files.items()

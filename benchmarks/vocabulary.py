@@ -85,7 +85,8 @@ def run(name: str, changes: dict, seed: int) -> dict:
         seconds = time.monotonic() - started
         files = {kind: folder / f"{kind}.onnx" for kind in ("onnx", "int8")}
         export.write(model.eval(), files, dev.token_types is not None, length)
-        int8 = export.scores_of(export.alone(export.onnx_run(files["int8"])), dev, task, "dev")
+        run = export.alone(export.onnx_run(files["int8"]))
+        int8 = export.scores_of(*export.predictions_of(run, dev, task), task.metrics_of("dev"))
         megabytes = {kind: export.megabytes(file) for kind, file in files.items()}
     return {
         "tokens": len(kept),

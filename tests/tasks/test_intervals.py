@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from scipy.stats import binom, binomtest
+from scipy.stats import binom, binomtest, norm
 from sklearn.metrics import accuracy_score
 
-from tinybert.tasks.intervals import interval
+from tinybert.tasks.intervals import difference, interval
 
 
 @pytest.mark.parametrize("share", [0.5, 0.9])
@@ -53,3 +53,17 @@ def test_no_mistake_in_few_rows_does_not_mean_that_there_are_none(rows):
 
 def test_one_row_that_is_wrong_has_an_interval_without_width():
     assert interval(np.array([1]), np.array([0]), accuracy_score) == (0, 0)
+
+
+def test_the_interval_of_a_difference_is_that_of_the_rows_that_differ():
+    """Rows that both models have right, or wrong, are no noise."""
+    rows, better, worse = 2000, 120, 60
+    right = np.ones(rows, int)
+    one, other = right.copy(), right.copy()
+    other[:better], one[better : better + worse] = 0, 0
+    one[-500:] = other[-500:] = 0
+    low, high = difference(right, one, other, accuracy_score)
+    mean, share = (better - worse) / rows, (better + worse) / rows
+    half = norm.ppf(0.975) * np.sqrt((share - mean**2) / rows)  # of a paired difference
+    assert [low, high] == pytest.approx([mean - half, mean + half], abs=0.003)
+    assert difference(right, other, one, accuracy_score) == pytest.approx((-high, -low))

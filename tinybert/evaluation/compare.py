@@ -15,7 +15,7 @@ from tinybert.models.rows import Rows
 from tinybert.models.tokenizer import load_tokenizers
 from tinybert.pipeline import paths
 from tinybert.pipeline.files import atomic_write, reading, write_json
-from tinybert.tasks.intervals import interval
+from tinybert.tasks.intervals import difference, interval
 from tinybert.tasks.scores import METRICS, compared, is_near_chance, prediction
 from tinybert.tasks.task import AGREEMENT, CHOOSES, load_task
 from tinybert.tasks.word_scores import confusion, type_scores
@@ -151,11 +151,7 @@ def _uncertainty(pairs: dict[str, tuple[np.ndarray, np.ndarray]], metrics: list[
     target = pairs["student"][0]
     predicted = {model: values for model, (_, values) in pairs.items()}
 
-    def of_difference(metric: str, model: str) -> list[float]:
-        both = np.stack([predicted["student"], predicted[model]], axis=-1)
-        score = METRICS[metric]
-        return _interval(target, both, lambda t, p: score(t, p[..., 0]) - score(t, p[..., 1]))
-
+    first = METRICS[metrics[0]]
     return {
         "intervals": {
             model: {
@@ -165,7 +161,9 @@ def _uncertainty(pairs: dict[str, tuple[np.ndarray, np.ndarray]], metrics: list[
             for model, values in predicted.items()
         },
         "differences": {
-            model: of_difference(metrics[0], model) for model in predicted if model != "student"
+            model: _rounded(difference(target, predicted["student"], values, first))
+            for model, values in predicted.items()
+            if model != "student"
         },
     }
 
@@ -176,7 +174,11 @@ def _near_chance(logits: dict[str, np.ndarray], target: np.ndarray) -> list[str]
 
 
 def _interval(target: np.ndarray, predicted: np.ndarray, metric: Callable) -> list[float]:
-    return [round(bound, 4) for bound in interval(target, predicted, metric)]
+    return _rounded(interval(target, predicted, metric))
+
+
+def _rounded(bounds: tuple[float, float]) -> list[float]:
+    return [round(bound, 4) for bound in bounds]
 
 
 def _names(values: np.ndarray, labels: list[str]) -> list:

@@ -163,7 +163,7 @@ class Prediction(Training):
 
 class Export(Section):
     max_drop: Annotated[float, Field(ge=0, le=100)]
-    """Points of the task's metric on dev that the 8-bit student may lose."""
+    """Points of the task's metric on dev that the 8-bit student may lose, noise aside."""
 
 
 class Params(Section):

@@ -31,3 +31,14 @@ def interval(
     if low == high == 1:
         low = (1 - LEVEL / 100) ** (1 / rows)
     return float(low), float(high)
+
+
+def difference(
+    target: np.ndarray, predicted: np.ndarray, other: np.ndarray, metric: Callable
+) -> tuple[float, float]:
+    """The interval of the metric of `predicted` minus that of `other`, on the same resampled rows.
+
+    Arguments and bounds as of interval. An interval that holds 0 is inside the noise.
+    """
+    both = np.stack([predicted, other], axis=-1)
+    return interval(target, both, lambda t, p: metric(t, p[..., 0]) - metric(t, p[..., 1]))

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from tinybert.evaluation.report import charts, logs, page, settings, tables
 from tinybert.pipeline import params, paths
 from tinybert.pipeline.files import reading
-from tinybert.tasks.intervals import interval
+from tinybert.tasks import intervals
 from tinybert.tasks.scores import METRICS
 from tinybert.tasks.task import scored_on
 
@@ -109,11 +109,7 @@ def _interval(before: pd.DataFrame, after: pd.DataFrame, metric: str) -> list[fl
         actual, *students = np.split(numbers, 3)
     else:
         return None
-    score = METRICS[metric]
-    return list(interval(
-        actual, np.stack(students, axis=-1),
-        lambda target, both: score(target, both[..., 1]) - score(target, both[..., 0]),
-    ))  # fmt: skip
+    return list(intervals.difference(actual, *reversed(students), METRICS[metric]))
 
 
 def _curves(runs: dict[str, Run]) -> tuple[list[str], list[tuple[str, Markup]]]:
