@@ -3,8 +3,9 @@
     python -m benchmarks.quantization [pydocs] [--rows 200] [--json FILE]
 
 Static quantisation takes the range of each activation from some rows of train. Size, scores on dev,
-latency of single rows and throughput on one thread; the models take turns. Then the 8-bit student
-on each row of dev alone, and in batches of 32, whose rows share the range of their activations.
+the mean Kullback-Leibler divergence there from PyTorch's probabilities, latency of single rows and
+throughput on one thread; the models take turns. Then the 8-bit student on each row of dev alone,
+and in batches of 32, whose rows share the range of their activations.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from onnxruntime.quantization import (
 from transformers import PreTrainedModel
 
 from benchmarks.machine import describe
+from benchmarks.schedules import gap
 from tinybert.deploy.onnx import export
 from tinybert.deploy.onnx.session import FILES
 from tinybert.evaluation import speed
@@ -78,12 +80,13 @@ def main() -> None:
             )
         model = load_classifier(paths.model(options.task, "student")).eval()
         results = measure(model, files, dev, task)
-    print(f"{describe()}\n\n| | MB | {task.metric} on dev | ms, one row | rows/s |")
-    print("| --- | ---: | ---: | ---: | ---: |")
+    print(f"{describe()}\n\n| | MB | {task.metric} on dev | divergence | ms, one row | rows/s |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: |")
     for name, values in results.items():
         print(
             f"| {name} | {values['megabytes']:.1f} | {100 * values[task.metric]:.1f} "
-            f"| {values['latency_ms']:.2f} | {values['rows_per_second']:.0f} |"
+            f"| {values['divergence']:.4f} | {values['latency_ms']:.2f} "
+            f"| {values['rows_per_second']:.0f} |"
         )
     batched = in_batches(files["8 bits, dynamic"], dev)
     print(
@@ -115,10 +118,17 @@ def measure(
     timings = speed.speed({"student": model}, {"student": files}, {"student": rows}, TIMED)
     runs = {name: export.alone(export.onnx_run(file)) for name, file in files.items()}
     scored = {name: export.predictions_of(run, rows, task) for name, run in runs.items()}
+    inputs = export.batches(rows, [[i] for i in range(len(rows))])
+    expected, *actual = (
+        np.concatenate([run(row) for row in inputs])
+        for run in (export.torch_run(model), *runs.values())
+    )
+    divergences = dict(zip(runs, (gap(logits, expected) for logits in actual), strict=True))
     return {
         name: {
             "megabytes": export.megabytes(file),
             **export.scores_of(*scored[name], task.metrics_of("dev")),
+            "divergence": divergences[name],
             **timings["one_thread"]["student"][name],
         }
         for name, file in files.items()
