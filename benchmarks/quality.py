@@ -81,6 +81,12 @@ ROWS = {
     "2x192, step 1 of 5 epochs": sizes(
         2, 192, 768, intermediate={"epochs": 5}, prediction={"epochs": 10}, **NO_TEXT
     ),
+    # Of less feed-forward, and wider or with more layers, at the operations of 2x192 and of 3x312.
+    "3x240": sizes(3, 240, 128, **NO_TEXT),
+    "3x240, step 1 of 5 epochs": sizes(
+        3, 240, 128, intermediate={"epochs": 5}, prediction={"epochs": 10}, **NO_TEXT
+    ),
+    "6x264": sizes(6, 264, 552, **NO_TEXT),
     "4x312": sizes(4, 312, 1200, layer_loss={"layer_map": [1, 3, 4, 6]}, **NO_TEXT),
     "6x384": sizes(6, 384, 1536, **NO_TEXT),
 }

@@ -77,6 +77,10 @@ VARIANTS = {
     "1,000 unlabelled rows": Variant("teacher", None, unlabelled=1000),
     "two steps, no copies": Variant(copies=False),
     "two steps, 5 epochs of step 2": Variant(prediction=(("epochs", 5),)),
+    "two steps, 10 epochs of step 2": Variant(prediction=(("epochs", 10),)),
+    "5 epochs of step 1, 10 of step 2": Variant(
+        intermediate=(("epochs", 5),), prediction=(("epochs", 10),)
+    ),
     "neither copies nor unlabelled rows": Variant("teacher", None, copies=False, unlabelled=0),
 }
 STUDENTS = {
@@ -85,6 +89,19 @@ STUDENTS = {
     "3x312": (3, 312, 1200),
     "3x384": (3, 384, 1536),
     "4x312": (4, 312, 1200),
+    # The operations of 2x192:
+    "1x384, inner 384": (1, 384, 384),
+    "2x240, inner 440": (2, 240, 440),
+    "2x264, inner 304": (2, 264, 304),
+    "2x288, inner 192": (2, 288, 192),
+    "3x192, inner 384": (3, 192, 384),
+    "3x216, inner 240": (3, 216, 240),
+    "3x240, inner 128": (3, 240, 128),
+    "3x264, inner 32": (3, 264, 32),
+    "6x132, inner 288": (6, 132, 288),
+    # The operations of 3x312:
+    "3x384, inner 714": (3, 384, 714),
+    "6x264, inner 556": (6, 264, 556),
 }
 
 
