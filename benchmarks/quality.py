@@ -82,8 +82,7 @@ ROWS = {
         2, 192, 768, intermediate={"epochs": 5}, prediction={"epochs": 10}, **NO_TEXT
     ),
     # Of less feed-forward, and wider or with more layers, at the operations of 2x192 and of 3x312.
-    "3x240": sizes(3, 240, 128, **NO_TEXT),
-    "3x240, step 1 of 5 epochs": sizes(
+    "3x240": sizes(  # the recipe small
         3, 240, 128, intermediate={"epochs": 5}, prediction={"epochs": 10}, **NO_TEXT
     ),
     "6x264": sizes(6, 264, 552, **NO_TEXT),

@@ -29,10 +29,12 @@ def experiments() -> list[str]:
 
 
 def scores(name: str, task: str) -> dict[str, float]:
-    """The task's metric of each model and the student's share of the teacher's, in %; the student's
-    gain over the baseline in points."""
+    """The task's metric of each model, the student's in 8 bits too, and the student's share of the
+    teacher's, in %; the student's gain over the baseline in points."""
     result = dvc.api.metrics_show(f"metrics/eval/{task}.json", rev=name)
+    exported = dvc.api.metrics_show(f"metrics/export/{task}.json", rev=name)
     values = {model: 100 * result[model][result["metric"]] for model in MODELS}
+    values["student, 8 bits"] = 100 * exported["int8"][result["metric"]]
     return {
         **values,
         "student / teacher": 100 * values["student"] / values["teacher"],

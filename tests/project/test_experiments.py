@@ -18,6 +18,7 @@ from tinybert.pipeline import params
 pytestmark = pytest.mark.xdist_group("stubs")
 
 EVAL = "metrics/eval/pydocs.json"
+EXPORTED = "metrics/export/pydocs.json"
 
 
 def experiments(clone: Clone) -> dict[str, dict]:
@@ -147,14 +148,18 @@ def test_the_spread_over_seeds_is_that_of_the_experiments(stubs, tmp_path):
         result |= {"metric": "accuracy", "retention": {"accuracy": 1.0}}
         result["student"]["accuracy"] = score
         (clone.folder / EVAL).write_text(json.dumps(result))
+        exported = {"int8": {"accuracy": score + 0.01}}
+        (clone.folder / EXPORTED).write_text(json.dumps(exported))
         clone.commit(name)
         clone.git("checkout", "--quiet", home)
     output = clone.run(sys.executable, "-m", "benchmarks.seeds", *scores, "--task", "pydocs")
     rows = [line.split("|")[1:-1] for line in output.splitlines() if line.startswith("|")]
     students = {row[0].strip(): row[3].strip() for row in rows}
+    in_8_bits = {row[0].strip(): row[4].strip() for row in rows}
     assert [row[0].strip() for row in rows].count("experiment") == 2  # two settings
     assert {name: students[name] for name in scores} == {
         "of-11": "25.0", "of-12": "35.0", "of-13": "75.0", "other": "10.0"
     }  # fmt: skip
+    assert in_8_bits["of-11"] == "26.0" and in_8_bits["other"] == "11.0"
     assert students["mean"] == f"{np.mean([25, 35, 75]):.1f}"
     assert students["sd"] == f"{np.std([25, 35, 75], ddof=1):.1f}"

@@ -35,8 +35,8 @@ def apply(name: str, file: Path = params.FILE) -> list[str]:
     if others := other_recipes(text, name):
         lines.insert(
             0,
-            f"warning: {file} still has values of the recipe {', '.join(others)}; to remove them "
-            f"first: git checkout {file}",
+            f"warning: {file} also keeps values of the recipe {', '.join(others)}; if you want "
+            f"only one of them: git checkout {file}, then apply that one",
         )
     with atomic_write(file) as temporary:
         temporary.write_text(text, encoding="utf-8")
