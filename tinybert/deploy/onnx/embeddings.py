@@ -64,7 +64,7 @@ class _Reader:
         self.graph, self.name, self.ids, self.output = graph, name, ids, output
 
     def whole(self, rows: np.ndarray) -> list[onnx.NodeProto]:
-        numbers, scales = rounded(rows, 8)
+        numbers, scales = rounded(rows)
         return [
             *self._gather("8_bits", numbers),
             *self._gather("scales", scales),
@@ -75,7 +75,8 @@ class _Reader:
         """A byte has two levels: 16 * the first one's index + the second one's."""
         codes, scales = coded(left)
         odd = codes.shape[1] % 2
-        codes, right = np.pad(codes, [(0, 0), (0, odd)]), np.pad(right, [(0, odd), (0, 0)])
+        codes = np.pad(codes, [(0, 0), (0, odd)], constant_values=len(HALF))  # a small level
+        right = np.pad(right, [(0, odd), (0, 0)])
         pairs = np.stack(np.meshgrid(LEVELS, LEVELS, indexing="ij"), axis=-1).reshape(256, 2)
         for key, value in {"pairs": pairs, "right": right}.items():
             self._add(key, value)
@@ -110,14 +111,13 @@ class _Reader:
         return {"ids": self.ids, "output": self.output}.get(key, f"{self.name}_{key}")
 
 
-def rounded(rows: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray]:
-    """Whole numbers of so many bits, symmetric about 0, as int8, and the scale of each row, (V, 1),
-    as float16: their product is near to `rows`, (V, width)."""
-    largest = 2 ** (bits - 1) - 1
-    scales = (np.abs(rows).max(axis=1, keepdims=True) / largest).astype(np.float16)
+def rounded(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Whole numbers of 8 bits, symmetric about 0, as int8, and the scale of each row, (V, 1), as
+    float16: their product is near to `rows`, (V, width)."""
+    scales = (np.abs(rows).max(axis=1, keepdims=True) / 127).astype(np.float16)
     scales[scales == 0] = 1
     numbers = np.round(rows / scales.astype(np.float32))
-    return np.clip(numbers, -largest, largest).astype(np.int8), scales
+    return np.clip(numbers, -127, 127).astype(np.int8), scales
 
 
 def coded(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
