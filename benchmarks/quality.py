@@ -61,6 +61,10 @@ def sizes(layers: int, width: int, inner: int, **more) -> dict:
     return {"student": {**names, "num_attention_heads": 12}, **more}
 
 
+def recipe(name: str) -> dict:
+    return {**YAML(typ="safe", pure=True).load(ROOT / f"recipes/{name}.yaml"), **NO_TEXT}
+
+
 # Changes to params.yaml; all rows but `small table` keep the pretrained model's whole vocabulary.
 WHOLE_TABLE = {"vocabulary": "full", "embedding_rank": None}
 ROWS = {
@@ -82,10 +86,8 @@ ROWS = {
         2, 192, 768, intermediate={"epochs": 5}, prediction={"epochs": 10}, **NO_TEXT
     ),
     # Of less feed-forward, and wider or with more layers, at the operations of 2x192 and of 3x312.
-    "3x240": sizes(  # the recipe small
-        3, 240, 128, intermediate={"epochs": 5}, prediction={"epochs": 10}, **NO_TEXT
-    ),
-    "6x264": sizes(6, 264, 552, **NO_TEXT),
+    "small": recipe("small"),
+    "best": recipe("best"),
     "4x312": sizes(4, 312, 1200, layer_loss={"layer_map": [1, 3, 4, 6]}, **NO_TEXT),
     "6x384": sizes(6, 384, 1536, **NO_TEXT),
 }

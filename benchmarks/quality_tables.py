@@ -35,24 +35,26 @@ def table(results: Results) -> str:
 
 
 def summary(results: Results, names: list[str]) -> str:
-    """The scores by task and row, and a row's mean retention over the tasks that it has. names: of
+    """The scores by task and row. A row's retention over the tasks that it has: the mean of its
+    tasks', and the mean score in percent of the teacher's, as in the paper's abstract. names: of
     the rows that come first, in this order."""
-    lines = [f"| | {' | '.join(results)} | student / teacher, % |"]
-    lines.append("| --- |" + " ---: |" * (len(results) + 1))
+    lines = [f"| | {' | '.join(results)} | student / teacher, % | of the mean scores, % |"]
+    lines.append("| --- |" + " ---: |" * (len(results) + 2))
     for model, text in MODELS.items():
         cells = [spread(runs_of(rows, model), model) for rows in results.values()]
         if any(cells):
-            lines.append(f"| {text} | {' | '.join(cells)} | |")
+            lines.append(f"| {text} | {' | '.join(cells)} | | |")
     others = (row for rows in results.values() for row in rows)
     for row in dict.fromkeys((*names, *others)):
-        cells, shares = [], []
-        for rows in results.values():
-            runs = list(rows.get(row, {}).values())
-            cells.append(spread(runs, "score") if runs else "")
-            shares += [mean(run["retention"] for run in runs)] if runs else []
-        if shares:
-            share = f"{mean(shares):.1f} ({len(shares)} task{'s' * (len(shares) > 1)})"
-            lines.append(f"| {row} | {' | '.join(cells)} | {share} |")
+        tasks = [list(rows.get(row, {}).values()) for rows in results.values()]
+        cells = [spread(runs, "score") for runs in tasks]
+        if measured := [runs for runs in tasks if runs]:
+            score, teacher, share = (
+                mean(mean(run[key] for run in runs) for runs in measured)
+                for key in ("score", "teacher", "retention")
+            )
+            share = f"{share:.1f} ({len(measured)} task{'s' * (len(measured) > 1)})"
+            lines.append(f"| {row} | {' | '.join(cells)} | {share} | {100 * score / teacher:.1f} |")
     return "\n".join(lines)
 
 

@@ -89,12 +89,22 @@ def test_results_of_earlier_versions_are_read_beside_those_with_the_general_stud
         },
     }
     lines = quality_tables.summary(results, ["paper", "default"]).splitlines()
-    assert "| general student, labels alone |  | 72.0 ± 0.0 | |" in lines
-    assert "| linear |  | 70.0 ± 0.0 | |" in lines
+    assert "| general student, labels alone |  | 72.0 ± 0.0 | | |" in lines
+    assert "| linear |  | 70.0 ± 0.0 | | |" in lines
     assert [line.split(" | ")[0] for line in lines[-4:]] == [
         "| paper", "| default", "| labels alone", "| no general text",
     ]  # fmt: skip
     assert quality_tables.table(results).count("general student, labels alone") == 1
+
+
+def test_retention_is_the_mean_of_the_tasks_and_that_of_the_mean_scores():
+    results = {
+        "a": {"default": {"1": run(teacher=40.0, score=20.0, retention=50.0)}},
+        "b": {"default": {"1": run(teacher=90.0, score=90.0, retention=100.0)}},
+        "c": {"paper": {"1": run(teacher=90.0, score=9.0, retention=10.0)}},
+    }
+    lines = quality_tables.summary(results, []).splitlines()
+    assert "| default | 20.0 | 90.0 |  | 75.0 (2 tasks) | 84.6 |" in lines
 
 
 def test_a_result_has_the_scores_and_the_interval_of_evaluate(tmp_path):

@@ -36,7 +36,7 @@ def apply(name: str, file: Path = params.FILE) -> list[str]:
         lines.insert(
             0,
             f"warning: {file} also keeps values of the recipe {', '.join(others)}; if you want "
-            f"only one of them: git checkout {file}, then apply that one",
+            f"only one of them: git checkout {file} (your tasks go, too), then apply that one",
         )
     with atomic_write(file) as temporary:
         temporary.write_text(text, encoding="utf-8")
