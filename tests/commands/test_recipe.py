@@ -123,10 +123,13 @@ def test_a_new_key_is_in_its_section_and_not_below_the_next_ones_comment(project
     assert lines[place + 1].startswith("  batch_size: 256")
 
 
-def test_values_of_another_recipe_are_warned_about(project):
-    assert not [line for line in recipe.apply("smoke") if line.startswith("warning")]
-    [warning] = [line for line in recipe.apply("paper_4x312") if line.startswith("warning")]
-    assert "values of the recipe smoke" in warning and "git checkout" in warning
+def test_values_of_other_recipes_are_named(project):
+    assert not [line for line in recipe.apply("best") if line.startswith("warning")]
+    [warning] = [line for line in recipe.apply("small") if line.startswith("warning")]
+    assert "student.num_hidden_layers (best);" in warning and "git checkout" in warning
+    assert "(small)" not in warning
+    [warning] = [line for line in recipe.apply("own_task") if line.startswith("warning")]
+    assert "intermediate.epochs (small), prediction.epochs (small)" in warning
 
 
 def test_a_second_application_changes_nothing(project):
@@ -183,6 +186,10 @@ def test_the_command_prints_each_changed_value_and_lists_the_recipes(project, mo
     assert "corpus.max_tokens: 200000 -> 8000" in lines
     assert last.startswith(f"{len(lines)} values of params.yaml changed; ")
     assert last.endswith("; next: tinybert plan, then dvc repro")
+    monkeypatch.setattr("sys.argv", ["tinybert", "recipe", "own_task"])
+    cli.main()
+    *_, warning, last = capsys.readouterr().out.splitlines()
+    assert warning.startswith("warning") and last.startswith("2 values of params.yaml changed; ")
     monkeypatch.setattr("sys.argv", ["tinybert", "recipe", "none"])
     with pytest.raises(SystemExit, match="error: there is no recipe 'none'"):
         cli.main()

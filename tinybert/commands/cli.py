@@ -73,9 +73,10 @@ def _recipe(options: argparse.Namespace) -> None:
     if options.name is None:
         print("\n".join(recipe.names()))
         return
-    changes = recipe.apply(options.name)
-    summary = f"{len(changes)} values of params.yaml changed; next: tinybert plan, then dvc repro"
-    print("\n".join([*changes, summary]))
+    lines = recipe.apply(options.name)
+    changes = sum(not line.startswith("warning") for line in lines)
+    summary = f"{changes} values of params.yaml changed; next: tinybert plan, then dvc repro"
+    print("\n".join([*lines, summary]))
 
 
 def _fetch(options: argparse.Namespace) -> None:

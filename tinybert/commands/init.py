@@ -253,7 +253,9 @@ def _params(
     ]
     text, lines = recipe.edited(changes, "this", params.FILE)
     if others := recipe.other_recipes(text, found.recipe):
-        lines.append(f"values of the recipe {', '.join(others)} stay (git checkout removes them)")
+        lines.append(
+            f"values of other recipes stay: {', '.join(others)} (git checkout removes them)"
+        )
     earlier = [name for name in settings.tasks if paths.raw(name).exists()]
     return text, [*lines, *_earlier(earlier, request.name)]
 

@@ -15,7 +15,8 @@ from tinybert.pipeline.files import atomic_write
 
 FOLDER = Path("recipes")
 BASE = "extends"  # the key that names the recipe which an overlay extends
-APPLIED = re.compile(r"; recipe (\S+)$", re.MULTILINE)  # in the comments of changed values
+# A section, or a value whose comment names the recipe that changed it.
+LINE = re.compile(r"^(\w+):|^ +(\w+):.*; recipe (\S+)$", re.MULTILINE)
 
 
 def names() -> list[str]:
@@ -26,17 +27,16 @@ def names() -> list[str]:
 def apply(name: str, file: Path = params.FILE) -> list[str]:
     """Applies recipes/NAME.yaml to a params file; comments and other values do not change.
 
-    Returns a line for each changed value, after a warning if values of another recipe remain.
+    Returns a line for each changed value, and a warning if values of another recipe remain.
     Raises InputError, and writes nothing, if there is no recipe with that name or the file is not
     valid before or after.
     """
     changes = [(overlay(name), f"recipe {name}")]
     text, lines = edited(changes, f"{FOLDER / name}.yaml", file, whole=("task",))
     if others := other_recipes(text, name):
-        lines.insert(
-            0,
-            f"warning: {file} also keeps values of the recipe {', '.join(others)}; if you want "
-            f"only one of them: git checkout {file} (your tasks go, too), then apply that one",
+        lines.append(
+            f"warning: these values of other recipes stay: {', '.join(others)}; to have {name} "
+            f"alone, git checkout {file} (your tasks go, too), then apply it again"
         )
     with atomic_write(file) as temporary:
         temporary.write_text(text, encoding="utf-8")
@@ -68,8 +68,13 @@ def edited(
 
 
 def other_recipes(text: str, name: str) -> list[str]:
-    """The recipes, but for this one, whose values a params file has."""
-    return sorted(set(APPLIED.findall(text)) - {name})
+    """The values of a params file that recipes but this one changed: "section.key (recipe)"."""
+    section, found = "", []
+    for opened, key, recipe in LINE.findall(text):
+        section = opened or section
+        if key and recipe != name:
+            found.append(f"{section}.{key} ({recipe})")
+    return found
 
 
 def read(text: str) -> Any:
