@@ -45,7 +45,8 @@ from tinybert.training import loop
 
 
 class Variant(NamedTuple):
-    # In closed form, of the pretrained model or of the "teacher"; or the former's layers, "copied".
+    # In closed form, of the pretrained model or of the "teacher"; or of the former the layers as
+    # they are, "copied", or the "embeddings" alone; or "random".
     start: str = "pretrained"
     first: str | None = "layers"  # step 1: layers, scaled, relations, or none
     second: str = "prediction"  # step 2: prediction, hidden, fading
@@ -60,6 +61,8 @@ VARIANTS = {
     "two steps": Variant(),
     "two steps, from the teacher": Variant("teacher"),
     "two steps, layers copied": Variant("copied"),  # of a student as wide as the teacher
+    "two steps, random weights": Variant("random"),
+    "two steps, the embeddings alone": Variant("embeddings"),  # the start before
     "step 2": Variant("pretrained", None),
     "step 2, from the teacher": Variant("teacher", None),
     "step 2 of 5 epochs, from the teacher": Variant("teacher", None, prediction=(("epochs", 5),)),
@@ -152,8 +155,8 @@ def run(name: str, variant: Variant, size: tuple[int, int, int], seed: int) -> d
         source = teacher
         if variant.start != "teacher":
             source = pretrained.load(AutoModel, paths.PRETRAINED)
-        if variant.start == "copied":
-            student, projection = start(source, "copied", size, rows)
+        if variant.start in ("copied", "embeddings", "random"):
+            student, projection = start(source, variant.start, size, rows)
         else:
             student, projection = create_student(
                 source, student_settings, settings.layer_loss, rows, seed

@@ -48,9 +48,13 @@ def student(init: str, layers: int, width: int, inner: int) -> Student:
 def start(
     teacher: PreTrainedModel, init: str, sizes: tuple[int, int, int], rows: Rows
 ) -> tuple[PreTrainedModel, Projection]:
-    """As create_student; init "copied": the teacher's embeddings and mapped layers."""
-    kind = "random" if init == "copied" else init
+    """As create_student; init "copied": the teacher's embeddings and mapped layers; "embeddings":
+    those of the closed form alone, and random layers."""
+    kind = {"copied": "random", "embeddings": "projection"}.get(init, init)
     model, projection = create_student(teacher, student(kind, *sizes), LAYERS, rows, seed=0)
+    if init == "embeddings":
+        other, _ = create_student(teacher, student("random", *sizes), LAYERS, rows, seed=0)
+        model.encoder.load_state_dict(other.encoder.state_dict())
     if init == "copied":
         model.embeddings.load_state_dict(teacher.embeddings.state_dict())
         for layer, n in zip(
